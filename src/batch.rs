@@ -1,0 +1,289 @@
+//! Stamped messages, one behind the other in one piece of memory: what moves between threads, is stored in one
+//! transaction, and is digested.
+//!
+//! One message is this record, all integers little-endian:
+//!
+//! ```text
+//! unix_ns i64 | elapsed_ns i64 | frame_count u32 | frame_count times: length_bytes u32 | that many bytes
+//! ```
+//!
+//! Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
+
+/// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
+/// is a twentieth of the work.
+pub const BATCH_MAX_MESSAGES: usize = 20_000;
+
+/// ... or this many bytes, so that large messages do not make large batches.
+pub const BATCH_MAX_BYTES: usize = 4 << 20;
+
+/// Frames that are kept of one message; what follows is received and thrown away. Envelopes have one frame, and no
+/// socket option limits the number.
+pub const MESSAGE_MAX_FRAMES: u32 = 1024;
+
+const HEADER_BYTES: usize = 8 + 8 + 4;
+
+/// A BLAKE3 digest.
+pub type Digest = [u8; 32];
+
+/// The digest before the first batch of a session.
+pub const FIRST_DIGEST: Digest = [0; 32];
+
+/// Messages in the order of their arrival, each with its two stamps and its frames.
+#[derive(Debug, Default)]
+pub struct Batch {
+    log: Vec<u8>,
+    messages: usize,
+    last_at: usize,
+    lost_before: Option<Gap>,
+}
+
+/// Messages that came and could not be kept, between two that were kept. Times are elapsed nanoseconds of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// When the first lost message came.
+    pub from_elapsed_ns: i64,
+    /// When the last lost message came.
+    pub until_elapsed_ns: i64,
+    /// How many were lost.
+    pub lost: u64,
+}
+
+impl Gap {
+    /// One more message was lost at `elapsed_ns`: the gap that includes it.
+    pub fn with_loss_at(gap: Option<Self>, elapsed_ns: i64) -> Self {
+        match gap {
+            Some(gap) => Self { until_elapsed_ns: elapsed_ns, lost: gap.lost + 1, ..gap },
+            None => Self { from_elapsed_ns: elapsed_ns, until_elapsed_ns: elapsed_ns, lost: 1 },
+        }
+    }
+}
+
+impl Batch {
+    /// Append a message without frames, stamped with wall clock time and nanoseconds since the session began. Its
+    /// frames follow through [`Entry::frame`].
+    pub fn message(&mut self, unix_ns: i64, elapsed_ns: i64) -> Entry<'_> {
+        let start = self.log.len();
+        self.log.extend_from_slice(&unix_ns.to_le_bytes());
+        self.log.extend_from_slice(&elapsed_ns.to_le_bytes());
+        self.log.extend_from_slice(&0_u32.to_le_bytes());
+        self.messages += 1;
+        self.last_at = start;
+        Entry { log: &mut self.log, count_at: start + 16, count: 0 }
+    }
+
+    /// The messages in the order in which they were appended.
+    pub fn messages(&self) -> Messages<'_> {
+        Messages { rest: &self.log }
+    }
+
+    /// The message that was appended last.
+    pub fn last(&self) -> Option<Message<'_>> {
+        Messages { rest: self.log.get(self.last_at..)? }.next()
+    }
+
+    /// Number of messages.
+    pub fn len(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Size in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Whether it should be handed over instead of growing.
+    pub fn is_full(&self) -> bool {
+        self.messages >= BATCH_MAX_MESSAGES || self.log.len() >= BATCH_MAX_BYTES
+    }
+
+    /// What was lost between the batch before and this one.
+    pub fn lost_before(&self) -> Option<Gap> {
+        self.lost_before
+    }
+
+    /// Note what was lost before the first message.
+    pub fn set_lost_before(&mut self, gap: Option<Gap>) {
+        self.lost_before = gap;
+    }
+
+    /// Empty it, keeping the memory for the next messages unless that became very large.
+    pub fn clear(&mut self) {
+        if self.log.capacity() > 2 * BATCH_MAX_BYTES {
+            self.log = Vec::new();
+        }
+        self.log.clear();
+        self.messages = 0;
+        self.last_at = 0;
+        self.lost_before = None;
+    }
+
+    /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message
+    /// (i64, little-endian) and all records.
+    pub fn digest(&self, previous: &Digest, first_id: i64) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(previous).update(&first_id.to_le_bytes()).update(&self.log);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// A message that is being appended.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    log: &'a mut Vec<u8>,
+    count_at: usize,
+    count: u32,
+}
+
+impl Entry<'_> {
+    /// Append one frame. Those beyond [`MESSAGE_MAX_FRAMES`] are left out.
+    pub fn frame(&mut self, parts: &[&[u8]]) {
+        if self.count == MESSAGE_MAX_FRAMES {
+            return;
+        }
+        // A frame is limited to far less than 4 GiB where it is received.
+        let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
+        for part in parts {
+            self.log.extend_from_slice(part);
+        }
+        self.count += 1;
+        if let Some(count) = self.log.get_mut(self.count_at..self.count_at + 4) {
+            count.copy_from_slice(&self.count.to_le_bytes());
+        }
+    }
+}
+
+/// One stamped message of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Wall clock time of its arrival.
+    pub unix_ns: i64,
+    /// Monotonic time of its arrival since the session began.
+    pub elapsed_ns: i64,
+    frames: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// The frames, byte for byte.
+    pub fn frames(&self) -> Frames<'a> {
+        Frames { rest: self.frames }
+    }
+}
+
+/// Iterator over the messages of a batch.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
+        let unix_ns = i64::from_le_bytes(*header.first_chunk()?);
+        let elapsed_ns = i64::from_le_bytes(*header.get(8..)?.first_chunk()?);
+        let frame_count = u32::from_le_bytes(*header.last_chunk()?);
+        let mut frames = Frames { rest };
+        for _ in 0..frame_count {
+            frames.next()?;
+        }
+        let (frames, rest) = rest.split_at_checked(rest.len() - frames.rest.len())?;
+        self.rest = rest;
+        Some(Message { unix_ns, elapsed_ns, frames })
+    }
+}
+
+/// Iterator over the frames of a message.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (length_bytes, rest) = self.rest.split_first_chunk()?;
+        let (frame, rest) = rest.split_at_checked(u32::from_le_bytes(*length_bytes) as usize)?;
+        self.rest = rest;
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames_of(batch: &Batch) -> Vec<(i64, i64, Vec<Vec<u8>>)> {
+        batch
+            .messages()
+            .map(|message| (message.unix_ns, message.elapsed_ns, message.frames().map(<[u8]>::to_vec).collect()))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_out_as_they_went_in(
+            messages in prop::collection::vec(
+                (any::<i64>(), any::<i64>(), prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)),
+                0..20,
+            )
+        ) {
+            let mut batch = Batch::default();
+            for (unix_ns, elapsed_ns, frames) in &messages {
+                let mut entry = batch.message(*unix_ns, *elapsed_ns);
+                for frame in frames {
+                    let (left, right) = frame.split_at(frame.len() / 2);
+                    entry.frame(&[left, right]);
+                }
+            }
+            prop_assert_eq!(batch.len(), messages.len());
+            prop_assert_eq!(batch.last().map(|last| last.unix_ns), messages.last().map(|last| last.0));
+            prop_assert_eq!(frames_of(&batch), messages);
+        }
+    }
+
+    #[test]
+    fn a_message_of_endless_frames_is_cut() {
+        let mut batch = Batch::default();
+        let mut entry = batch.message(1, 2);
+        for _ in 0..MESSAGE_MAX_FRAMES + 10 {
+            entry.frame(&[b"x"]);
+        }
+        batch.message(3, 4).frame(&[b"next"]);
+        let messages = frames_of(&batch);
+        assert_eq!(messages[0].2.len(), MESSAGE_MAX_FRAMES as usize);
+        assert_eq!(messages[1], (3, 4, vec![b"next".to_vec()]));
+    }
+
+    #[test]
+    fn the_digest_depends_on_every_bit_and_on_the_chain() {
+        let batch = |unix_ns, frame: &[u8]| {
+            let mut batch = Batch::default();
+            batch.message(unix_ns, 9).frame(&[frame]);
+            batch
+        };
+        let digest = batch(1, b"t ab").digest(&FIRST_DIGEST, 1);
+        assert_eq!(digest, batch(1, b"t ab").digest(&FIRST_DIGEST, 1));
+        assert_ne!(digest, batch(1, b"t ac").digest(&FIRST_DIGEST, 1));
+        assert_ne!(digest, batch(2, b"t ab").digest(&FIRST_DIGEST, 1));
+        assert_ne!(digest, batch(1, b"t ab").digest(&FIRST_DIGEST, 2));
+        assert_ne!(digest, batch(1, b"t ab").digest(&digest, 1));
+    }
+
+    #[test]
+    fn a_gap_grows_with_each_loss() {
+        let gap = Gap::with_loss_at(None, 5);
+        assert_eq!(gap, Gap { from_elapsed_ns: 5, until_elapsed_ns: 5, lost: 1 });
+        let gap = Gap::with_loss_at(Some(gap), 8);
+        assert_eq!(gap, Gap { from_elapsed_ns: 5, until_elapsed_ns: 8, lost: 2 });
+    }
+}

@@ -1,0 +1,80 @@
+//! The two clocks, and waiting for one of them.
+//!
+//! Wall clock time (`unix_ns`) says when something happened and may be stepped by NTP or by hand; monotonic time says
+//! how far apart two things happened and is what every wait uses. Both are integer nanoseconds.
+
+use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::stop::Stop;
+
+/// Nanoseconds in a second.
+pub const NS_PER_S: i64 = 1_000_000_000;
+
+/// Waits longer than this are left to an interruptible wait; what remains is slept to the nanosecond. Short enough
+/// that a stop is noticed at once, longer than the slack the kernel grants itself when it polls.
+const FINE_WAIT_NS: i64 = 2_000_000;
+
+/// The wall clock: nanoseconds since 1970-01-01 UTC.
+pub fn unix_ns() -> i64 {
+    as_ns(clock_gettime(ClockId::Realtime))
+}
+
+/// The monotonic clock: nanoseconds since some moment before this process began.
+pub fn monotonic_ns() -> i64 {
+    as_ns(clock_gettime(ClockId::Monotonic))
+}
+
+fn as_ns(time: Timespec) -> i64 {
+    time.tv_sec * NS_PER_S + time.tv_nsec
+}
+
+/// Ask the kernel to wake this thread on time instead of up to 50 us later (prctl(2), `PR_SET_TIMERSLACK`).
+pub fn sharpen_wakeups() {
+    // Where this is refused, waits end a little later and the lateness says so.
+    let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
+}
+
+/// Wait until the monotonic clock shows `due_ns`, or a stop is asked for. Says whether to stop.
+///
+/// The deadline is absolute, so that being late once never delays what follows.
+pub fn wait_until(due_ns: i64, stop: &Stop) -> bool {
+    loop {
+        let left_ns = due_ns - monotonic_ns();
+        if left_ns <= FINE_WAIT_NS {
+            break;
+        }
+        // The kernel may end a poll 0.1 % late: wait for a part, then look again.
+        if stop.wait_ns((left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99)) {
+            return true;
+        }
+    }
+    let due = Timespec { tv_sec: due_ns.max(0) / NS_PER_S, tv_nsec: due_ns.max(0) % NS_PER_S };
+    while monotonic_ns() < due_ns {
+        // Ends early when a signal came; the condition above decides.
+        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &due);
+    }
+    stop.requested()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_never_ends_before_its_deadline() {
+        let stop = Stop::new().unwrap();
+        for wait_ns in [-5, 0, 1, 100_000, 3_000_000, 20_000_000] {
+            let due_ns = monotonic_ns() + wait_ns;
+            assert!(!wait_until(due_ns, &stop));
+            assert!(monotonic_ns() >= due_ns);
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_a_wait_of_a_year() {
+        let stop = Stop::new().unwrap();
+        stop.request();
+        assert!(wait_until(monotonic_ns() + 365 * 86_400 * NS_PER_S, &stop));
+    }
+}

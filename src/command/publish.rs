@@ -1,0 +1,44 @@
+//! `fancyhwd publish`.
+
+use crate::command::{bind, close};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::publisher::{self, Published};
+use crate::service;
+use crate::settings::PublishSettings;
+use crate::stop::Stop;
+
+/// Publish a device until it ends, the count is reached, or a stop is asked for.
+///
+/// # Errors
+/// When the device or an endpoint cannot be opened, or fails later.
+pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
+    let plan = &settings.plan;
+    let mut device = settings.device.open(settings.seed)?;
+    let head = plan.topic.head();
+    let envelope_bytes = head.len() as u64 + 2 * u64::from(plan.packet_samples);
+    let mut sender = bind(&settings.send, vec![head], envelope_bytes)?;
+    let status = format!(
+        "publishing {} on {}, {} samples a packet, {}",
+        plan.topic,
+        sender.endpoints().join(" "),
+        plan.packet_samples,
+        plan.cadence,
+    );
+    tracing::info!("{status}");
+    service::ready(&status);
+
+    let published = match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
+        true => Published::default(),
+        false => publisher::run(device.as_mut(), &mut sender, plan, stop)?,
+    };
+    service::stopping();
+    let subscribers = sender.subscribers();
+    let left_behind = close(sender);
+
+    if published.odd_bytes > 0 {
+        tracing::warn!("the stream ended in the middle of a sample: its last byte was not sent");
+    }
+    tracing::info!("published {}; subscribers at the end: {subscribers}", published.tally.over(published.elapsed_ns));
+    Ok(Exit::from_loss(left_behind || published.odd_bytes > 0))
+}

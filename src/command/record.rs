@@ -1,0 +1,96 @@
+//! `fancyhwd record`.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::thread;
+
+use crate::clock::{monotonic_ns, unix_ns};
+use crate::command::{join, spawn};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::queue::Queue;
+use crate::recorder::{self, Intake, Printer, Taken};
+use crate::service;
+use crate::settings::{DatabasePath, RecordSettings};
+use crate::socket::Receiver;
+use crate::stop::Stop;
+use crate::store::{Database, EndReason, Recording, SessionStart};
+
+/// Record until a limit is reached or a stop is asked for.
+///
+/// # Errors
+/// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
+pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
+    make_directory(&settings.database)?;
+    let database = Database::for_recording(&settings.database.path, settings.durability)?;
+    let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions())?;
+    let origin_ns = monotonic_ns();
+    let mut recording = Recording::start(database, &about(settings))?;
+    let session_id = recording.session_id();
+    let status = format!(
+        "recording session {session_id} from {} into {}",
+        settings.connect.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        settings.database.path.display(),
+    );
+    tracing::info!("{status}");
+    service::ready(&status);
+
+    let ended = capture(settings, socket, &mut recording, origin_ns, stop);
+    service::stopping();
+    let elapsed_ns = monotonic_ns() - origin_ns;
+    let tally = recording.tally();
+    let reason = match ended {
+        Ok(Taken::UntilStop) => EndReason::Stopped,
+        Ok(Taken::UntilLimit) => EndReason::Limit,
+        Err(_) => EndReason::Failed,
+    };
+    let closed = recording.end(reason);
+    tracing::info!("recorded session {session_id}: {}", tally.over(elapsed_ns));
+    // What failed first is what the user must know.
+    ended.and(closed).map(|()| Exit::from_loss(tally.lost > 0))
+}
+
+/// Run receiver and writer side by side until both are done.
+fn capture(
+    settings: &RecordSettings,
+    socket: Receiver,
+    recording: &mut Recording,
+    origin_ns: i64,
+    stop: &Stop,
+) -> Result<Taken> {
+    let queue = Queue::new(settings.queue_bytes);
+    let printer = settings.print.then(|| Printer::new(settings.plan.wanted.clone()));
+    thread::scope(|scope| {
+        let queue = &queue;
+        let writer = spawn(scope, "writer", move || recorder::write(queue, recording, printer, stop))?;
+        let receiver =
+            spawn(scope, "receiver", move || Intake::new(socket, queue, &settings.plan, origin_ns).run(stop))
+                .inspect_err(|_| queue.close())?;
+        let taken = join(receiver);
+        join(writer)?;
+        taken
+    })
+}
+
+fn about(settings: &RecordSettings) -> SessionStart {
+    SessionStart {
+        label: settings.label.clone(),
+        note: settings.note.clone(),
+        started_unix_ns: unix_ns(),
+        endpoints: settings.connect.iter().map(ToString::to_string).collect(),
+        wanted: settings.plan.wanted.clone(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+        durability: settings.durability,
+    }
+}
+
+/// Make the default place for captures, for its owner alone.
+fn make_directory(database: &DatabasePath) -> Result<()> {
+    let Some(directory) = database.path.parent().filter(|_| database.make_directory) else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|cause| Error::OpenDatabase {
+        path: database.path.clone(),
+        cause: format!("its directory cannot be made: {cause}"),
+        hint: "choose another place with --database",
+    })
+}

@@ -1,0 +1,100 @@
+//! The simulated device: `srand(seed)` and then `(int16_t) rand()` of glibc, on every platform.
+//!
+//! glibc's default generator is the additive feedback generator TYPE_3 (degree 31, separation 3) of its
+//! `stdlib/random_r.c`: `r[i] = r[i-3] + r[i-31]`, of which the lowest bit is dropped.
+
+use crate::device::{Device, Fill};
+use crate::error::Result;
+use crate::stop::Stop;
+
+const DEGREE: usize = 31;
+const SEPARATION: usize = 3;
+
+/// Values that `srand` throws away so that the seed has spread over the whole state.
+const DISCARDED: usize = 10 * DEGREE;
+
+/// The generator, and a device of its values.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    state: [u32; DEGREE],
+    /// Where `r[i-31]` stands, to be replaced by `r[i]`.
+    oldest: usize,
+}
+
+impl Simulated {
+    /// The state after `srand(seed)`.
+    pub fn new(seed: u32) -> Self {
+        let mut state = [0_u32; DEGREE];
+        // A seed of 0 would stay 0 for ever; the C library takes 1 instead.
+        let mut word = seed.max(1) as i32;
+        for slot in &mut state {
+            *slot = word as u32;
+            // 16807 * word mod 2^31 - 1 without overflow (Schrage), sign included as in C.
+            word = 16_807 * (word % 127_773) - 2_836 * (word / 127_773);
+            if word < 0 {
+                word += i32::MAX;
+            }
+        }
+        // The C library begins by adding state[0] to state[SEPARATION].
+        let mut device = Self { state, oldest: SEPARATION };
+        for _ in 0..DISCARDED {
+            device.rand();
+        }
+        device
+    }
+
+    /// The next value of `rand()`: 0 to 2^31 - 1.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "both indices are below DEGREE, which the compiler sees too")]
+    pub fn rand(&mut self) -> u32 {
+        let oldest = self.oldest;
+        let three_ago = if oldest >= SEPARATION { oldest - SEPARATION } else { oldest + DEGREE - SEPARATION };
+        let value = self.state[oldest].wrapping_add(self.state[three_ago]);
+        self.state[oldest] = value;
+        self.oldest = if oldest + 1 == DEGREE { 0 } else { oldest + 1 };
+        value >> 1
+    }
+}
+
+impl Device for Simulated {
+    fn fill(&mut self, payload: &mut [u8], _stop: &Stop) -> Result<Fill> {
+        for sample in payload.as_chunks_mut().0 {
+            *sample = (self.rand() as i16).to_le_bytes();
+        }
+        Ok(Fill::Samples(payload.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::samples;
+
+    #[test]
+    fn the_first_packets_of_seed_12345_are_known() {
+        let mut device = Simulated::new(12345);
+        let stop = Stop::new().unwrap();
+        let mut packet = || {
+            let mut payload = [0; 32];
+            assert_eq!(device.fill(&mut payload, &stop).unwrap(), Fill::Samples(32));
+            samples(&payload).collect::<Vec<_>>()
+        };
+        let known: [[i16; 16]; 3] = [
+            [
+                -22457, -24171, 7149, -12485, -32159, 25040, 449, -5938, -25192, -4104, 27, -31935, -18407, -30443,
+                -27250, -27947,
+            ],
+            [
+                20946, -23616, 9865, 31416, -15911, -10845, -5332, 25662, 10955, -32501, -18717, -24490, -16511,
+                -28861, 24205, 26568,
+            ],
+            [
+                12505, 31355, 14083, -19654, -9141, 14532, -25591, 31203, 10428, -25564, -732, -7979, 9529, -27982,
+                29610, 30475,
+            ],
+        ];
+        for packet_samples in known {
+            assert_eq!(packet(), packet_samples);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `fancyhwd` stands in for a measuring device that speaks over ZeroMQ, records what it sends and replays it.
+//!
+//! The way of the data:
+//!
+//! ```text
+//! publish   device -> envelope -> socket
+//! record    socket -> receiver (stamps) -> queue -> writer -> store
+//! replay    store -> reader (prefetch) -> queue -> player (pace) -> socket
+//! session   store -> table, JSON
+//! ```
+//!
+//! What moves between the threads, is stored in one transaction and is digested is always the same thing: a
+//! [`batch::Batch`] of stamped messages.
+//!
+//! The modules stand in reading order. Imports only go down this list of layers: entry (`run`, `cli`, `settings`),
+//! wiring (`command`), loops (`publisher`, `recorder`, `replayer`), edges (`device`, `socket`, `store`, which do not
+//! know each other), core (`envelope`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`, `service`, `log`,
+//! `error`, `exit`).
+
+pub mod run;
+pub mod cli;
+pub mod settings;
+
+pub mod command;
+
+pub mod publisher;
+pub mod recorder;
+pub mod replayer;
+
+pub mod device;
+pub mod socket;
+pub mod store;
+
+pub mod envelope;
+pub mod batch;
+pub mod queue;
+pub mod pace;
+pub mod tally;
+pub mod clock;
+
+pub mod stop;
+pub mod service;
+pub mod log;
+pub mod error;
+pub mod exit;

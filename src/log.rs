@@ -1,0 +1,59 @@
+//! The log: one line per event on standard error, with journal priorities where the journal reads it.
+
+use std::fmt;
+use std::io::{IsTerminal, stderr};
+use std::os::linux::fs::MetadataExt;
+
+use chrono::{SecondsFormat, Utc};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Start the log of this process. Errors are always shown.
+pub fn start(level: Level) {
+    let format = if journal_reads_stderr() { Format::Journal } else { Format::Plain { color: stderr().is_terminal() } };
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(stderr).event_format(format).finish();
+    // A second start, as in a test, keeps the first log.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Whether standard error is the journal's stream: systemd names its device and inode in `JOURNAL_STREAM`.
+fn journal_reads_stderr() -> bool {
+    let Ok(journal) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stream| journal == format!("{}:{}", stream.st_dev(), stream.st_ino()))
+}
+
+/// How a line looks.
+enum Format {
+    /// `<4>text`: the journal keeps priority and time itself.
+    Journal,
+    /// `2026-11-22T10:00:00Z warning: text`, the level in colour on a terminal.
+    Plain { color: bool },
+}
+
+impl<S, N> FormatEvent<S, N> for Format
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let (priority, name, paint) = match *event.metadata().level() {
+            Level::ERROR => (3, "error", "\x1b[1;31m"),
+            Level::WARN => (4, "warning", "\x1b[1;33m"),
+            Level::INFO => (6, "info", "\x1b[32m"),
+            Level::DEBUG | Level::TRACE => (7, "debug", "\x1b[2m"),
+        };
+        match self {
+            Self::Journal => write!(out, "<{priority}>")?,
+            Self::Plain { color } => {
+                let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+                let (on, off) = if *color { (paint, "\x1b[0m") } else { ("", "") };
+                write!(out, "{now} {on}{name}{off}: ")?;
+            }
+        }
+        context.format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}

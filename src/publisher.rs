@@ -1,0 +1,71 @@
+//! The loop of `publish`: device, envelope, socket.
+
+use crate::clock::{monotonic_ns, wait_until};
+use crate::device::{Device, Fill};
+use crate::envelope::{Topic, encode};
+use crate::error::Result;
+use crate::pace::Cadence;
+use crate::socket::{Sender, Sent};
+use crate::stop::Stop;
+use crate::tally::Tally;
+
+/// At full speed nobody waits, so a stop is looked for after so many packets.
+const STOP_CHECK_PACKETS: u64 = 256;
+
+/// What to publish, and how fast.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The topic of every packet.
+    pub topic: Topic,
+    /// Samples in a packet.
+    pub packet_samples: u32,
+    /// When packets are due.
+    pub cadence: Cadence,
+    /// Packets after which to end.
+    pub count: Option<u64>,
+}
+
+/// What was published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Published {
+    /// The totals.
+    pub tally: Tally,
+    /// From the first packet to the end.
+    pub elapsed_ns: i64,
+    /// Bytes at the end of a stream that made no sample.
+    pub odd_bytes: u64,
+}
+
+/// Publish until the count is reached, the device ends, or a stop is asked for.
+///
+/// # Errors
+/// When the device or the socket fails.
+pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Stop) -> Result<Published> {
+    let mut payload = vec![0; plan.packet_samples as usize * size_of::<i16>()];
+    let mut envelope = Vec::with_capacity(payload.len() + plan.topic.as_str().len() + 1);
+    let mut published = Published::default();
+    let anchor_ns = monotonic_ns();
+    for index in 0..plan.count.unwrap_or(u64::MAX) {
+        let filled_bytes = match device.fill(&mut payload, stop)? {
+            Fill::Samples(filled_bytes) => filled_bytes,
+            Fill::End { odd_bytes } => {
+                published.odd_bytes = odd_bytes;
+                break;
+            }
+            Fill::Stopped => break,
+        };
+        envelope.clear();
+        let samples = payload.get(..filled_bytes).unwrap_or_default();
+        encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
+        let stopped = match plan.cadence.due_ns(anchor_ns, index) {
+            Some(due_ns) => wait_until(due_ns, stop),
+            None => index % STOP_CHECK_PACKETS == 0 && stop.requested(),
+        };
+        if stopped || sender.send(std::iter::once(envelope.as_slice()), stop)? == Sent::Stopped {
+            break;
+        }
+        published.tally.packet(filled_bytes);
+    }
+    published.elapsed_ns = monotonic_ns() - anchor_ns;
+    Ok(published)
+}

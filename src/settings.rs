@@ -1,0 +1,239 @@
+//! From what was typed to what the program uses: checked values, with every default in place.
+
+use std::env;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bytesize::ByteSize;
+
+use crate::cli::{DatabaseArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments};
+use crate::device::Source;
+use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
+use crate::error::{Error, Result};
+use crate::pace::{Cadence, Speed};
+use crate::publisher;
+use crate::recorder;
+use crate::replayer::Passes;
+use crate::socket::{Endpoint, OnFull};
+use crate::store::Durability;
+
+/// The interval of the C program that the simulated device stands for.
+const DEFAULT_INTERVAL: &str = "1s";
+
+/// A queue below this could not hold one batch beside the one that is written.
+const QUEUE_MIN_BYTES: u64 = 1 << 20;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabasePath {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether its directory may be made if it is missing: only for the default place, not for one that was typed.
+    pub make_directory: bool,
+}
+
+/// Where and how to send.
+#[derive(Clone, Debug)]
+pub struct SendSettings {
+    /// Endpoints to bind.
+    pub bind: Vec<Endpoint>,
+    /// Subscribers to wait for.
+    pub wait_subscribers: u64,
+    /// What to do when a subscriber is full.
+    pub on_full: OnFull,
+}
+
+/// What `publish` does.
+#[derive(Clone, Debug)]
+pub struct PublishSettings {
+    /// Where to.
+    pub send: SendSettings,
+    /// From where.
+    pub device: Source,
+    /// Seed of the simulated device.
+    pub seed: u32,
+    /// What, and how fast.
+    pub plan: publisher::Plan,
+}
+
+/// What `record` does.
+#[derive(Clone, Debug)]
+pub struct RecordSettings {
+    /// From where.
+    pub connect: Vec<Endpoint>,
+    /// Where to.
+    pub database: DatabasePath,
+    /// Name of the session.
+    pub label: Option<String>,
+    /// Remark about the session.
+    pub note: Option<String>,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Memory for packets that wait for the disk.
+    pub queue_bytes: usize,
+    /// What to take, and when to end.
+    pub plan: recorder::Plan,
+    /// Whether to print packets.
+    pub print: bool,
+}
+
+/// What `replay` does.
+#[derive(Clone, Debug)]
+pub struct ReplaySettings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// From where.
+    pub database: PathBuf,
+    /// Where to.
+    pub send: SendSettings,
+    /// How fast.
+    pub speed: Speed,
+    /// How often.
+    pub passes: Passes,
+}
+
+/// Check what was typed for `publish`.
+///
+/// # Errors
+/// [`Error::Setting`] for the first value that cannot be used.
+pub fn publish(typed: &PublishArguments) -> Result<PublishSettings> {
+    if !(1..=PACKET_MAX_SAMPLES).contains(&typed.packet_size) {
+        let rule = format!("a packet has 1 to {PACKET_MAX_SAMPLES} samples");
+        return Err(refuse("--packet-size", &typed.packet_size.to_string(), rule));
+    }
+    let cadence = match (&typed.rate, &typed.interval) {
+        (Some(rate), _) => Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))?,
+        (None, interval) => {
+            let period_ns = duration_ns("--interval", interval.as_deref().unwrap_or(DEFAULT_INTERVAL))?;
+            Cadence::PeriodNs(period_ns as f64)
+        }
+    };
+    Ok(PublishSettings {
+        send: send(&typed.send)?,
+        device: parse("--device", &typed.device)?,
+        seed: typed.seed,
+        plan: publisher::Plan {
+            topic: parse("--topic", &typed.topic)?,
+            packet_samples: typed.packet_size,
+            cadence,
+            count: typed.count,
+        },
+    })
+}
+
+/// Check what was typed for `record`.
+///
+/// # Errors
+/// [`Error::Setting`] for the first value that cannot be used.
+pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
+    Ok(RecordSettings {
+        connect: connect(&typed.connect)?,
+        database: database(&typed.database)?,
+        label: typed.label.clone(),
+        note: typed.note.clone(),
+        durability: parse("--durability", &typed.durability)?,
+        queue_bytes: queue_bytes(&typed.queue)?,
+        plan: recorder::Plan {
+            wanted: wanted(&typed.topic)?,
+            count: typed.count,
+            duration_ns: typed.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
+            commit_every_ns: duration_ns("--commit-every", &typed.commit_every)?,
+            on_overflow: parse("--on-overflow", &typed.on_overflow)?,
+        },
+        print: typed.print,
+    })
+}
+
+/// Check what was typed for `replay`.
+///
+/// # Errors
+/// [`Error::Setting`] for the first value that cannot be used.
+pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
+    Ok(ReplaySettings {
+        session: typed.session.clone(),
+        database: database(&typed.database)?.path,
+        send: send(&typed.send)?,
+        speed: parse("--speed", &typed.speed)?,
+        passes: parse("--loop", &typed.passes)?,
+    })
+}
+
+/// The database that was typed, or the default one.
+///
+/// # Errors
+/// When there is no default because no home directory is known.
+pub fn database(typed: &DatabaseArguments) -> Result<DatabasePath> {
+    if let Some(path) = &typed.database {
+        return Ok(DatabasePath { path: path.clone(), make_directory: false });
+    }
+    // An empty variable counts as unset, as the XDG specification says.
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory = match variable("STATE_DIRECTORY") {
+        Some(directories) => Some(first_directory(directories)),
+        None => variable("XDG_STATE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+            .map(|state| state.join("fancyhwd")),
+    };
+    match directory {
+        Some(directory) => Ok(DatabasePath { path: directory.join("captures.db"), make_directory: true }),
+        None => Err(refuse("--database", "", "no default is known without $HOME; name a file".to_owned())),
+    }
+}
+
+/// systemd names several state directories with colons between them.
+fn first_directory(directories: PathBuf) -> PathBuf {
+    match directories.to_str().and_then(|list| list.split(':').next()) {
+        Some(first) => PathBuf::from(first),
+        None => directories,
+    }
+}
+
+fn send(typed: &SendArguments) -> Result<SendSettings> {
+    Ok(SendSettings {
+        bind: typed.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
+        wait_subscribers: typed.wait_subscribers,
+        on_full: parse("--on-full", &typed.on_full)?,
+    })
+}
+
+fn connect(typed: &[String]) -> Result<Vec<Endpoint>> {
+    let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
+        endpoint if endpoint.names_a_peer() => Ok(endpoint),
+        _ => Err(refuse("--connect", text, "`*` names no device; give its host and port".to_owned())),
+    };
+    typed.iter().map(peer).collect()
+}
+
+fn wanted(typed: &[String]) -> Result<Wanted> {
+    if typed.iter().any(|topic| topic == "*") {
+        return Ok(Wanted::Every);
+    }
+    typed.iter().map(|text| parse("--topic", text)).collect::<Result<Vec<Topic>>>().map(Wanted::Only)
+}
+
+fn queue_bytes(text: &str) -> Result<usize> {
+    let size: ByteSize = parse("--queue", text)?;
+    match usize::try_from(size.as_u64()) {
+        Ok(bytes) if size.as_u64() >= QUEUE_MIN_BYTES => Ok(bytes),
+        _ => Err(refuse("--queue", text, "the queue has at least 1MiB".to_owned())),
+    }
+}
+
+/// A duration above zero in nanoseconds. 292 years are the limit.
+fn duration_ns(option: &'static str, text: &str) -> Result<i64> {
+    let duration = humantime::parse_duration(text).map_err(|cause| refuse(option, text, cause.to_string()))?;
+    match i64::try_from(duration.as_nanos()) {
+        Ok(0) => Err(refuse(option, text, "a duration is above zero, such as 250ms, 1s or 1h30m".to_owned())),
+        Ok(duration_ns) => Ok(duration_ns),
+        Err(_) => Err(refuse(option, text, "a duration is below 292 years".to_owned())),
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(option: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|cause: T::Err| refuse(option, text, cause.to_string()))
+}
+
+fn refuse(option: &'static str, value: &str, cause: String) -> Error {
+    Error::Setting { option, value: value.to_owned(), cause }
+}

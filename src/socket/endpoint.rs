@@ -1,0 +1,124 @@
+//! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// The longest path of a Unix socket: `sun_path` without its final zero, see unix(7).
+const IPC_PATH_MAX_BYTES: usize = 107;
+
+/// An endpoint that libzmq can parse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// The text, as libzmq wants it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path of an `ipc://` endpoint in the file system. Names that begin with `@` are in no file system.
+    pub fn ipc_path(&self) -> Option<&Path> {
+        self.0.strip_prefix("ipc://").filter(|path| !path.starts_with('@')).map(Path::new)
+    }
+
+    /// Whether the endpoint names one peer, so that it can be connected to: no `*` for host or port.
+    pub fn names_a_peer(&self) -> bool {
+        !self.0.contains('*')
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            Some(("tcp", address)) => check_tcp(address)?,
+            Some(("ipc", "")) => return Err("the path after ipc:// is missing".to_owned()),
+            Some(("ipc", path)) if path.len() > IPC_PATH_MAX_BYTES => {
+                return Err(format!("the path of an ipc:// endpoint has at most {IPC_PATH_MAX_BYTES} bytes"));
+            }
+            Some(("ipc", path)) if path.contains(['\0', '*']) => {
+                return Err("the path of an ipc:// endpoint has no `*` and no zero byte".to_owned());
+            }
+            Some(("ipc", _)) => {}
+            _ => return Err("an endpoint is tcp://HOST:PORT or ipc://PATH, such as tcp://127.0.0.1:5555".to_owned()),
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn check_tcp(address: &str) -> Result<(), String> {
+    let (host, port) = address.rsplit_once(':').ok_or("the port is missing: tcp://HOST:PORT")?;
+    if port != "*" && !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Err(format!("'{port}' is no port from 1 to 65535"));
+    }
+    let bare_host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_%:".contains(&byte);
+    match bare_host.unwrap_or(host) {
+        "" => Err("the host is missing: tcp://HOST:PORT".to_owned()),
+        "*" if bare_host.is_none() => Ok(()),
+        _ if bare_host.is_none() && host.contains(':') => {
+            Err("an IPv6 address stands in brackets: tcp://[::1]:5555".to_owned())
+        }
+        bare if bare.bytes().all(allowed) => Ok(()),
+        bare => Err(format!("'{bare}' is no host name, address or interface")),
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_both_kinds_are_taken() {
+        for text in [
+            "tcp://127.0.0.1:5555",
+            "tcp://*:5555",
+            "tcp://localhost:*",
+            "tcp://[::1]:1",
+            "tcp://eth0:65535",
+            "ipc:///run/fancyhwd/data",
+            "ipc://@name",
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_libzmq_cannot_parse_is_refused() {
+        for text in [
+            "",
+            "5555",
+            "tcp://",
+            "tcp://127.0.0.1",
+            "tcp://:5555",
+            "tcp://127.0.0.1:0",
+            "tcp://127.0.0.1:65536",
+            "tcp://127.0.0.1:http",
+            "tcp://::1:5555",
+            "tcp://a b:1",
+            "tcp://a;b:1",
+            "udp://127.0.0.1:5555",
+            "inproc://x",
+            "ipc://",
+            "ipc://a*b",
+            &format!("ipc://{}", "x".repeat(108)),
+        ] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn wildcards_name_no_peer() {
+        assert!("tcp://127.0.0.1:5".parse::<Endpoint>().unwrap().names_a_peer());
+        assert!(!"tcp://*:5".parse::<Endpoint>().unwrap().names_a_peer());
+        assert!(!"tcp://127.0.0.1:*".parse::<Endpoint>().unwrap().names_a_peer());
+    }
+}

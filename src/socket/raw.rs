@@ -1,0 +1,65 @@
+//! The libzmq calls that the `zmq` crate does not offer, or in which it panics on an errno that it does not know.
+//!
+//! All `unsafe` of the program is in this file.
+#![expect(unsafe_code, reason = "calls into libzmq")]
+
+use std::ffi::{CStr, CString, c_int, c_void};
+
+use zmq::Socket;
+
+/// Options without a setter in the `zmq` crate.
+#[derive(Clone, Copy, Debug)]
+pub enum RawOption {
+    /// Block or fail instead of dropping when a subscriber is full (`ZMQ_XPUB_NODROP`).
+    XpubNodrop = zmq_sys::ZMQ_XPUB_NODROP as isize,
+    /// Report every subscription and its end, also repeated ones (`ZMQ_XPUB_VERBOSER`).
+    XpubVerboser = zmq_sys::ZMQ_XPUB_VERBOSER as isize,
+}
+
+/// Switch an option on.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn enable(socket: &mut Socket, option: RawOption) -> Result<(), String> {
+    let on: c_int = 1;
+    // SAFETY: the socket lives as long as the borrow; the value is an int that outlives the call, with its own size.
+    let status = unsafe {
+        zmq_sys::zmq_setsockopt(
+            socket.as_mut_ptr(),
+            option as c_int,
+            (&raw const on).cast::<c_void>(),
+            size_of::<c_int>(),
+        )
+    };
+    checked(status)
+}
+
+/// Bind the socket to an endpoint.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn bind(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
+    let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
+    // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
+    checked(unsafe { zmq_sys::zmq_bind(socket.as_mut_ptr(), endpoint.as_ptr()) })
+}
+
+/// Connect the socket to an endpoint, which libzmq does in the background.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
+    let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
+    // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
+    checked(unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+}
+
+fn checked(status: c_int) -> Result<(), String> {
+    if status == 0 {
+        return Ok(());
+    }
+    // SAFETY: zmq_strerror returns a zero-terminated text for any number; it is copied before another call could
+    // replace it.
+    let text = unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(zmq_sys::zmq_errno())) };
+    Err(text.to_string_lossy().into_owned())
+}

@@ -1,0 +1,226 @@
+//! The publishing socket: an XPUB that knows its subscribers and, if asked, never drops.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::str::FromStr;
+
+use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, XPUB};
+
+use crate::clock::{NS_PER_S, monotonic_ns};
+use crate::error::{Error, Result};
+use crate::socket::raw::{self, RawOption};
+use crate::socket::{Endpoint, socket_error};
+use crate::stop::Stop;
+
+/// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device.
+const SUBSCRIBER_QUEUE_BYTES: u64 = 64 << 20;
+
+/// What libzmq needs for a queued message beside its content, measured.
+const QUEUED_MESSAGE_BYTES: u64 = 175;
+
+/// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
+const SEND_SLICE_MS: i32 = 100;
+
+/// A blocked send is reported when it has lasted this long, and again after each further such time.
+const STALL_REPORT_NS: i64 = NS_PER_S;
+
+/// How long messages on their way may take to leave after the last one was sent.
+const LINGER_MS: i32 = 10_000;
+
+/// What to do when a subscriber reads more slowly than we send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Leave messages out for that subscriber, as a plain PUB socket does.
+    Drop,
+    /// Wait for it.
+    Block,
+}
+
+impl FromStr for OnFull {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "drop" => Ok(Self::Drop),
+            "block" => Ok(Self::Block),
+            _ => Err("`drop` or `block`"),
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// libzmq has it.
+    Done,
+    /// A stop was asked for while a subscriber had no room.
+    Stopped,
+}
+
+/// Whether the last messages left before the socket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// All that was sent has left.
+    Whole,
+    /// A subscriber did not read: some messages may not have left.
+    Partly,
+}
+
+/// A bound publishing socket.
+pub struct Sender {
+    socket: Socket,
+    context: Context,
+    endpoints: Vec<String>,
+    /// What the messages begin with, to tell which subscriptions are for us.
+    heads: Vec<Vec<u8>>,
+    subscribers: u64,
+}
+
+impl Sender {
+    /// Bind all endpoints. `heads` are the beginnings of the messages to come (a topic and its space),
+    /// `message_bytes` their usual size.
+    ///
+    /// # Errors
+    /// When an endpoint cannot be bound.
+    pub fn bind(endpoints: &[Endpoint], on_full: OnFull, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
+        let context = Context::new();
+        let socket = open(&context, on_full, message_bytes)?;
+        let mut sender = Self { socket, context, endpoints: Vec::new(), heads, subscribers: 0 };
+        for endpoint in endpoints {
+            sender.bind_one(endpoint)?;
+        }
+        Ok(sender)
+    }
+
+    fn bind_one(&mut self, endpoint: &Endpoint) -> Result<()> {
+        let failed = |cause, hint| Error::Endpoint { operation: "bind", endpoint: endpoint.to_string(), cause, hint };
+        // libzmq unlinks whatever stands at the path of an ipc endpoint before it binds there.
+        let taken = endpoint.ipc_path().and_then(|path| fs::symlink_metadata(path).ok());
+        if taken.is_some_and(|there| !there.file_type().is_socket()) {
+            return Err(failed("a file stands there that is no socket".to_owned(), "choose another path"));
+        }
+        raw::bind(&mut self.socket, endpoint.as_str()).map_err(|cause| {
+            failed(cause, "stop the program that listens there, or choose another address with --bind")
+        })?;
+        let bound =
+            self.socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
+        self.endpoints.push(bound.unwrap_or_else(|_| endpoint.to_string()));
+        Ok(())
+    }
+
+    /// The endpoints that were bound, with the port that `*` became.
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// Number of subscriptions for our messages now.
+    pub fn subscribers(&self) -> u64 {
+        self.subscribers
+    }
+
+    /// Wait until `wanted` subscriptions for our messages are there. Says whether to stop.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn wait_for_subscribers(&mut self, wanted: u64, stop: &Stop) -> Result<bool> {
+        self.take_subscriptions()?;
+        while self.subscribers < wanted {
+            super::wait(&self.socket, stop, -1)?;
+            if stop.requested() {
+                return Ok(true);
+            }
+            self.take_subscriptions()?;
+        }
+        Ok(false)
+    }
+
+    /// Send one message of `frames`.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>, stop: &Stop) -> Result<Sent> {
+        self.take_subscriptions()?;
+        let mut frames = frames.peekable();
+        while let Some(frame) = frames.next() {
+            let more = if frames.peek().is_some() { SNDMORE } else { 0 };
+            // Only the first frame can find a subscriber full: libzmq takes or drops whole messages.
+            if self.send_frame(frame, more, stop)? == Sent::Stopped {
+                return Ok(Sent::Stopped);
+            }
+        }
+        Ok(Sent::Done)
+    }
+
+    fn send_frame(&self, frame: &[u8], flags: i32, stop: &Stop) -> Result<Sent> {
+        let mut blocked_since_ns = None;
+        let mut reported_ns = 0;
+        loop {
+            match self.socket.send(frame, flags) {
+                Ok(()) => return Ok(Sent::Done),
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if stop.requested() => return Ok(Sent::Stopped),
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => {
+                    let now_ns = monotonic_ns();
+                    let blocked_ns = now_ns - *blocked_since_ns.get_or_insert(now_ns);
+                    if blocked_ns - reported_ns >= STALL_REPORT_NS {
+                        reported_ns = blocked_ns;
+                        let blocked_s = blocked_ns / NS_PER_S;
+                        tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)");
+                    }
+                }
+                Err(cause) => return Err(socket_error("send", cause)),
+            }
+        }
+    }
+
+    /// Count the subscriptions that came and went. Unread, they would pile up in libzmq.
+    fn take_subscriptions(&mut self) -> Result<()> {
+        let mut message = Message::new();
+        loop {
+            match self.socket.recv(&mut message, DONTWAIT) {
+                Ok(()) => self.subscription(&message),
+                Err(zmq::Error::EAGAIN) => return Ok(()),
+                Err(zmq::Error::EINTR) => {}
+                Err(cause) => return Err(socket_error("receive subscriptions", cause)),
+            }
+        }
+    }
+
+    /// `\x01prefix` subscribes, `\x00prefix` ends a subscription.
+    fn subscription(&mut self, message: &[u8]) {
+        let Some((&kind, prefix)) = message.split_first() else { return };
+        if !self.heads.iter().any(|head| head.starts_with(prefix) || prefix.starts_with(head)) {
+            return;
+        }
+        self.subscribers = if kind == 1 { self.subscribers + 1 } else { self.subscribers.saturating_sub(1) };
+        tracing::debug!("{} subscribers", self.subscribers);
+    }
+
+    /// Close the socket after the messages on their way have left, for which they have ten seconds.
+    pub fn close(self) -> Flushed {
+        let Self { socket, mut context, .. } = self;
+        let closed_ns = monotonic_ns();
+        drop(socket);
+        while context.destroy() == Err(zmq::Error::EINTR) {}
+        let waited_ns = monotonic_ns() - closed_ns;
+        if waited_ns < i64::from(LINGER_MS) * 1_000_000 { Flushed::Whole } else { Flushed::Partly }
+    }
+}
+
+fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket> {
+    let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
+    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
+    let set = || -> zmq::Result<()> {
+        socket.set_ipv6(true)?;
+        socket.set_linger(LINGER_MS)?;
+        // At most 383,479 and never zero, which would mean without limit.
+        socket.set_sndhwm(queue_messages.max(16) as i32)?;
+        socket.set_sndtimeo(SEND_SLICE_MS)
+    };
+    set().map_err(|cause| socket_error("set up a publishing socket", cause))?;
+    let failed = |cause| Error::Socket { operation: "set up a publishing socket", cause };
+    raw::enable(&mut socket, RawOption::XpubVerboser).map_err(failed)?;
+    if on_full == OnFull::Block {
+        raw::enable(&mut socket, RawOption::XpubNodrop).map_err(failed)?;
+    }
+    Ok(socket)
+}

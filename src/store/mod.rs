@@ -1,0 +1,12 @@
+//! The only place that knows SQLite: captures on disk.
+
+mod database;
+mod reader;
+mod recording;
+mod schema;
+mod sessions;
+
+pub use database::{Database, Durability};
+pub use reader::Reader;
+pub use recording::{EndReason, Recording, SessionStart};
+pub use sessions::Session;

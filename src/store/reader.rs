@@ -1,0 +1,103 @@
+//! Reading a session: its messages in the order of their arrival, batch by batch.
+
+use std::collections::HashMap;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Row, params};
+
+use crate::batch::Batch;
+use crate::envelope::SEPARATOR;
+use crate::error::{Error, Result};
+use crate::store::{Database, Session};
+
+/// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
+const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload, NULL FROM packets WHERE id BETWEEN ?1 AND ?2 \
+     UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes FROM rejects WHERE id BETWEEN ?1 AND ?2 \
+     ORDER BY id";
+
+/// A place in a session.
+#[derive(Debug)]
+pub struct Reader {
+    database: Database,
+    next_id: i64,
+    last_id: i64,
+    first_id: i64,
+    topics: HashMap<i64, Vec<u8>>,
+}
+
+impl Reader {
+    /// Stand before the first message of `session`.
+    ///
+    /// # Errors
+    /// When the session has no message.
+    pub fn new(database: Database, session: &Session) -> Result<Self> {
+        if session.is_empty() {
+            return Err(Error::EmptySession { id: session.id, database: database.path });
+        }
+        let (first_id, last_id) = (session.first_id, session.last_id);
+        Ok(Self { database, next_id: first_id, last_id, first_id, topics: HashMap::new() })
+    }
+
+    /// Stand before the first message again.
+    pub fn rewind(&mut self) {
+        self.next_id = self.first_id;
+    }
+
+    /// Append the next messages to `batch` until it is full or the session ends. Nothing is appended at the end.
+    ///
+    /// Each call is a read transaction of its own: a longer one would keep a recorder from reusing its log.
+    ///
+    /// # Errors
+    /// When the database cannot be read or is damaged.
+    pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
+        let path = self.database.path.clone();
+        self.read_rows(batch).map_err(|cause| Error::Database {
+            operation: "read packets",
+            path,
+            cause: cause.to_string(),
+        })
+    }
+
+    fn read_rows(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
+        let connection = &self.database.connection;
+        let mut statement = connection.prepare_cached(SELECT)?;
+        let mut rows = statement.query(params![self.next_id, self.last_id])?;
+        while !batch.is_full()
+            && let Some(row) = rows.next()?
+        {
+            match row.get_ref(3)? {
+                ValueRef::Null => append_reject(row, batch)?,
+                _ => {
+                    let topic_id = row.get(3)?;
+                    let topic = match self.topics.entry(topic_id) {
+                        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                        std::collections::hash_map::Entry::Vacant(unknown) => unknown.insert(
+                            connection
+                                .prepare_cached("SELECT name FROM topics WHERE id = ?")?
+                                .query_row([topic_id], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?,
+                        ),
+                    };
+                    let payload = row.get_ref(4)?.as_blob()?;
+                    batch.message(row.get(1)?, row.get(2)?).frame(&[topic, &[SEPARATOR], payload]);
+                }
+            }
+            self.next_id = row.get::<_, i64>(0)? + 1;
+        }
+        Ok(())
+    }
+}
+
+fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
+    let mut rest = row.get_ref(4)?.as_blob()?;
+    let lengths: Vec<usize> = serde_json::from_str(row.get_ref(5)?.as_str()?)
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, cause.into()))?;
+    let mut entry = batch.message(row.get(1)?, row.get(2)?);
+    for length_bytes in lengths {
+        let (frame, after) = rest
+            .split_at_checked(length_bytes)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, length_bytes as i64))?;
+        entry.frame(&[frame]);
+        rest = after;
+    }
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! Writing a session: one transaction per batch, all or nothing.
+
+use std::collections::HashMap;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use serde_json::json;
+
+use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
+use crate::clock::unix_ns;
+use crate::envelope::{Envelope, Fault, Wanted};
+use crate::error::Result;
+use crate::store::{Database, Durability};
+use crate::tally::Tally;
+
+/// Topics whose ids are remembered. Beyond that, as when every topic is recorded and each message has its own, the
+/// memory is emptied and the table is asked again.
+const TOPICS_MAX_REMEMBERED: usize = 4096;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// On request.
+    Stopped,
+    /// `--count` or `--duration` was reached.
+    Limit,
+    /// Something failed.
+    Failed,
+}
+
+impl EndReason {
+    /// The name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Limit => "limit",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known about a session when it begins.
+#[derive(Clone, Debug)]
+pub struct SessionStart {
+    /// A name for people.
+    pub label: Option<String>,
+    /// A remark.
+    pub note: Option<String>,
+    /// When it begins.
+    pub started_unix_ns: i64,
+    /// What is connected to.
+    pub endpoints: Vec<String>,
+    /// What is asked for.
+    pub wanted: Wanted,
+    /// The machine.
+    pub host: String,
+    /// Which start of the machine.
+    pub boot_id: String,
+    /// What a commit survives.
+    pub durability: Durability,
+}
+
+/// A session that is being written. What these fields say is what the last commit made true.
+#[derive(Debug)]
+pub struct Recording {
+    database: Database,
+    session_id: i64,
+    wanted: Wanted,
+    first_id: i64,
+    next_id: i64,
+    digest: Digest,
+    topics: HashMap<Vec<u8>, i64>,
+    tally: Tally,
+}
+
+impl Recording {
+    /// Begin a session. Sessions that a crash left open are closed first, as `interrupted`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn start(mut database: Database, about: &SessionStart) -> Result<Self> {
+        let (session_id, first_id) =
+            start_session(&mut database.connection, about).map_err(database.failed("begin a session"))?;
+        Ok(Self {
+            database,
+            session_id,
+            wanted: about.wanted.clone(),
+            first_id,
+            next_id: first_id,
+            digest: FIRST_DIGEST,
+            topics: HashMap::new(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// The session's number.
+    pub fn session_id(&self) -> i64 {
+        self.session_id
+    }
+
+    /// The number in the session, from 0, that the next message gets.
+    pub fn next_number(&self) -> i64 {
+        self.next_id - self.first_id
+    }
+
+    /// What is committed.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Write a batch in one transaction. After an error nothing of it is written, and it can be given again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn commit(&mut self, batch: &Batch) -> Result<()> {
+        if self.topics.len() > TOPICS_MAX_REMEMBERED {
+            self.topics.clear();
+        }
+        let digest = batch.digest(&self.digest, self.next_id);
+        match self.write(batch, &digest) {
+            Ok(tally) => {
+                self.next_id += batch.len() as i64;
+                self.digest = digest;
+                self.tally = tally;
+                Ok(())
+            }
+            Err(cause) => {
+                // Topics of the rolled back transaction have no row.
+                self.topics.clear();
+                Err(self.database.failed("write a batch")(cause))
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, digest: &Digest) -> rusqlite::Result<Tally> {
+        let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut rows = Rows { transaction: &transaction, session_id: self.session_id, topics: &mut self.topics };
+        let tally = rows.insert(batch, &self.wanted, self.next_id, self.tally)?;
+        let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
+        let last_id = self.next_id + batch.len() as i64 - 1;
+        if !batch.is_empty() {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO batches (session_id, first_id, last_id, committed_unix_ns, digest) VALUES (?, ?, ?, ?, ?)",
+                )?
+                .execute(params![self.session_id, self.next_id, last_id, unix_ns(), digest])?;
+        }
+        transaction
+            .prepare_cached(
+                "UPDATE sessions SET last_id = ?2, first_elapsed_ns = coalesce(first_elapsed_ns, ?3), \
+                 last_elapsed_ns = coalesce(?4, last_elapsed_ns), packets = ?5, rejected = ?6, lost = ?7, bytes = ?8 \
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                self.session_id,
+                last_id,
+                elapsed_ns(batch.messages().next()),
+                elapsed_ns(batch.last()),
+                tally.packets as i64,
+                tally.rejected as i64,
+                tally.lost as i64,
+                tally.bytes as i64,
+            ])?;
+        transaction.commit()?;
+        Ok(tally)
+    }
+
+    /// End the session, move the write-ahead log into the database and close it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn end(self, reason: EndReason) -> Result<()> {
+        let connection = &self.database.connection;
+        connection
+            .execute(
+                "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
+                params![self.session_id, unix_ns(), reason.name()],
+            )
+            .map_err(self.database.failed("end the session"))?;
+        // Whoever reads the database now keeps the log from being emptied; then it stays, and nothing is lost.
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(self.database.failed("checkpoint"))?;
+        let failed = self.database.failed("close");
+        self.database.connection.close().map_err(|(_, cause)| failed(cause))
+    }
+}
+
+fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
+    // has any.
+    transaction.execute(
+        "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
+             (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
+             started_unix_ns) \
+         WHERE ended_unix_ns IS NULL",
+        [],
+    )?;
+    let first_id: i64 =
+        transaction.query_row("SELECT coalesce(max(last_id), 0) + 1 FROM sessions", [], |row| row.get(0))?;
+    transaction.execute(
+        "INSERT INTO sessions (label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
+         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            about.label,
+            about.note,
+            about.started_unix_ns,
+            json!(about.endpoints).to_string(),
+            json!(about.wanted.names()).to_string(),
+            about.host,
+            about.boot_id,
+            env!("CARGO_PKG_VERSION"),
+            about.durability.name(),
+            first_id,
+            first_id - 1,
+        ],
+    )?;
+    let session_id = transaction.last_insert_rowid();
+    transaction.commit()?;
+    Ok((session_id, first_id))
+}
+
+/// Puts messages into tables, inside one transaction.
+struct Rows<'a> {
+    transaction: &'a Transaction<'a>,
+    session_id: i64,
+    topics: &'a mut HashMap<Vec<u8>, i64>,
+}
+
+impl Rows<'_> {
+    /// Insert all messages, and what was lost before them. Gives `tally` with them added.
+    fn insert(&mut self, batch: &Batch, wanted: &Wanted, first_id: i64, tally: Tally) -> rusqlite::Result<Tally> {
+        let mut tally = tally;
+        if let Some(gap) = batch.lost_before() {
+            tally.lost += gap.lost;
+            self.transaction.execute(
+                "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, lost) \
+                 VALUES (?, ?, ?, ?, 'overflow', ?)",
+                params![self.session_id, unix_ns(), gap.from_elapsed_ns, gap.until_elapsed_ns, gap.lost as i64],
+            )?;
+        }
+        let mut packets = self.transaction.prepare_cached("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)")?;
+        for (id, message) in (first_id..).zip(batch.messages()) {
+            match wanted.decode(message.frames()) {
+                Ok(Envelope { topic, payload }) => {
+                    let topic_id = self.topic_id(topic)?;
+                    packets.execute(params![
+                        id,
+                        self.session_id,
+                        topic_id,
+                        message.unix_ns,
+                        message.elapsed_ns,
+                        payload
+                    ])?;
+                    tally.packet(payload.len());
+                }
+                Err(fault) => {
+                    self.reject(id, message, fault)?;
+                    tally.rejected += 1;
+                }
+            }
+        }
+        Ok(tally)
+    }
+
+    fn reject(&self, id: i64, message: Message<'_>, fault: Fault) -> rusqlite::Result<()> {
+        let lengths: Vec<usize> = message.frames().map(<[u8]>::len).collect();
+        let frames: Vec<u8> = message.frames().flatten().copied().collect();
+        self.transaction.prepare_cached("INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+            id,
+            self.session_id,
+            message.unix_ns,
+            message.elapsed_ns,
+            fault.name(),
+            json!(lengths).to_string(),
+            frames,
+        ])?;
+        Ok(())
+    }
+
+    fn topic_id(&mut self, topic: &[u8]) -> rusqlite::Result<i64> {
+        if let Some(&id) = self.topics.get(topic) {
+            return Ok(id);
+        }
+        // Bound as text byte for byte, also when it is no UTF-8.
+        let name = ToSqlOutput::Borrowed(ValueRef::Text(topic));
+        self.transaction
+            .prepare_cached("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING")?
+            .execute([&name])?;
+        let id = self
+            .transaction
+            .prepare_cached("SELECT id FROM topics WHERE name = ?")?
+            .query_row([&name], |row| row.get(0))?;
+        self.topics.insert(topic.to_vec(), id);
+        Ok(id)
+    }
+}

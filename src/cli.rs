@@ -95,7 +95,7 @@ pub struct PublishArguments {
     #[arg(long, value_name = "N", default_value_t = 16, env = "FANCYHWD_PACKET_SIZE", hide_env_values = true)]
     pub packet_size: u32,
     /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]
-    #[arg(long, value_name = "DURATION", conflicts_with = "rate", env = "FANCYHWD_INTERVAL", hide_env_values = true)]
+    #[arg(long, value_name = "DURATION", env = "FANCYHWD_INTERVAL", hide_env_values = true)]
     pub interval: Option<String>,
     /// Packets per second instead of an interval; `max` sends without a pause
     #[arg(long, value_name = "HZ", env = "FANCYHWD_RATE", hide_env_values = true)]
@@ -270,7 +270,10 @@ pub fn parse() -> Result<Asked> {
         Err(error) => return Err(one_line(&error)),
     };
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| one_line(&error))?;
-    split_environment(&mut cli, &matches);
+    if let Some((_, matches)) = matches.subcommand() {
+        split_environment(&mut cli, matches);
+        settle_pace(&mut cli, matches)?;
+    }
     Ok(Asked::Run(Box::new(cli)))
 }
 
@@ -284,7 +287,6 @@ fn one_line(error: &clap::Error) -> Error {
 
 /// Several values in one environment variable are separated by spaces; on the command line a space is part of a value.
 fn split_environment(cli: &mut Cli, matches: &ArgMatches) {
-    let Some((_, matches)) = matches.subcommand() else { return };
     let split = |name, values: &mut Vec<String>| {
         if matches.value_source(name) == Some(ValueSource::EnvVariable) {
             *values = values.iter().flat_map(|value| value.split_whitespace()).map(str::to_owned).collect();
@@ -299,6 +301,21 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) {
         Command::Replay(replay) => split("bind", &mut replay.send.bind),
         Command::Session(_) => {}
     }
+}
+
+/// `--rate` and `--interval` say the same thing. Of two that come from different places the command line wins.
+fn settle_pace(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
+    let Command::Publish(publish) = &mut cli.command else { return Ok(()) };
+    if publish.rate.is_none() || publish.interval.is_none() {
+        return Ok(());
+    }
+    let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    match (is_typed("rate"), is_typed("interval")) {
+        (true, false) => publish.interval = None,
+        (false, true) => publish.rate = None,
+        _ => return Err(Error::CommandLine("--rate and --interval cannot be used together; choose one".to_owned())),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

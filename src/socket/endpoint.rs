@@ -1,6 +1,7 @@
 //! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -20,6 +21,12 @@ impl Endpoint {
     /// The path of an `ipc://` endpoint in the file system. Names that begin with `@` are in no file system.
     pub fn ipc_path(&self) -> Option<&Path> {
         self.0.strip_prefix("ipc://").filter(|path| !path.starts_with('@')).map(Path::new)
+    }
+
+    /// Whether the host is an IPv4 address in digits. Everything else may turn out to be IPv6.
+    pub fn is_ipv4(&self) -> bool {
+        let host = self.0.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
+        host.is_some_and(|(host, _)| host.parse::<Ipv4Addr>().is_ok())
     }
 
     /// Whether the endpoint names one peer, so that it can be connected to: no `*` for host or port.

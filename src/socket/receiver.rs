@@ -41,7 +41,6 @@ impl Receiver {
         let mut socket =
             Context::new().socket(SUB).map_err(|cause| socket_error("open a subscribing socket", cause))?;
         let set = || -> zmq::Result<()> {
-            socket.set_ipv6(true)?;
             socket.set_linger(0)?;
             socket.set_rcvhwm(RECEIVE_QUEUE_MESSAGES)?;
             socket.set_reconnect_ivl(RECONNECT_MS)?;
@@ -50,6 +49,7 @@ impl Receiver {
         };
         set().map_err(|cause| socket_error("set up a subscribing socket", cause))?;
         for endpoint in endpoints {
+            socket.set_ipv6(!endpoint.is_ipv4()).map_err(|cause| socket_error("choose the kind of address", cause))?;
             raw::connect(&mut socket, endpoint.as_str()).map_err(|cause| Error::Endpoint {
                 operation: "connect to",
                 endpoint: endpoint.to_string(),

@@ -99,6 +99,7 @@ impl Sender {
         if taken.is_some_and(|there| !there.file_type().is_socket()) {
             return Err(failed("a file stands there that is no socket".to_owned(), "choose another path"));
         }
+        self.socket.set_ipv6(!endpoint.is_ipv4()).map_err(|cause| socket_error("choose the kind of address", cause))?;
         raw::bind(&mut self.socket, endpoint.as_str()).map_err(|cause| {
             failed(cause, "stop the program that listens there, or choose another address with --bind")
         })?;
@@ -210,7 +211,6 @@ fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket
     let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
     let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
-        socket.set_ipv6(true)?;
         socket.set_linger(LINGER_MS)?;
         // At most 383,479 and never zero, which would mean without limit.
         socket.set_sndhwm(queue_messages.max(16) as i32)?;

@@ -1,1 +1,19 @@
-fn main() {}
+//! The real binary with real sockets, real databases and real peers.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod device;
+mod errors;
+mod peers;
+mod publish;
+mod record;
+mod replay;
+mod session;

@@ -1,0 +1,146 @@
+//! `publish`: the stream device, the environment, and subscribers that do not read.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::support::{Bench, json_samples};
+
+fn payloads(bench: &Bench, database: &str) -> Vec<String> {
+    bench.sqlite3(database, "SELECT hex(payload) FROM packets ORDER BY id").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_stream_ends_with_a_short_packet_and_its_odd_byte_is_reported() {
+    let bench = Bench::new();
+    fs::write(bench.path("stream"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]).unwrap();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 3 --connect {endpoint}")).start();
+    bench
+        .fancyhwd(&format!(
+            "publish --device stream:stream --packet-size 2 --rate max --wait-subscribers 1 --bind {endpoint}"
+        ))
+        .run()
+        .code(3)
+        .says("its last byte was not sent");
+    recorder.finish().success();
+    assert_eq!(payloads(&bench, "c.db"), ["01020304", "05060708", "090A"]);
+}
+
+#[test]
+fn standard_input_is_published_as_it_comes() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 2 --connect {endpoint}")).start();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let publisher = bench
+        .fancyhwd(&format!(
+            "publish --device stream:- --packet-size 2 --interval 1ms --wait-subscribers 1 --bind {endpoint}"
+        ))
+        .stdin(Stdio::from(reader))
+        .start();
+    // A packet may come in pieces.
+    for piece in [&[1, 2, 3][..], &[4, 5], &[6, 7, 8]] {
+        writer.write_all(piece).unwrap();
+    }
+    recorder.finish().success();
+    drop(writer);
+    publisher.finish().success().says("published 2 packets");
+    assert_eq!(payloads(&bench, "c.db"), ["01020304", "05060708"]);
+}
+
+#[test]
+fn a_fifo_without_a_writer_can_be_stopped_and_one_with_a_writer_is_read() {
+    let bench = Bench::new();
+    bench.program("mkfifo").arg(bench.path("fifo")).run().success();
+    let line = "publish --device stream:fifo --packet-size 1 --rate max --bind tcp://127.0.0.1:*";
+    bench.fancyhwd(line).start().stop().success().says("published 0 packets");
+
+    let publisher = bench.fancyhwd(line).start();
+    File::options().write(true).open(bench.path("fifo")).unwrap().write_all(&[1, 2, 3, 4]).unwrap();
+    publisher.finish().success().says("published 2 packets");
+}
+
+#[test]
+fn a_stuck_subscriber_is_reported_and_loses_nothing_with_on_full_block() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --packet-size 65536 --on-full block --wait-subscribers 1 --count 3000";
+    let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    let context = zmq::Context::new();
+    let stuck = context.socket(zmq::SUB).unwrap();
+    stuck.set_rcvhwm(10).unwrap();
+    stuck.set_rcvtimeo(60_000).unwrap();
+    stuck.set_subscribe(b"fancyhw_data ").unwrap();
+    stuck.connect(&endpoint).unwrap();
+    let log = bench.path("0.stderr");
+    while !fs::read_to_string(&log).unwrap().contains("a subscriber has not read for 1 s") {
+        std::thread::yield_now();
+    }
+    // 3,000 packets are far more than all queues on the way hold.
+    for number in 0..3000 {
+        let message = stuck.recv_bytes(0).unwrap_or_else(|cause| panic!("packet {number}: {cause}"));
+        assert_eq!(message.len(), 13 + 2 * 65536);
+    }
+    publisher.finish().success().says("published 3000 packets");
+}
+
+#[test]
+fn a_blocked_publisher_can_be_stopped() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --packet-size 65536 --on-full block --wait-subscribers 1";
+    let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    let context = zmq::Context::new();
+    let stuck = context.socket(zmq::SUB).unwrap();
+    stuck.set_rcvhwm(10).unwrap();
+    stuck.set_subscribe(b"fancyhw_data ").unwrap();
+    stuck.connect(&endpoint).unwrap();
+    let log = bench.path("0.stderr");
+    while !fs::read_to_string(&log).unwrap().contains("a subscriber has not read") {
+        std::thread::yield_now();
+    }
+    publisher.signal(Signal::INT);
+    drop(stuck);
+    publisher.finish();
+}
+
+#[test]
+fn settings_come_from_the_environment_and_the_command_line_wins() {
+    let bench = Bench::new();
+    let (one, two) = (bench.endpoint("one"), bench.endpoint("two"));
+    let publisher = bench
+        .fancyhwd("publish --packet-size 2")
+        .env("FANCYHWD_BIND", format!("{one} {two}"))
+        .env("FANCYHWD_PACKET_SIZE", "5")
+        .env("FANCYHWD_TOPIC", "other")
+        .env("FANCYHWD_INTERVAL", "1ms")
+        .env("FANCYHWD_WAIT_SUBSCRIBERS", "1")
+        .start();
+    assert!(publisher.status.contains(&one) && publisher.status.contains(&two), "{}", publisher.status);
+    let recorder = bench
+        .fancyhwd(&format!("record --topic other --count 2 --print --database c.db --connect {two}"))
+        .run()
+        .success();
+    publisher.stop().success();
+    let expected = json_samples(&fancyhw_bytes(2));
+    assert_eq!(recorder.stdout.lines().next(), Some(format!("#0 other 4 bytes {expected}").as_str()));
+}
+
+fn fancyhw_bytes(samples: usize) -> Vec<u8> {
+    let mut device = fancyhwd::device::Simulated::new(12345);
+    (0..samples).flat_map(|_| (device.rand() as i16).to_le_bytes()).collect()
+}
+
+#[test]
+fn the_rate_of_the_command_line_wins_over_the_interval_of_the_environment() {
+    let bench = Bench::new();
+    bench
+        .fancyhwd("publish --rate max --count 1000 --bind tcp://127.0.0.1:*")
+        .env("FANCYHWD_INTERVAL", "1h")
+        .run()
+        .success()
+        .says("published 1000 packets");
+}

@@ -1,0 +1,289 @@
+//! `record`: everything that came is kept, whatever it is and however the run ends.
+
+use std::fs;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use fancyhwd::device::Simulated;
+
+use crate::support::{Bench, Daemon, FANCYHWD};
+
+/// All packets of a database, which must be the simulated device's from its beginning. Gives their number.
+fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
+    let connection = Connection::open(bench.path(database)).unwrap();
+    let mut statement = connection.prepare("SELECT id, elapsed_ns, payload FROM packets ORDER BY id").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut device = Simulated::new(12345);
+    let (mut count, mut last_elapsed_ns) = (0_i64, 0);
+    while let Some(row) = rows.next().unwrap() {
+        count += 1;
+        assert_eq!(row.get::<_, i64>(0).unwrap(), count, "ids have no hole");
+        let elapsed_ns: i64 = row.get(1).unwrap();
+        assert!(elapsed_ns >= last_elapsed_ns, "packet {count} is stamped before the one before it");
+        last_elapsed_ns = elapsed_ns;
+        for (index, sample) in fancyhwd::envelope::samples(row.get_ref(2).unwrap().as_blob().unwrap()).enumerate() {
+            assert_eq!(sample, device.rand() as i16, "packet {count}, sample {index}");
+        }
+    }
+    count
+}
+
+/// A publishing socket of ours for messages that are no envelopes, once the recorder has subscribed.
+fn bare_publisher(endpoint: &str) -> (zmq::Context, zmq::Socket) {
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::XPUB).unwrap();
+    socket.bind(endpoint).unwrap();
+    socket.set_rcvtimeo(60_000).unwrap();
+    assert_eq!(socket.recv_bytes(0).unwrap()[0], 1);
+    (context, socket)
+}
+
+#[test]
+fn a_million_packets_at_full_speed_are_all_there_in_order() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 1000000";
+    let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 1000000 --connect {endpoint}")).start();
+    publisher.finish().success();
+    recorder.finish().success().says("1000000 packets, 32000000 bytes of samples").says(", 0 lost");
+    assert_eq!(count_of_true_packets(&bench, "c.db"), 1_000_000);
+    let totals =
+        bench.sqlite3("c.db", "SELECT packets, rejected, lost, bytes, end_reason, first_id, last_id FROM sessions");
+    assert_eq!(totals, "1000000|0|0|32000000|limit|1|1000000");
+    let batches = bench.sqlite3("c.db", "SELECT min(first_id), max(last_id), sum(last_id - first_id + 1) FROM batches");
+    assert_eq!(batches, "1|1000000|1000000");
+    assert_eq!(bench.sqlite3("c.db", "PRAGMA integrity_check"), "ok");
+}
+
+/// A recorder in the middle of an endless fast stream, with some of it committed.
+fn recorder_in_a_burst(bench: &Bench) -> (Daemon, Daemon) {
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    let committed = || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
+    while committed() < 100_000 {
+        std::thread::yield_now();
+    }
+    (publisher, recorder)
+}
+
+#[test]
+fn sigterm_in_a_burst_stores_everything_received() {
+    let bench = Bench::new();
+    let (publisher, recorder) = recorder_in_a_burst(&bench);
+    recorder.stop().success().says(", 0 lost");
+    publisher.stop().code(0);
+    let packets = count_of_true_packets(&bench, "c.db");
+    assert!(packets >= 100_000);
+    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), format!("{packets}|stopped"));
+    assert!(!bench.path("c.db-wal").exists());
+}
+
+#[test]
+fn the_second_signal_kills() {
+    let bench = Bench::new();
+    let recorder = bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start();
+    // Stopped, it cannot act on the first signal before the second one is there.
+    recorder.signal(Signal::STOP);
+    recorder.signal(Signal::INT);
+    recorder.signal(Signal::TERM);
+    recorder.signal(Signal::CONT);
+    let finished = recorder.finish();
+    use std::os::unix::process::ExitStatusExt;
+    let signal = finished.status.signal();
+    assert!([Some(2), Some(15)].contains(&signal), "ended with {}", finished.status);
+}
+
+#[test]
+fn a_session_that_was_killed_is_closed_as_interrupted_by_the_next_one() {
+    let bench = Bench::new();
+    let (publisher, recorder) = recorder_in_a_burst(&bench);
+    recorder.signal(Signal::KILL);
+    recorder.finish();
+    drop(publisher);
+    bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start().stop().success();
+
+    let packets = count_of_true_packets(&bench, "c.db");
+    let sessions = bench.sqlite3(
+        "c.db",
+        "SELECT packets, last_id, end_reason, ended_unix_ns >= started_unix_ns FROM sessions ORDER BY id",
+    );
+    assert_eq!(sessions, format!("{packets}|{packets}|interrupted|1\n0|{packets}|stopped|1"));
+}
+
+#[test]
+fn what_is_no_envelope_is_kept_with_its_reason_and_its_frames() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --topic a --database c.db --count 2 --connect {endpoint}")).start();
+    let (_context, socket) = bare_publisher(&endpoint);
+    socket.send("a \x01\x02", 0).unwrap();
+    socket.send("a \x01\x02\x03", 0).unwrap();
+    socket.send_multipart(["a \x01\x02", "", "tail"], 0).unwrap();
+    socket.send("a \x03\x04", 0).unwrap();
+    recorder.finish().success().says("2 packets, 4 bytes of samples, 2 rejected");
+
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT id, reason, frame_bytes, hex(frames) FROM rejects ORDER BY id"),
+        "2|odd-payload|[5]|6120010203\n3|several-frames|[4,0,4]|612001027461696C"
+    );
+    assert_eq!(bench.sqlite3("c.db", "SELECT id, hex(payload) FROM packets ORDER BY id"), "1|0102\n4|0304");
+}
+
+#[test]
+fn every_topic_is_recorded_when_asked_for_and_faults_have_their_reasons() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 3 --connect {endpoint} --topic *")).start();
+    let (_context, socket) = bare_publisher(&endpoint);
+    let long_topic = [&[b't'; 256][..], b" ab"].concat();
+    for message in [&b"one ab"[..], b"", b"no-space", b" ab", &long_topic, b"two ", b"\xff\xfe abcd"] {
+        socket.send(message, 0).unwrap();
+    }
+    recorder.finish().success();
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT reason FROM rejects ORDER BY id"),
+        "no-space\nno-space\nempty-topic\nlong-topic"
+    );
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT hex(name), hex(payload) FROM packets JOIN topics ON topics.id = topic_id"),
+        "6F6E65|6162\n74776F|\nFFFE|61626364"
+    );
+}
+
+#[test]
+fn several_devices_and_several_topics_go_into_one_session() {
+    let bench = Bench::new();
+    let (left, right) = (bench.endpoint("left"), bench.endpoint("right"));
+    let recorder = bench
+        .fancyhwd(&format!("record --database c.db --count 20 --topic l --topic r --connect {left} --connect {right}"))
+        .start();
+    let publish = "publish --rate 1000 --count 10 --wait-subscribers 2";
+    let left = bench.fancyhwd(&format!("{publish} --topic l --bind {left}")).spawn();
+    let right = bench.fancyhwd(&format!("{publish} --topic r --bind {right}")).spawn();
+    // Each sees one subscription for its topic only, so `--wait-subscribers 2` holds both back ...
+    let third =
+        bench.fancyhwd("record --topic r --database d.db --count 10").env("FANCYHWD_CONNECT", bench.endpoint("right"));
+    let third = third.start();
+    right.finish().success();
+    third.finish().success();
+    let fourth =
+        bench.fancyhwd("record --topic l --database e.db --count 10").env("FANCYHWD_CONNECT", bench.endpoint("left"));
+    let fourth = fourth.start();
+    left.finish().success();
+    fourth.finish().success();
+    // ... until somebody else comes.
+    recorder.finish().success();
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT topic, count(*) FROM decoded_packets GROUP BY topic ORDER BY topic"),
+        "l|10\nr|10"
+    );
+    assert_eq!(bench.sqlite3("c.db", "SELECT topics FROM sessions"), r#"["l","r"]"#);
+}
+
+#[test]
+fn a_duration_ends_a_recording_of_a_silent_device() {
+    let bench = Bench::new();
+    bench
+        .fancyhwd("record --database c.db --duration 50ms --connect tcp://127.0.0.1:1")
+        .args(["--label", "a label", "--note", "a note"])
+        .run()
+        .success();
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT label, note, end_reason, packets, first_id, last_id FROM sessions"),
+        "a label|a note|limit|0|1|0"
+    );
+}
+
+#[test]
+fn a_queue_that_overflows_counts_what_it_lost() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --queue 1MiB --on-overflow drop --connect {endpoint}")).start();
+    // While somebody else holds the write lock, nothing can be committed.
+    let blocker = Connection::open(bench.path("c.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 400000";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    let sum = || connection.query_row("SELECT packets + lost FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
+    let finished = recorder.stop().code(3);
+    assert!(finished.stderr.contains("messages lost"), "{}", finished.stderr);
+    assert_eq!(sum(), 400_000);
+    let lost: i64 = connection.query_row("SELECT lost FROM sessions", [], |row| row.get(0)).unwrap();
+    let events: (i64, i64) = connection
+        .query_row(
+            "SELECT sum(lost), sum(until_elapsed_ns >= elapsed_ns) = count(*) FROM events WHERE kind = 'overflow'",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert!(lost > 0);
+    assert_eq!(events, (lost, 1));
+}
+
+#[test]
+fn a_queue_that_blocks_loses_nothing() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench
+        .fancyhwd(&format!(
+            "record --database c.db --queue 1MiB --on-overflow block --count 400000 --connect {endpoint}"
+        ))
+        .start();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 400000";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    assert_eq!(count_of_true_packets(&bench, "c.db"), 400_000);
+}
+
+#[test]
+fn a_reader_of_the_print_out_that_leaves_ends_the_recording_quietly() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publisher = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
+    let mut recorder = Command::new(FANCYHWD)
+        .args(["-q", "record", "--print", "--database", &bench.text("c.db"), "--connect", &endpoint])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(recorder.stdout.take().unwrap());
+    let mut start = [0; 30];
+    out.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"#0 fancyhw_data 32 bytes [-224");
+    drop(out);
+    let output = recorder.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    publisher.stop().success();
+    assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions"), "stopped");
+}
+
+#[test]
+fn captures_are_not_for_everybody() {
+    let bench = Bench::new();
+    bench
+        .fancyhwd("record --duration 1ms --connect tcp://127.0.0.1:1")
+        .env("XDG_STATE_HOME", bench.path("state"))
+        .run()
+        .success();
+    let mode = |path: &str| fs::metadata(bench.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("state/fancyhwd"), 0o700);
+    assert_eq!(mode("state/fancyhwd/captures.db"), 0o640);
+    bench
+        .fancyhwd("record --duration 1ms --connect tcp://127.0.0.1:1")
+        .env("STATE_DIRECTORY", bench.path("state"))
+        .run()
+        .success();
+    assert!(bench.path("state/captures.db").exists());
+}

@@ -1,0 +1,329 @@
+//! Runs the real binary and its peers: spawn, wait for READY, signal, collect what was printed.
+#![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tempfile::TempDir;
+
+/// Nothing that a test waits for takes longer, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program under test.
+pub const FANCYHWD: &str = env!("CARGO_BIN_EXE_fancyhwd");
+
+/// The repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A fresh directory with what a test needs: a place for databases and sockets.
+pub struct Bench {
+    directory: TempDir,
+    runs: AtomicU32,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { directory: TempDir::new().unwrap(), runs: AtomicU32::new(0) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A path as text, for command lines.
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// An endpoint that belongs to this test alone.
+    pub fn endpoint(&self, name: &str) -> String {
+        format!("ipc://{}", self.text(name))
+    }
+
+    /// `fancyhwd` with a command line, words separated by spaces, and nothing of our environment's settings.
+    pub fn fancyhwd(&self, line: &str) -> Run<'_> {
+        let mut command = Command::new(FANCYHWD);
+        command.args(line.split_whitespace()).current_dir(self.directory.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("FANCYHWD_") || name.starts_with("XDG_") || name == "STATE_DIRECTORY" {
+                command.env_remove(name);
+            }
+        }
+        Run { bench: self, command, number: self.runs.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Another program, such as a peer.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Run<'_> {
+        let mut command = Command::new(program);
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        Run { bench: self, command, number: self.runs.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// What a stock `sqlite3` shell answers.
+    pub fn sqlite3(&self, database: &str, sql: &str) -> String {
+        self.program("sqlite3").arg(self.path(database)).arg(sql).run().success().stdout.trim_end().to_owned()
+    }
+
+    /// The Python program that reads the device; ends after `count` packets.
+    pub fn python_subscriber(&self, endpoint: &str, count: usize) -> Daemon {
+        let script = Path::new(ROOT).join("tests/peers/subscriber.py");
+        self.program("/usr/bin/python3").arg(script).arg(endpoint).arg(count.to_string()).spawn()
+    }
+
+    /// Compile one of the C programs in `tests/peers`.
+    pub fn compile(&self, name: &str) -> PathBuf {
+        let source = Path::new(ROOT).join("tests/peers").join(name).with_extension("c");
+        let binary = self.path(name);
+        self.program("cc")
+            .args(["-O2", "-Wall", "-Werror", "-o"])
+            .arg(&binary)
+            .arg(source)
+            .arg("-lzmq")
+            .run()
+            .success();
+        binary
+    }
+}
+
+/// A command line that is about to run.
+pub struct Run<'a> {
+    bench: &'a Bench,
+    command: Command,
+    number: u32,
+}
+
+impl Run<'_> {
+    /// One more argument, which may hold spaces.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub fn args<I: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = I>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
+    /// As a user without rights, so that permissions count also where the tests run as root.
+    pub fn without_rights(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            self.command.uid(65534).gid(65534);
+        }
+        self
+    }
+
+    /// Start it without waiting for anything.
+    pub fn spawn(mut self) -> Daemon {
+        let file = |kind| self.bench.path(&format!("{}.{kind}", self.number));
+        let (stdout, stderr) = (file("stdout"), file("stderr"));
+        self.command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let line = format!("{:?}", self.command);
+        let child = self.command.spawn().unwrap_or_else(|cause| panic!("cannot start {line}: {cause}"));
+        Daemon { child: Some(child), line, stdout, stderr, status: String::new() }
+    }
+
+    /// Start it and wait until it tells the service manager that it is ready.
+    pub fn start(mut self) -> Daemon {
+        let socket_path = self.bench.path(&format!("{}.notify", self.number));
+        let socket = UnixDatagram::bind(&socket_path).unwrap();
+        self.command.env("NOTIFY_SOCKET", &socket_path);
+        let mut daemon = self.spawn();
+        daemon.wait_until_ready(&socket);
+        daemon
+    }
+
+    /// Run it to its end.
+    pub fn run(self) -> Finished {
+        self.spawn().finish()
+    }
+}
+
+/// A running program. It is killed when the test ends first.
+pub struct Daemon {
+    child: Option<Child>,
+    line: String,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    /// What it told the service manager when it was ready.
+    pub status: String,
+}
+
+impl Daemon {
+    fn wait_until_ready(&mut self, socket: &UnixDatagram) {
+        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        loop {
+            let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
+            let ready = poll(&mut fds, Some(&patience())).unwrap();
+            let (told, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            assert!(ready > 0, "not ready in time: {}", self.report());
+            assert!(told || !ended, "ended before it was ready: {}", self.report());
+            let mut buffer = [0; 4096];
+            let length = socket.recv(&mut buffer).unwrap();
+            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if message.lines().any(|line| line == "READY=1") {
+                let status = message.lines().find_map(|line| line.strip_prefix("STATUS="));
+                self.status = status.unwrap_or_default().to_owned();
+                return;
+            }
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
+    /// The endpoint that it bound, from its status.
+    pub fn endpoint(&self) -> String {
+        let word = self.status.split([' ', ',']).find(|word| word.contains("://"));
+        word.unwrap_or_else(|| panic!("no endpoint in status '{}'", self.status)).to_owned()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Wait for its end.
+    pub fn finish(mut self) -> Finished {
+        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience())).unwrap();
+        assert!(ended > 0, "did not end in time: {}", self.report());
+        let status = self.child.take().unwrap().wait().unwrap();
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
+        Finished { line: self.line.clone(), status, stdout, stderr }
+    }
+
+    /// Ask it to stop and wait for its end.
+    pub fn stop(self) -> Finished {
+        self.signal(Signal::TERM);
+        self.finish()
+    }
+
+    fn report(&self) -> String {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        format!("{}\n--- stdout\n{}\n--- stderr\n{}", self.line, read(&self.stdout), read(&self.stderr))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What a program left behind.
+pub struct Finished {
+    line: String,
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// It must have ended with this exit code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "{}\nended with {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.line,
+            self.status,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// It must have ended with exit code 0.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        self.code(0)
+    }
+
+    /// It must have said so in its log.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{}\ndid not say '{text}' but:\n{}", self.line, self.stderr);
+        self
+    }
+}
+
+/// The C program that stands for a foreign device.
+pub struct CPublisher {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    pub endpoint: String,
+}
+
+impl CPublisher {
+    /// Start it: it binds, and waits for [`CPublisher::publish`].
+    pub fn start(bench: &Bench, count: usize, interval_us: u32) -> Self {
+        let mut child = Command::new(bench.compile("publisher"))
+            .args(["tcp://127.0.0.1:*", &count.to_string(), &interval_us.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut endpoint = String::new();
+        out.read_line(&mut endpoint).unwrap();
+        // libzmq counts the final zero in.
+        let endpoint = endpoint.trim_end().trim_end_matches('\0').to_owned();
+        Self { child, out, endpoint }
+    }
+
+    /// Let it publish all packets. Gives what it published, a JSON array of samples per packet.
+    pub fn publish(mut self) -> Vec<String> {
+        self.child.stdin.take().unwrap().flush().unwrap();
+        let mut text = String::new();
+        self.out.read_to_string(&mut text).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for CPublisher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The samples of a payload as the peers and the views print them.
+pub fn json_samples(payload: &[u8]) -> String {
+    let samples: Vec<String> = fancyhwd::envelope::samples(payload).map(|sample| sample.to_string()).collect();
+    format!("[{}]", samples.join(","))
+}
+
+fn patience() -> Timespec {
+    Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 }
+}

@@ -1,5 +1,6 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 /// its arrival, and sends a capture out again with the original timing, so that the program that reads the device can
 /// be debugged without it.
 #[derive(Debug, Parser)]
-#[command(name = "fancyhwd", version, max_term_width = 100, arg_required_else_help = false)]
+#[command(name = "fancyhwd", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What is logged
     #[command(flatten)]
@@ -29,10 +30,11 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub struct LogArguments {
     /// Log more; twice for everything
-    #[arg(short, long, global = true, action = ArgAction::Count, env = "FANCYHWD_VERBOSE", hide_env_values = true)]
+    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count, env = "FANCYHWD_VERBOSE", hide_env_values = true)]
     pub verbose: u8,
     /// Log warnings and errors only, and no summary
-    #[arg(short, long, global = true, value_parser = BoolishValueParser::new(), env = "FANCYHWD_QUIET", hide_env_values = true)]
+    #[arg(short, long, global = true,
+        display_order = 901, value_parser = BoolishValueParser::new(), env = "FANCYHWD_QUIET", hide_env_values = true)]
     pub quiet: bool,
 }
 
@@ -198,6 +200,7 @@ pub struct ReplayArguments {
 
 /// Options of `session`.
 #[derive(Args, Debug)]
+#[command(disable_help_subcommand = true)]
 pub struct SessionArguments {
     /// What to do
     #[command(subcommand)]
@@ -265,7 +268,9 @@ pub fn parse() -> Result<Asked> {
     let matches = match definition().try_get_matches() {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return Ok(Asked::Text(error.render().ansi().to_string()));
+            let text = error.render();
+            let is_terminal = std::io::stdout().is_terminal();
+            return Ok(Asked::Text(if is_terminal { text.ansi().to_string() } else { text.to_string() }));
         }
         Err(error) => return Err(one_line(&error)),
     };

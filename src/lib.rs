@@ -12,16 +12,17 @@
 //! What moves between the threads, is stored in one transaction and is digested is always the same thing: a
 //! [`batch::Batch`] of stamped messages.
 //!
-//! The modules stand in reading order. Imports only go down this list of layers: entry (`run`, `cli`, `settings`),
-//! wiring (`command`), loops (`publisher`, `recorder`, `replayer`), edges (`device`, `socket`, `store`, which do not
-//! know each other), core (`envelope`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`, `service`, `log`,
-//! `error`, `exit`).
+//! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
+//! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`), edges (`device`, `socket`, `store`,
+//! which do not know each other), core (`envelope`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`,
+//! `service`, `log`, `error`, `exit`).
 
 pub mod run;
-pub mod cli;
-pub mod settings;
 
 pub mod command;
+
+pub mod settings;
+pub mod cli;
 
 pub mod publisher;
 pub mod recorder;

@@ -26,7 +26,7 @@ impl Tally {
         self.bytes += payload_bytes as u64;
     }
 
-    /// The totals over `elapsed_ns` in words: `10 packets, 320 bytes of samples in 9.000 s (1.1 packets/s)`.
+    /// The totals over `elapsed_ns` in words: `10 packets, 320 bytes of samples in 9.000 s (1.0 packets/s)`.
     pub fn over(self, elapsed_ns: i64) -> String {
         let rejected = if self.rejected > 0 { format!(", {} rejected", self.rejected) } else { String::new() };
         format!(
@@ -46,9 +46,10 @@ pub fn seconds(ns: i64) -> f64 {
     ns as f64 / NS_PER_S as f64
 }
 
-/// Events per second; zero when no time has passed.
-pub fn rate_hz(events: u64, elapsed_ns: i64) -> f64 {
-    if elapsed_ns > 0 { events as f64 / seconds(elapsed_ns) } else { 0.0 }
+/// Mean rate of so many packets over `elapsed_ns`, in Hz: the intervals between them count, so that ten packets, one a
+/// second, have a rate of 1. Zero when no time has passed.
+pub fn rate_hz(packets: u64, elapsed_ns: i64) -> f64 {
+    if elapsed_ns > 0 { packets.saturating_sub(1) as f64 / seconds(elapsed_ns) } else { 0.0 }
 }
 
 /// How late packets left: actual moment minus due moment.
@@ -103,7 +104,7 @@ mod tests {
         for _ in 0..10 {
             tally.packet(32);
         }
-        assert_eq!(tally.over(9 * NS_PER_S), "10 packets, 320 bytes of samples in 9.000 s (1.1 packets/s), 0 lost");
+        assert_eq!(tally.over(9 * NS_PER_S), "10 packets, 320 bytes of samples in 9.000 s (1.0 packets/s), 0 lost");
         let one = Tally { packets: 1, rejected: 2, lost: 3, bytes: 4 };
         assert_eq!(one.over(0), "1 packet, 4 bytes of samples, 2 rejected in 0.000 s (0.0 packets/s), 3 lost");
     }

@@ -10,7 +10,7 @@ use crate::cli::{SessionCommand, SessionOutput};
 use crate::error::Result;
 use crate::settings;
 use crate::store::{Database, Session};
-use crate::tally::seconds;
+use crate::tally::{rate_hz, seconds};
 
 /// The text that the command prints.
 ///
@@ -59,7 +59,7 @@ fn as_json(session: &Session) -> Value {
         "rejected": session.tally.rejected,
         "lost": session.tally.lost,
         "bytes": session.tally.bytes,
-        "rate_hz": session.rate_hz(),
+        "rate_hz": rate_hz(session.tally.packets, session.duration_ns),
         "first_id": session.first_id,
         "last_id": session.last_id,
         "endpoints": session.endpoints,
@@ -158,7 +158,7 @@ fn duration(session: &Session) -> String {
 }
 
 fn rate(session: &Session) -> String {
-    format!("{:.1}/s", session.rate_hz())
+    format!("{:.1}/s", rate_hz(session.tally.packets, session.duration_ns))
 }
 
 fn size(session: &Session) -> String {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::store::Database;
-use crate::tally::{Tally, rate_hz};
+use crate::tally::Tally;
 
 /// One capture, as its row says.
 #[derive(Clone, Debug)]
@@ -45,11 +45,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Mean rate of the packets in Hz: intervals over the time that they took; zero for fewer than two packets.
-    pub fn rate_hz(&self) -> f64 {
-        rate_hz(self.tally.packets.saturating_sub(1), self.duration_ns)
-    }
-
     /// Whether there is nothing to replay.
     pub fn is_empty(&self) -> bool {
         self.last_id < self.first_id

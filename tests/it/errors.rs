@@ -69,6 +69,7 @@ fn unknown_words_are_refused() {
     bench.fancyhwd("").run().code(2);
     let help = bench.fancyhwd("--help").run().success();
     assert!(help.stdout.contains("publish") && help.stderr.is_empty());
+    assert!(!help.stdout.contains('\x1b'), "colour outside of a terminal");
 }
 
 #[test]

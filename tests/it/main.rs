@@ -12,8 +12,11 @@ mod support;
 
 mod device;
 mod errors;
+mod man;
 mod peers;
 mod publish;
+mod readme;
 mod record;
 mod replay;
 mod session;
+mod tidy;

@@ -119,6 +119,12 @@ impl Run<'_> {
         self
     }
 
+    /// Run it elsewhere than in the test's directory.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     pub fn env_remove(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self

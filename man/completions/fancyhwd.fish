@@ -1,0 +1,86 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_fancyhwd_global_optspecs
+    string join \n v/verbose q/quiet h/help V/version
+end
+
+function __fish_fancyhwd_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_fancyhwd_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_fancyhwd_using_subcommand
+    set -l cmd (__fish_fancyhwd_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s V -l version -d 'Print version'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run a simulated device, or pass a stream of samples on'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List and show what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d 'Topic of every packet: 1 to 255 bytes, no space' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw little-endian int16 from `stream:PATH` or `stream:-` (standard input)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l seed -d 'Seed of the simulated device, as for srand()' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-size -d 'Samples in a packet: 1 to 65536' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `*` records every topic. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is committed' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-overflow -d 'When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each packet, decoded, once it is stored'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show" -f -a "list" -d 'List all sessions, oldest first'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show" -f -a "show" -d 'Show all that is known about a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'

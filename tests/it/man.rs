@@ -1,0 +1,75 @@
+//! The manual pages and completions in `man/` are what the command line's definition makes of itself, followed by the
+//! sections written by hand in `man/sections/`. `make man` writes them anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap_complete::Shell;
+
+use crate::support::{Bench, ROOT};
+
+/// Every file of `man/` that is generated, with its content.
+fn generated() -> Vec<(PathBuf, Vec<u8>)> {
+    let mut definition = fancyhwd::cli::definition();
+    definition.build();
+    let mut files = Vec::new();
+    pages(&definition, &mut files);
+    for (shell, name) in [(Shell::Bash, "fancyhwd.bash"), (Shell::Zsh, "_fancyhwd"), (Shell::Fish, "fancyhwd.fish")] {
+        let mut content = Vec::new();
+        clap_complete::generate(shell, &mut fancyhwd::cli::definition(), "fancyhwd", &mut content);
+        files.push((Path::new("completions").join(name), content));
+    }
+    files
+}
+
+/// One page per command.
+fn pages(command: &clap::Command, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .title(name.to_uppercase())
+        .date(release_date())
+        .source(format!("fancyhwd {}", env!("CARGO_PKG_VERSION")))
+        .manual("fancyhwd")
+        .render(&mut page)
+        .unwrap();
+    let sections = Path::new(ROOT).join("man/sections").join(format!("{name}.roff"));
+    page.extend(fs::read(&sections).unwrap_or_else(|cause| panic!("{}: {cause}", sections.display())));
+    files.push((format!("{name}.1").into(), page));
+    for subcommand in command.get_subcommands() {
+        pages(subcommand, files);
+    }
+}
+
+/// The day of this version, from the changelog: `## 0.1.0 (2026-11-22)`.
+fn release_date() -> String {
+    let changelog = fs::read_to_string(Path::new(ROOT).join("CHANGELOG.md")).unwrap();
+    let heading = format!("## {} (", env!("CARGO_PKG_VERSION"));
+    let line = changelog.lines().find_map(|line| line.strip_prefix(&heading)).expect("CHANGELOG.md has this version");
+    line.trim_end_matches(')').to_owned()
+}
+
+#[test]
+fn manual_pages_and_completions_match_the_binary() {
+    let write = std::env::var_os("FANCYHWD_WRITE_MAN").is_some();
+    for (name, content) in generated() {
+        let path = Path::new(ROOT).join("man").join(name);
+        if write {
+            fs::write(&path, &content).unwrap();
+        }
+        let committed = fs::read(&path).unwrap_or_default();
+        assert!(committed == content, "{} is not up to date: run `make man`", path.display());
+    }
+}
+
+#[test]
+fn manual_pages_have_no_formatting_errors() {
+    let bench = Bench::new();
+    let pages = generated().into_iter().filter(|(name, _)| name.extension().is_some_and(|extension| extension == "1"));
+    for (name, _) in pages {
+        let page = Path::new(ROOT).join("man").join(name);
+        let lint = bench.program("mandoc").args(["-T", "lint", "-W", "warning"]).arg(page).run();
+        assert_eq!(lint.stdout, "");
+        lint.success();
+    }
+}

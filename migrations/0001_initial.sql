@@ -50,13 +50,14 @@ CREATE TABLE rejects (
     received_unix_ns  INTEGER NOT NULL,
     elapsed_ns        INTEGER NOT NULL,
     reason            TEXT NOT NULL,
-    frame_bytes       TEXT NOT NULL,        -- JSON array: the length of each frame
-    frames            BLOB NOT NULL         -- the frames, one behind the other
+    frame_count       INTEGER NOT NULL,     -- frames that came; at most 1024 are kept
+    frame_bytes       TEXT NOT NULL,        -- JSON array: the length of each frame kept
+    frames            BLOB NOT NULL         -- the frames kept, one behind the other
 ) STRICT;
 
 -- One row is one commit. The digest is BLAKE3 over the previous digest of the session (32 zero bytes before the first),
--- first_id (i64) and, for each message in order of id, received_unix_ns (i64), elapsed_ns (i64), the number of frames (u32)
--- and each frame's length (u32) and bytes. All integers are little-endian.
+-- first_id (i64) and, for each message in order of id, received_unix_ns (i64), elapsed_ns (i64), the number of frames that
+-- came and that are kept (u32 each), and each kept frame's length (u32) and bytes. All integers are little-endian.
 CREATE TABLE batches (
     id                 INTEGER PRIMARY KEY,
     session_id         INTEGER NOT NULL,

@@ -4,10 +4,12 @@
 //! One message is this record, all integers little-endian:
 //!
 //! ```text
-//! unix_ns i64 | elapsed_ns i64 | frame_count u32 | frame_count times: length_bytes u32 | that many bytes
+//! unix_ns i64 | elapsed_ns i64 | frame_count u32 | kept_count u32 | kept_count times: length_bytes u32 | that many bytes
 //! ```
 //!
 //! Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
+
+use crate::event::Event;
 
 /// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
 /// is a twentieth of the work.
@@ -16,11 +18,14 @@ pub const BATCH_MAX_MESSAGES: usize = 20_000;
 /// ... or this many bytes, so that large messages do not make large batches.
 pub const BATCH_MAX_BYTES: usize = 4 << 20;
 
-/// Frames that are kept of one message; what follows is received and thrown away. Envelopes have one frame, and no
+/// Frames that are kept of one message; what follows is counted and thrown away. Envelopes have one frame, and no
 /// socket option limits the number.
 pub const MESSAGE_MAX_FRAMES: u32 = 1024;
 
-const HEADER_BYTES: usize = 8 + 8 + 4;
+const HEADER_BYTES: usize = 8 + 8 + 4 + 4;
+
+/// Where the two counts of frames stand in the header.
+const COUNTS_AT: usize = 16;
 
 /// A BLAKE3 digest.
 pub type Digest = [u8; 32];
@@ -34,28 +39,8 @@ pub struct Batch {
     log: Vec<u8>,
     messages: usize,
     last_at: usize,
-    lost_before: Option<Gap>,
-}
-
-/// Messages that came and could not be kept, between two that were kept. Times are elapsed nanoseconds of the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// When the first lost message came.
-    pub from_elapsed_ns: i64,
-    /// When the last lost message came.
-    pub until_elapsed_ns: i64,
-    /// How many were lost.
-    pub lost: u64,
-}
-
-impl Gap {
-    /// One more message was lost at `elapsed_ns`: the gap that includes it.
-    pub fn with_loss_at(gap: Option<Self>, elapsed_ns: i64) -> Self {
-        match gap {
-            Some(gap) => Self { until_elapsed_ns: elapsed_ns, lost: gap.lost + 1, ..gap },
-            None => Self { from_elapsed_ns: elapsed_ns, until_elapsed_ns: elapsed_ns, lost: 1 },
-        }
-    }
+    events: Vec<Event>,
+    first_number: i64,
 }
 
 impl Batch {
@@ -65,10 +50,10 @@ impl Batch {
         let start = self.log.len();
         self.log.extend_from_slice(&unix_ns.to_le_bytes());
         self.log.extend_from_slice(&elapsed_ns.to_le_bytes());
-        self.log.extend_from_slice(&0_u32.to_le_bytes());
+        self.log.extend_from_slice(&[0; HEADER_BYTES - COUNTS_AT]);
         self.messages += 1;
         self.last_at = start;
-        Entry { log: &mut self.log, count_at: start + 16, count: 0 }
+        Entry { log: &mut self.log, counts_at: start + COUNTS_AT, frame_count: 0, kept_count: 0 }
     }
 
     /// The messages in the order in which they were appended.
@@ -86,9 +71,9 @@ impl Batch {
         self.messages
     }
 
-    /// Whether there is no message.
+    /// Whether there is neither a message nor an event.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0
+        self.messages == 0 && self.events.is_empty()
     }
 
     /// Size in memory, in bytes.
@@ -101,14 +86,24 @@ impl Batch {
         self.messages >= BATCH_MAX_MESSAGES || self.log.len() >= BATCH_MAX_BYTES
     }
 
-    /// What was lost between the batch before and this one.
-    pub fn lost_before(&self) -> Option<Gap> {
-        self.lost_before
+    /// Entries for the ledger that are to be stored together with the messages.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
-    /// Note what was lost before the first message.
-    pub fn set_lost_before(&mut self, gap: Option<Gap>) {
-        self.lost_before = gap;
+    /// Add an entry for the ledger.
+    pub fn push_event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The number in its session, from 0, of the first message; known once it is stored.
+    pub fn first_number(&self) -> i64 {
+        self.first_number
+    }
+
+    /// Note the number of the first message.
+    pub fn set_first_number(&mut self, first_number: i64) {
+        self.first_number = first_number;
     }
 
     /// Empty it, keeping the memory for the next messages unless that became very large.
@@ -119,7 +114,8 @@ impl Batch {
         self.log.clear();
         self.messages = 0;
         self.last_at = 0;
-        self.lost_before = None;
+        self.events.clear();
+        self.first_number = 0;
     }
 
     /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message
@@ -135,25 +131,32 @@ impl Batch {
 #[derive(Debug)]
 pub struct Entry<'a> {
     log: &'a mut Vec<u8>,
-    count_at: usize,
-    count: u32,
+    counts_at: usize,
+    frame_count: u32,
+    kept_count: u32,
 }
 
 impl Entry<'_> {
-    /// Append one frame. Those beyond [`MESSAGE_MAX_FRAMES`] are left out.
+    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] are only counted.
     pub fn frame(&mut self, parts: &[&[u8]]) {
-        if self.count == MESSAGE_MAX_FRAMES {
-            return;
+        if self.kept_count < MESSAGE_MAX_FRAMES {
+            // Frames are limited to far less than 4 GiB where they are received and where they are stored.
+            let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+            self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
+            for part in parts {
+                self.log.extend_from_slice(part);
+            }
+            self.kept_count += 1;
         }
-        // A frame is limited to far less than 4 GiB where it is received.
-        let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
-        self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
-        for part in parts {
-            self.log.extend_from_slice(part);
-        }
-        self.count += 1;
-        if let Some(count) = self.log.get_mut(self.count_at..self.count_at + 4) {
-            count.copy_from_slice(&self.count.to_le_bytes());
+        self.set_frame_count(self.frame_count.saturating_add(1));
+    }
+
+    /// Say how many frames the message had when it came, if some of them were not kept.
+    pub fn set_frame_count(&mut self, frame_count: u32) {
+        self.frame_count = frame_count;
+        if let Some(counts) = self.log.get_mut(self.counts_at..self.counts_at + 8) {
+            let both = u64::from(self.frame_count) | u64::from(self.kept_count) << 32;
+            counts.copy_from_slice(&both.to_le_bytes());
         }
     }
 }
@@ -165,6 +168,8 @@ pub struct Message<'a> {
     pub unix_ns: i64,
     /// Monotonic time of its arrival since the session began.
     pub elapsed_ns: i64,
+    /// How many frames it had. [`Message::frames`] gives the first of them if they were too many to keep.
+    pub frame_count: u32,
     frames: &'a [u8],
 }
 
@@ -188,14 +193,15 @@ impl<'a> Iterator for Messages<'a> {
         let (header, rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
         let unix_ns = i64::from_le_bytes(*header.first_chunk()?);
         let elapsed_ns = i64::from_le_bytes(*header.get(8..)?.first_chunk()?);
-        let frame_count = u32::from_le_bytes(*header.last_chunk()?);
+        let frame_count = u32::from_le_bytes(*header.get(COUNTS_AT..)?.first_chunk()?);
+        let kept_count = u32::from_le_bytes(*header.last_chunk()?);
         let mut frames = Frames { rest };
-        for _ in 0..frame_count {
+        for _ in 0..kept_count {
             frames.next()?;
         }
         let (frames, rest) = rest.split_at_checked(rest.len() - frames.rest.len())?;
         self.rest = rest;
-        Some(Message { unix_ns, elapsed_ns, frames })
+        Some(Message { unix_ns, elapsed_ns, frame_count, frames })
     }
 }
 
@@ -259,6 +265,7 @@ mod tests {
             entry.frame(&[b"x"]);
         }
         batch.message(3, 4).frame(&[b"next"]);
+        assert_eq!(batch.messages().next().unwrap().frame_count, MESSAGE_MAX_FRAMES + 10);
         let messages = frames_of(&batch);
         assert_eq!(messages[0].2.len(), MESSAGE_MAX_FRAMES as usize);
         assert_eq!(messages[1], (3, 4, vec![b"next".to_vec()]));
@@ -277,13 +284,5 @@ mod tests {
         assert_ne!(digest, batch(2, b"t ab").digest(&FIRST_DIGEST, 1));
         assert_ne!(digest, batch(1, b"t ab").digest(&FIRST_DIGEST, 2));
         assert_ne!(digest, batch(1, b"t ab").digest(&digest, 1));
-    }
-
-    #[test]
-    fn a_gap_grows_with_each_loss() {
-        let gap = Gap::with_loss_at(None, 5);
-        assert_eq!(gap, Gap { from_elapsed_ns: 5, until_elapsed_ns: 5, lost: 1 });
-        let gap = Gap::with_loss_at(Some(gap), 8);
-        assert_eq!(gap, Gap { from_elapsed_ns: 5, until_elapsed_ns: 8, lost: 2 });
     }
 }

@@ -272,11 +272,14 @@ pub fn parse() -> Result<Asked> {
             let is_terminal = std::io::stdout().is_terminal();
             return Ok(Asked::Text(if is_terminal { text.ansi().to_string() } else { text.to_string() }));
         }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Err(Error::CommandLine("a command is missing; `fancyhwd --help` shows them".to_owned()));
+        }
         Err(error) => return Err(one_line(&error)),
     };
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| one_line(&error))?;
     if let Some((_, matches)) = matches.subcommand() {
-        split_environment(&mut cli, matches);
+        split_environment(&mut cli, matches)?;
         settle_pace(&mut cli, matches)?;
     }
     Ok(Asked::Run(Box::new(cli)))
@@ -291,20 +294,24 @@ fn one_line(error: &clap::Error) -> Error {
 }
 
 /// Several values in one environment variable are separated by spaces; on the command line a space is part of a value.
-fn split_environment(cli: &mut Cli, matches: &ArgMatches) {
+fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
     let split = |name, values: &mut Vec<String>| {
         if matches.value_source(name) == Some(ValueSource::EnvVariable) {
             *values = values.iter().flat_map(|value| value.split_whitespace()).map(str::to_owned).collect();
+        }
+        match values.is_empty() {
+            true => Err(Error::CommandLine(format!("the environment variable for --{name} holds no value"))),
+            false => Ok(()),
         }
     };
     match &mut cli.command {
         Command::Publish(publish) => split("bind", &mut publish.send.bind),
         Command::Record(record) => {
-            split("connect", &mut record.connect);
-            split("topic", &mut record.topic);
+            split("connect", &mut record.connect)?;
+            split("topic", &mut record.topic)
         }
         Command::Replay(replay) => split("bind", &mut replay.send.bind),
-        Command::Session(_) => {}
+        Command::Session(_) => Ok(()),
     }
 }
 

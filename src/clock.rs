@@ -40,7 +40,7 @@ pub fn sharpen_wakeups() {
 /// The deadline is absolute, so that being late once never delays what follows.
 pub fn wait_until(due_ns: i64, stop: &Stop) -> bool {
     loop {
-        let left_ns = due_ns - monotonic_ns();
+        let left_ns = due_ns.saturating_sub(monotonic_ns());
         if left_ns <= FINE_WAIT_NS {
             break;
         }

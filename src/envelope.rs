@@ -26,6 +26,8 @@ pub struct Envelope<'a> {
 pub enum Fault {
     /// More than one frame.
     SeveralFrames,
+    /// More frames than are kept.
+    TooManyFrames,
     /// No space, so that no topic ends.
     NoSpace,
     /// The first byte is the space.
@@ -43,6 +45,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::SeveralFrames => "several-frames",
+            Self::TooManyFrames => "too-many-frames",
             Self::NoSpace => "no-space",
             Self::EmptyTopic => "empty-topic",
             Self::LongTopic => "long-topic",
@@ -75,6 +78,13 @@ pub fn encode(topic: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// What every envelope of `topic` begins with: the topic and the space.
+pub fn head(topic: &[u8]) -> Vec<u8> {
+    let mut head = Vec::with_capacity(topic.len() + 1);
+    encode(topic, b"", &mut head);
+    head
+}
+
 /// The samples of a payload: its bytes in pairs, as little-endian int16.
 pub fn samples(payload: &[u8]) -> impl Iterator<Item = i16> {
     payload.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair))
@@ -90,11 +100,9 @@ impl Topic {
         &self.0
     }
 
-    /// What every envelope of this topic begins with: the topic and the space. Also the subscription for it.
+    /// What every envelope of this topic begins with. Also the subscription for it.
     pub fn head(&self) -> Vec<u8> {
-        let mut head = Vec::with_capacity(self.0.len() + 1);
-        encode(self.0.as_bytes(), b"", &mut head);
-        head
+        head(self.0.as_bytes())
     }
 }
 

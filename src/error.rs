@@ -27,7 +27,7 @@ pub enum Error {
     /// A database cannot be used at all.
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
     /// A statement on an open database failed.
-    Database { operation: &'static str, path: PathBuf, cause: String },
+    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, may_pass: bool },
     /// The stream that stands in for the device cannot be opened or read.
     Device { operation: &'static str, source_name: String, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
@@ -52,6 +52,11 @@ impl Error {
         }
     }
 
+    /// Whether trying again later may help: the database was locked by another program, or the disk was full.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Database { may_pass: true, .. })
+    }
+
     fn cause(&self) -> String {
         match self {
             Self::CommandLine(text) => text.clone(),
@@ -71,9 +76,8 @@ impl Error {
             Self::CommandLine(_) | Self::Setting { .. } => None,
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
-            Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } => Some(hint),
+            Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } | Self::Database { hint, .. } => Some(hint),
             Self::Socket { .. } => Some("see the log lines before this one"),
-            Self::Database { .. } => Some("check free space, permissions and the disk's health"),
             Self::Device { .. } => Some("check the path and who writes to it"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
             Self::Output(_) => Some("check where the output goes"),

@@ -14,7 +14,7 @@
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`), edges (`device`, `socket`, `store`,
-//! which do not know each other), core (`envelope`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`,
+//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`,
 //! `service`, `log`, `error`, `exit`).
 
 pub mod run;
@@ -33,6 +33,7 @@ pub mod socket;
 pub mod store;
 
 pub mod envelope;
+pub mod event;
 pub mod batch;
 pub mod queue;
 pub mod pace;

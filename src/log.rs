@@ -13,7 +13,13 @@ use tracing_subscriber::registry::LookupSpan;
 /// Start the log of this process. Errors are always shown.
 pub fn start(level: Level) {
     let format = if journal_reads_stderr() { Format::Journal } else { Format::Plain { color: stderr().is_terminal() } };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(stderr).event_format(format).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(stderr)
+        // Whoever read standard error may have gone; that is no reason to end.
+        .log_internal_errors(false)
+        .event_format(format)
+        .finish();
     // A second start, as in a test, keeps the first log.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -44,7 +44,7 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Sto
     let mut payload = vec![0; plan.packet_samples as usize * size_of::<i16>()];
     let mut envelope = Vec::with_capacity(payload.len() + plan.topic.as_str().len() + 1);
     let mut published = Published::default();
-    let anchor_ns = monotonic_ns();
+    let mut anchor_ns = None;
     for index in 0..plan.count.unwrap_or(u64::MAX) {
         let filled_bytes = match device.fill(&mut payload, stop)? {
             Fill::Samples(filled_bytes) => filled_bytes,
@@ -54,6 +54,8 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Sto
             }
             Fill::Stopped => break,
         };
+        // A stream's first samples may come late: the schedule begins with them.
+        let anchor_ns = *anchor_ns.get_or_insert_with(monotonic_ns);
         envelope.clear();
         let samples = payload.get(..filled_bytes).unwrap_or_default();
         encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
@@ -66,6 +68,6 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Sto
         }
         published.tally.packet(filled_bytes);
     }
-    published.elapsed_ns = monotonic_ns() - anchor_ns;
+    published.elapsed_ns = anchor_ns.map_or(0, |anchor_ns| monotonic_ns() - anchor_ns);
     Ok(published)
 }

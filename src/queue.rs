@@ -71,6 +71,11 @@ impl Queue {
         Some(batch)
     }
 
+    /// Whether nothing goes in any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether [`Queue::pop`] would have to wait.
     pub fn is_starved(&self) -> bool {
         let state = self.lock();

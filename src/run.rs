@@ -51,7 +51,8 @@ fn level(typed: &LogArguments) -> Level {
     match (typed.quiet, typed.verbose) {
         (true, _) => Level::WARN,
         (false, 0) => Level::INFO,
-        (false, _) => Level::DEBUG,
+        (false, 1) => Level::DEBUG,
+        (false, _) => Level::TRACE,
     }
 }
 

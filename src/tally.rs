@@ -30,13 +30,12 @@ impl Tally {
     pub fn over(self, elapsed_ns: i64) -> String {
         let rejected = if self.rejected > 0 { format!(", {} rejected", self.rejected) } else { String::new() };
         format!(
-            "{} packet{}, {} bytes of samples{rejected} in {:.3} s ({:.1} packets/s), {} lost",
+            "{} packet{}, {} bytes of samples{rejected} in {:.3} s ({:.1} packets/s)",
             self.packets,
             if self.packets == 1 { "" } else { "s" },
             self.bytes,
             seconds(elapsed_ns),
             rate_hz(self.packets, elapsed_ns),
-            self.lost,
         )
     }
 }
@@ -104,9 +103,9 @@ mod tests {
         for _ in 0..10 {
             tally.packet(32);
         }
-        assert_eq!(tally.over(9 * NS_PER_S), "10 packets, 320 bytes of samples in 9.000 s (1.0 packets/s), 0 lost");
+        assert_eq!(tally.over(9 * NS_PER_S), "10 packets, 320 bytes of samples in 9.000 s (1.0 packets/s)");
         let one = Tally { packets: 1, rejected: 2, lost: 3, bytes: 4 };
-        assert_eq!(one.over(0), "1 packet, 4 bytes of samples, 2 rejected in 0.000 s (0.0 packets/s), 3 lost");
+        assert_eq!(one.over(0), "1 packet, 4 bytes of samples, 2 rejected in 0.000 s (0.0 packets/s)");
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::io;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::settings::SendSettings;
-use crate::socket::{Flushed, Sender};
+use crate::socket::{Flushed, OnFull, Sender};
+use crate::stop::Stop;
 
 /// Start a thread with a name.
 fn spawn<'scope, 'env, T: Send + 'scope>(
@@ -34,11 +36,15 @@ fn bind(settings: &SendSettings, heads: Vec<Vec<u8>>, message_bytes: u64) -> Res
     Sender::bind(&settings.bind, settings.on_full, heads, message_bytes)
 }
 
-/// Close the socket. Says whether messages were left behind in it.
-fn close(sender: Sender) -> bool {
-    let flushed = sender.close();
-    if flushed == Flushed::Partly {
-        tracing::warn!("a subscriber did not read the last messages; they may be lost");
+/// Close the socket. Says what is known about losses, in words and as an exit code.
+fn close(sender: Sender, on_full: OnFull, stop: &Stop) -> (&'static str, Exit) {
+    match (sender.close(stop), on_full) {
+        (Flushed::Whole, OnFull::Block) => ("0 lost", Exit::Done),
+        // libzmq leaves out what a full subscriber cannot take, and tells nobody.
+        (_, OnFull::Drop) => ("loss not measured (--on-full drop)", Exit::Done),
+        (Flushed::Partly, OnFull::Block) => {
+            tracing::warn!("a subscriber did not read the last packets, which are lost for it");
+            ("the last ones lost for a subscriber", Exit::Loss)
+        }
     }
-    flushed == Flushed::Partly
 }

@@ -34,11 +34,14 @@ pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
     };
     service::stopping();
     let subscribers = sender.subscribers();
-    let left_behind = close(sender);
+    let (loss, exit) = close(sender, settings.send.on_full, stop);
 
     if published.odd_bytes > 0 {
         tracing::warn!("the stream ended in the middle of a sample: its last byte was not sent");
     }
-    tracing::info!("published {}; subscribers at the end: {subscribers}", published.tally.over(published.elapsed_ns));
-    Ok(Exit::from_loss(left_behind || published.odd_bytes > 0))
+    tracing::info!(
+        "published {}, {loss}; subscribers at the end: {subscribers}",
+        published.tally.over(published.elapsed_ns),
+    );
+    Ok(if published.odd_bytes > 0 { Exit::Loss } else { exit })
 }

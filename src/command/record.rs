@@ -8,8 +8,8 @@ use crate::clock::{monotonic_ns, unix_ns};
 use crate::command::{join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::queue::Queue;
-use crate::recorder::{self, Intake, Printer, Taken};
+use crate::queue::{CloseOnDrop, Queue};
+use crate::recorder::{self, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
@@ -36,7 +36,6 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     service::ready(&status);
 
     let ended = capture(settings, socket, &mut recording, origin_ns, stop);
-    service::stopping();
     let elapsed_ns = monotonic_ns() - origin_ns;
     let tally = recording.tally();
     let reason = match ended {
@@ -45,12 +44,12 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
         Err(_) => EndReason::Failed,
     };
     let closed = recording.end(reason);
-    tracing::info!("recorded session {session_id}: {}", tally.over(elapsed_ns));
+    tracing::info!("recorded session {session_id}: {}, {} lost", tally.over(elapsed_ns), tally.lost);
     // What failed first is what the user must know.
     ended.and(closed).map(|()| Exit::from_loss(tally.lost > 0))
 }
 
-/// Run receiver and writer side by side until both are done.
+/// Run receiver, writer and, if asked for, printer side by side until all are done.
 fn capture(
     settings: &RecordSettings,
     socket: Receiver,
@@ -58,14 +57,22 @@ fn capture(
     origin_ns: i64,
     stop: &Stop,
 ) -> Result<Taken> {
-    let queue = Queue::new(settings.queue_bytes);
-    let printer = settings.print.then(|| Printer::new(settings.plan.wanted.clone()));
+    let plan = &settings.plan;
+    let queue = &Queue::new(settings.queue_bytes);
+    let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
+    let to_print = settings.print.then_some(print_queue);
     thread::scope(|scope| {
-        let queue = &queue;
-        let writer = spawn(scope, "writer", move || recorder::write(queue, recording, printer, stop))?;
-        let receiver =
-            spawn(scope, "receiver", move || Intake::new(socket, queue, &settings.plan, origin_ns).run(stop))
-                .inspect_err(|_| queue.close())?;
+        let writer = Writer { queue, recording, to_print, origin_ns, stop };
+        let writer = spawn(scope, "writer", move || writer.run())?;
+        // If one of the others cannot be started, the writer must not wait for ever.
+        let _close = CloseOnDrop(queue);
+        if settings.print {
+            spawn(scope, "printer", move || {
+                recorder::print(print_queue, &plan.wanted, stop);
+                Ok(())
+            })?;
+        }
+        let receiver = spawn(scope, "receiver", move || Intake::new(socket, queue, plan, origin_ns).run(stop))?;
         let taken = join(receiver);
         join(writer)?;
         taken

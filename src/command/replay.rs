@@ -5,10 +5,10 @@ use std::thread;
 use serde_json::Value;
 
 use crate::command::{bind, close, join, spawn};
-use crate::envelope::Wanted;
+use crate::envelope::{self, Wanted};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::queue::Queue;
+use crate::queue::{CloseOnDrop, Queue};
 use crate::replayer::{PREFETCH_BYTES, Played, Player, prefetch};
 use crate::service;
 use crate::settings::ReplaySettings;
@@ -24,26 +24,26 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     let reader = Reader::new(database, &session)?;
-    let mut sender = bind(&settings.send, heads(&session), message_bytes(&session))?;
+    let mut sender = bind(&settings.send, heads(&session), reader.message_bytes()?)?;
     let status = format!("replaying session {} on {}", session.id, sender.endpoints().join(" "));
     tracing::info!("{status}");
     service::ready(&status);
 
     let played = play(settings, reader, &mut sender, stop)?;
     service::stopping();
-    let left_behind = close(sender);
+    let (loss, exit) = close(sender, settings.send.on_full, stop);
     let verb = if played.stopped { "stopped replay of" } else { "replayed" };
     let underruns = match played.underruns {
         0 => String::new(),
         count => format!(", {count} underruns"),
     };
     tracing::info!(
-        "{verb} session {}: {}; {}{underruns}",
+        "{verb} session {}: {}, {loss}; {}{underruns}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
     );
-    Ok(Exit::from_loss(left_behind))
+    Ok(exit)
 }
 
 /// Run reader and player side by side until both are done.
@@ -53,7 +53,7 @@ fn play(settings: &ReplaySettings, reader: Reader, sender: &mut Sender, stop: &S
         let queue = &queue;
         let reader = spawn(scope, "reader", move || prefetch(reader, queue, settings.passes))?;
         let player = spawn(scope, "player", move || {
-            let _close = crate::queue::CloseOnDrop(queue);
+            let _close = CloseOnDrop(queue);
             match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
                 true => Ok(Played { stopped: true, ..Played::default() }),
                 false => Player::new(sender, settings.speed, stop).run(queue),
@@ -72,12 +72,6 @@ fn heads(session: &Session) -> Vec<Vec<u8>> {
     match names.as_slice() {
         // Every topic: any subscription may be for this session.
         ["*"] => Wanted::Every.subscriptions(),
-        names => names.iter().map(|name| format!("{name} ").into_bytes()).collect(),
+        names => names.iter().map(|name| envelope::head(name.as_bytes())).collect(),
     }
-}
-
-/// The mean size of the session's messages.
-fn message_bytes(session: &Session) -> u64 {
-    let messages = session.tally.packets + session.tally.rejected;
-    session.tally.bytes.checked_div(messages).unwrap_or_default()
 }

@@ -1,10 +1,13 @@
-//! The two threads of `record`: the receiver stamps what comes and hands it over in batches, the writer stores a batch
-//! in one transaction. The queue between them takes what the disk cannot take at once.
+//! The threads of `record`: the receiver stamps what comes and hands it over in batches, the writer stores a batch in one
+//! transaction and passes it on to the printer, if there is one. The queue between receiver and writer takes what the
+//! disk cannot take at once.
 
 mod printer;
 mod receiver;
+mod reporter;
 mod writer;
 
-pub use printer::Printer;
+pub use printer::{PRINT_QUEUE_BYTES, print};
 pub use receiver::{Intake, OnOverflow, Plan, Taken};
-pub use writer::write;
+pub use reporter::Reporter;
+pub use writer::Writer;

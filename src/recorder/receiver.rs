@@ -2,24 +2,25 @@
 
 use std::str::FromStr;
 
-use crate::batch::{Batch, Gap};
-use crate::clock::{NS_PER_S, monotonic_ns};
+use crate::batch::{Batch, Message};
+use crate::clock::monotonic_ns;
 use crate::envelope::Wanted;
 use crate::error::Result;
+use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
+use crate::service;
 use crate::socket::{Receiver, Woken};
 use crate::stop::Stop;
-use crate::tally::seconds;
 
-/// How long to go on taking what has already arrived after a stop was asked for. Bounded, because a device that sends
-/// without pause always has more.
+/// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
+/// takes. Bounded, because a device that sends without pause always has more.
 const DRAIN_NS: i64 = 200_000_000;
+
+/// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
+const DRAIN_QUIET_MS: i64 = 2;
 
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
-
-/// Losses are reported at most once in this time.
-const REPORT_NS: i64 = NS_PER_S;
 
 /// What to do when the queue to the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +73,14 @@ pub struct Intake<'a> {
     queue: &'a Queue,
     plan: &'a Plan,
     origin_ns: i64,
+    on_overflow: OnOverflow,
     batch: Batch,
     batch_since_ns: i64,
     /// Where messages land that are lost: it is emptied after each one.
     spill: Batch,
     /// What was lost after the last message of `batch`.
-    gap: Option<Gap>,
+    overflow: Option<Event>,
     packets: u64,
-    unreported: u64,
-    reported_ns: i64,
 }
 
 impl<'a> Intake<'a> {
@@ -91,13 +91,12 @@ impl<'a> Intake<'a> {
             queue,
             plan,
             origin_ns,
+            on_overflow: plan.on_overflow,
             batch: Batch::default(),
             batch_since_ns: 0,
             spill: Batch::default(),
-            gap: None,
+            overflow: None,
             packets: 0,
-            unreported: 0,
-            reported_ns: 0,
         }
     }
 
@@ -108,15 +107,23 @@ impl<'a> Intake<'a> {
     pub fn run(mut self, stop: &Stop) -> Result<Taken> {
         let _close = CloseOnDrop(self.queue);
         let taken = self.take_until_end(stop);
-        self.hand_over_rest();
-        taken
+        service::stopping();
+        // From here on nothing is lost for want of room: the writer is waited for.
+        self.on_overflow = OnOverflow::Block;
+        let drained = match taken {
+            Ok(Taken::UntilStop) => self.drain(),
+            _ => Ok(()),
+        };
+        // The last batch, and then what was lost after it.
+        while self.is_pending() && self.hand_over() {}
+        taken.and_then(|taken| drained.map(|()| taken))
     }
 
     fn take_until_end(&mut self, stop: &Stop) -> Result<Taken> {
         let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.origin_ns.saturating_add(duration_ns));
         loop {
             if self.socket.wait(stop, self.wait_ms(end_ns))? == Woken::Stop {
-                return self.drain().map(|()| Taken::UntilStop);
+                return Ok(Taken::UntilStop);
             }
             for _ in 0..ROUND_MESSAGES {
                 if self.count_reached() || !self.take_one()? {
@@ -127,42 +134,46 @@ impl<'a> Intake<'a> {
             if self.count_reached() || now_ns >= end_ns {
                 return Ok(Taken::UntilLimit);
             }
-            let is_due = !self.batch.is_empty() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
-            if (is_due || self.batch.is_full()) && !self.hand_over() {
+            let is_due = self.is_pending() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
+            if is_due && !self.hand_over() {
                 return Ok(Taken::UntilStop);
             }
-            self.report_losses(now_ns);
         }
     }
 
     /// Milliseconds until the batch must be handed over or the recording ends; -1 when nothing is to be done.
     fn wait_ms(&self, end_ns: i64) -> i64 {
-        let batch_due_ns = match self.batch.is_empty() {
-            true => i64::MAX,
-            false => self.batch_since_ns + self.plan.commit_every_ns,
+        let batch_due_ns = match self.is_pending() {
+            true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
+            false => i64::MAX,
         };
         match end_ns.min(batch_due_ns) {
             i64::MAX => -1,
             // An overdue batch is still here only because the queue is full: try again in a moment.
-            due_ns => ((due_ns - monotonic_ns()) / 1_000_000 + 1).max(1),
+            due_ns => (due_ns.saturating_sub(monotonic_ns()) / 1_000_000 + 1).max(1),
         }
     }
 
-    /// Take one message, if there is one. It is lost when the batch is full and the queue took no other.
+    /// Whether there is something for the writer.
+    fn is_pending(&self) -> bool {
+        !self.batch.is_empty() || self.overflow.is_some()
+    }
+
+    /// Take one message, if there is one. It is lost when the batch is full and the queue takes no other.
     fn take_one(&mut self) -> Result<bool> {
+        if self.batch.is_full() {
+            self.hand_over();
+        }
         if self.batch.is_full() {
             return self.lose_one();
         }
-        if self.batch.is_empty() {
+        if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
         }
         let came = self.socket.receive(&mut self.batch, self.origin_ns)?;
         if came && self.plan.count.is_some() {
             let is_packet = self.batch.last().is_some_and(|last| self.plan.wanted.decode(last.frames()).is_ok());
             self.packets += u64::from(is_packet);
-        }
-        if self.batch.is_full() {
-            self.hand_over();
         }
         Ok(came)
     }
@@ -171,8 +182,9 @@ impl<'a> Intake<'a> {
         self.spill.clear();
         let came = self.socket.receive(&mut self.spill, self.origin_ns)?;
         if let Some(lost) = self.spill.last() {
-            self.gap = Some(Gap::with_loss_at(self.gap, lost.elapsed_ns));
-            self.unreported += 1;
+            let event = self.overflow.get_or_insert_with(|| overflow_at(lost));
+            event.until_elapsed_ns = Some(lost.elapsed_ns);
+            event.lost = event.lost.map(|lost| lost + 1);
         }
         Ok(came)
     }
@@ -181,23 +193,39 @@ impl<'a> Intake<'a> {
         self.plan.count.is_some_and(|count| self.packets >= count)
     }
 
+    /// Take what has already arrived.
     fn drain(&mut self) -> Result<()> {
-        let end_ns = monotonic_ns() + DRAIN_NS;
-        while monotonic_ns() < end_ns && self.take_one()? {}
+        let mut left_ns = DRAIN_NS;
+        while left_ns > 0 && !self.count_reached() {
+            // Handed over here, the time that the disk takes does not count.
+            if self.batch.is_full() && !self.hand_over() {
+                break;
+            }
+            let began_ns = monotonic_ns();
+            if !self.take_one()? && !self.socket.wait_quiet(DRAIN_QUIET_MS)? {
+                break;
+            }
+            left_ns -= monotonic_ns() - began_ns;
+        }
         Ok(())
     }
 
-    /// Give the batch to the writer. Says whether the writer is still there; with a full queue the batch stays here.
+    /// Give the batch to the writer. Says whether the writer is still there; with a full queue the batch stays here,
+    /// unless it is waited for.
     fn hand_over(&mut self) -> bool {
         let batch = std::mem::take(&mut self.batch);
-        let pushed = match self.plan.on_overflow {
+        let pushed = match self.on_overflow {
             OnOverflow::Drop => self.queue.try_push(batch),
             OnOverflow::Block => self.queue.push(batch).ok_or(Refused::Closed),
         };
         match pushed {
             Ok(empty) => {
                 self.batch = empty;
-                self.batch.set_lost_before(self.gap.take());
+                self.batch_since_ns = monotonic_ns();
+                // What was lost after the batch stands before what comes now.
+                if let Some(overflow) = self.overflow.take() {
+                    self.batch.push_event(overflow);
+                }
                 true
             }
             Err(Refused::Full(batch)) => {
@@ -207,28 +235,15 @@ impl<'a> Intake<'a> {
             Err(Refused::Closed) => false,
         }
     }
+}
 
-    /// Give the last batch and the last gap to the writer, waiting for room.
-    fn hand_over_rest(&mut self) {
-        for _ in 0..2 {
-            let batch = std::mem::take(&mut self.batch);
-            if !batch.is_empty() || batch.lost_before().is_some() {
-                self.queue.push(batch);
-            }
-            self.batch.set_lost_before(self.gap.take());
-        }
-        self.report_losses(i64::MAX);
-    }
-
-    fn report_losses(&mut self, now_ns: i64) {
-        if self.unreported > 0 && now_ns.saturating_sub(self.reported_ns) >= REPORT_NS {
-            tracing::warn!(
-                "{} messages lost up to {:.3} s: the queue to the disk is full (--queue)",
-                self.unreported,
-                seconds(self.gap.map_or(0, |gap| gap.until_elapsed_ns)),
-            );
-            self.unreported = 0;
-            self.reported_ns = now_ns;
-        }
+fn overflow_at(first: Message<'_>) -> Event {
+    Event {
+        kind: Kind::Overflow,
+        unix_ns: first.unix_ns,
+        elapsed_ns: first.elapsed_ns,
+        until_elapsed_ns: None,
+        lost: Some(0),
+        detail: Some("the queue to the disk was full".to_owned()),
     }
 }

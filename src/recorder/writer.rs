@@ -1,33 +1,111 @@
 //! The writing thread: one batch, one transaction.
 
-use crate::error::Result;
-use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::Printer;
+use crate::batch::Batch;
+use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
+use crate::error::{Error, Result};
+use crate::event::{Event, Kind};
+use crate::queue::{CloseOnDrop, Queue, Refused};
+use crate::recorder::Reporter;
 use crate::stop::Stop;
 use crate::store::Recording;
 
-/// Write all batches until the receiver closes the queue. After an error the queue is closed and a stop asked for, so
-/// that the receiver ends too.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn write(queue: &Queue, recording: &mut Recording, mut printer: Option<Printer>, stop: &Stop) -> Result<()> {
-    let _close = CloseOnDrop(queue);
-    while let Some(batch) = queue.pop() {
-        let first_number = recording.next_number();
-        recording.commit(&batch).inspect_err(|_| stop.request())?;
-        if let Some(printing) = &mut printer
-            && let Err(cause) = printing.print(&batch, first_number)
-        {
-            // The capture is worth more than its print-out: only the reader's leaving ends both.
-            if cause.kind() == std::io::ErrorKind::BrokenPipe {
-                stop.request();
-            } else {
-                tracing::error!("cannot print packets: {cause}; recording goes on without printing");
+/// When the database cannot be written now, it is tried again after this time.
+const RETRY_NS: i64 = NS_PER_S;
+
+/// The writing side of a recording.
+pub struct Writer<'a> {
+    /// Where the batches come from.
+    pub queue: &'a Queue,
+    /// Where they go to.
+    pub recording: &'a mut Recording,
+    /// Where they go to then, if packets are printed.
+    pub to_print: Option<&'a Queue>,
+    /// The moment from which elapsed time counts, on the monotonic clock.
+    pub origin_ns: i64,
+    /// Asked for when the database fails, so that the receiver ends too.
+    pub stop: &'a Stop,
+}
+
+impl Writer<'_> {
+    /// Write all batches until the receiver closes the queue. What cannot be written any more is counted as lost.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn run(mut self) -> Result<()> {
+        let _close = CloseOnDrop(self.queue);
+        let _close_print = self.to_print.map(CloseOnDrop);
+        let mut reporter = Reporter::default();
+        let mut unprinted = 0;
+        while let Some(mut batch) = self.queue.pop() {
+            batch.set_first_number(self.recording.next_number());
+            if let Err(error) = self.store(&batch) {
+                self.stop.request();
+                self.give_up(batch, &error);
+                return Err(error);
             }
-            printer = None;
+            for event in batch.events() {
+                reporter.report(event);
+            }
+            let messages = batch.len();
+            tracing::trace!("committed {messages} messages");
+            match self.to_print.map(|to_print| to_print.try_push(batch)) {
+                // What the printer does not take is stored all the same.
+                Some(Err(Refused::Full(batch))) => {
+                    unprinted += messages;
+                    self.queue.recycle(batch);
+                }
+                Some(Ok(batch)) => self.queue.recycle(batch),
+                Some(Err(Refused::Closed)) | None => {}
+            }
         }
-        queue.recycle(batch);
+        reporter.finish();
+        if unprinted > 0 {
+            tracing::warn!("{unprinted} messages are stored but not printed: standard output was read too slowly");
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Write one batch, again and again while the cause may pass. Meanwhile the queue takes what comes.
+    fn store(&mut self, batch: &Batch) -> Result<()> {
+        let mut stall: Option<Event> = None;
+        loop {
+            match self.recording.commit(batch, stall.as_ref()) {
+                Ok(()) => return Ok(()),
+                // After a stop was asked for, there is one attempt more.
+                Err(error) if !error.may_pass() || (stall.is_some() && self.stop.requested()) => return Err(error),
+                Err(error) => {
+                    let stall = stall.get_or_insert_with(|| self.event(Kind::Stall, &error));
+                    if stall.until_elapsed_ns.is_none() {
+                        tracing::error!("{error}; trying again each second, the queue keeps what comes meanwhile");
+                    }
+                    self.stop.wait_ns(RETRY_NS);
+                    stall.until_elapsed_ns = Some(monotonic_ns() - self.origin_ns);
+                }
+            }
+        }
+    }
+
+    /// Count what can no more be stored: this batch, and all that comes until the receiver has ended.
+    fn give_up(&mut self, batch: Batch, error: &Error) {
+        let mut event = self.event(Kind::Failed, error);
+        let mut next = Some(batch);
+        while let Some(batch) = next {
+            let known: u64 = batch.events().iter().filter_map(|event| event.lost).sum();
+            event.lost = event.lost.map(|lost| lost + batch.len() as u64 + known);
+            self.queue.recycle(batch);
+            next = self.queue.pop();
+        }
+        self.recording.give_up(event);
+    }
+
+    fn event(&self, kind: Kind, error: &Error) -> Event {
+        Event {
+            kind,
+            unix_ns: unix_ns(),
+            elapsed_ns: monotonic_ns() - self.origin_ns,
+            until_elapsed_ns: None,
+            lost: Some(0),
+            detail: Some(error.to_string()),
+        }
+    }
 }

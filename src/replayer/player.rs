@@ -5,7 +5,7 @@ use crate::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::envelope;
 use crate::error::Result;
 use crate::pace::{Schedule, Speed};
-use crate::queue::{CloseOnDrop, Queue};
+use crate::queue::Queue;
 use crate::socket::{Sender, Sent};
 use crate::stop::Stop;
 use crate::tally::{Lateness, Tally};
@@ -57,12 +57,11 @@ impl<'a> Player<'a> {
         Self { sender, stop, speed, pass: None, next_anchor_ns: None, sent: 0, played: Played::default() }
     }
 
-    /// Play everything that comes through the queue, or until a stop is asked for.
+    /// Play everything that comes through the queue, or until a stop is asked for. The caller closes the queue then.
     ///
     /// # Errors
     /// When the socket fails.
     pub fn run(mut self, queue: &Queue) -> Result<Played> {
-        let _close = CloseOnDrop(queue);
         sharpen_wakeups();
         let Some(mut batch) = queue.pop() else { return Ok(self.played) };
         let started_ns = monotonic_ns();
@@ -114,7 +113,7 @@ impl<'a> Player<'a> {
             return Ok(Sent::Stopped);
         }
         if let Some(due_ns) = due_ns {
-            self.played.lateness.record(monotonic_ns() - due_ns);
+            self.played.lateness.record(monotonic_ns().saturating_sub(due_ns));
         }
         self.count(message);
         Ok(Sent::Done)
@@ -134,7 +133,7 @@ impl<'a> Player<'a> {
         let Some(pass) = self.pass.take() else { return };
         let spacing_ns = match pass.messages {
             0 | 1 => LONE_MESSAGE_SPACING_NS,
-            messages => (pass.last_elapsed_ns - pass.first_elapsed_ns) / (messages - 1),
+            messages => pass.last_elapsed_ns.saturating_sub(pass.first_elapsed_ns) / (messages - 1),
         };
         self.next_anchor_ns = pass.schedule.due_ns(pass.last_elapsed_ns.saturating_add(spacing_ns));
     }

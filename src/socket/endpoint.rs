@@ -1,7 +1,7 @@
 //! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -23,10 +23,16 @@ impl Endpoint {
         self.0.strip_prefix("ipc://").filter(|path| !path.starts_with('@')).map(Path::new)
     }
 
-    /// Whether the host is an IPv4 address in digits. Everything else may turn out to be IPv6.
-    pub fn is_ipv4(&self) -> bool {
-        let host = self.0.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
-        host.is_some_and(|(host, _)| host.parse::<Ipv4Addr>().is_ok())
+    /// Whether the socket must be an IPv6 one: for an address in brackets, for `*` (which then serves both), and for a
+    /// name that has no IPv4 address. libzmq would take the first IPv6 address of any name, where a device that listens
+    /// on IPv4 only is never found.
+    pub fn needs_ipv6(&self) -> bool {
+        let Some(address) = self.0.strip_prefix("tcp://") else { return false };
+        if address.starts_with(['[', '*']) {
+            return true;
+        }
+        let addresses = address.to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+        !addresses.is_empty() && addresses.iter().all(SocketAddr::is_ipv6)
     }
 
     /// Whether the endpoint names one peer, so that it can be connected to: no `*` for host or port.
@@ -120,6 +126,17 @@ mod tests {
         ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn ipv6_is_used_where_it_must_be() {
+        for (text, expected) in
+            [("tcp://127.0.0.1:5", false), ("tcp://[::1]:5", true), ("tcp://*:5", true), ("ipc:///x", false)]
+        {
+            assert_eq!(text.parse::<Endpoint>().unwrap().needs_ipv6(), expected, "{text}");
+        }
+        // Whether or not ::1 is called localhost too.
+        assert!(!"tcp://localhost:5".parse::<Endpoint>().unwrap().needs_ipv6());
     }
 
     #[test]

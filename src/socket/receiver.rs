@@ -11,6 +11,9 @@ use crate::stop::Stop;
 /// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz.
 const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
 
+/// The largest frame that is received: SQLite stores a value of up to 1 GB.
+const FRAME_MAX_BYTES: i64 = 512 << 20;
+
 /// A device that restarts is found again quickly: the first attempt after so many milliseconds (libzmq: 100) ...
 const RECONNECT_MS: i32 = 10;
 
@@ -42,6 +45,7 @@ impl Receiver {
             Context::new().socket(SUB).map_err(|cause| socket_error("open a subscribing socket", cause))?;
         let set = || -> zmq::Result<()> {
             socket.set_linger(0)?;
+            socket.set_maxmsgsize(FRAME_MAX_BYTES)?;
             socket.set_rcvhwm(RECEIVE_QUEUE_MESSAGES)?;
             socket.set_reconnect_ivl(RECONNECT_MS)?;
             socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
@@ -49,7 +53,9 @@ impl Receiver {
         };
         set().map_err(|cause| socket_error("set up a subscribing socket", cause))?;
         for endpoint in endpoints {
-            socket.set_ipv6(!endpoint.is_ipv4()).map_err(|cause| socket_error("choose the kind of address", cause))?;
+            socket
+                .set_ipv6(endpoint.needs_ipv6())
+                .map_err(|cause| socket_error("choose the kind of address", cause))?;
             raw::connect(&mut socket, endpoint.as_str()).map_err(|cause| Error::Endpoint {
                 operation: "connect to",
                 endpoint: endpoint.to_string(),
@@ -66,6 +72,18 @@ impl Receiver {
     /// When the socket fails.
     pub fn wait(&self, stop: &Stop, timeout_ms: i64) -> Result<Woken> {
         super::wait(&self.socket, stop, timeout_ms)
+    }
+
+    /// Wait for a message, whether or not a stop was asked for. Says whether one came within `timeout_ms`.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn wait_quiet(&self, timeout_ms: i64) -> Result<bool> {
+        match self.socket.poll(zmq::POLLIN, timeout_ms) {
+            Ok(ready) => Ok(ready > 0),
+            Err(zmq::Error::EINTR) => Ok(true),
+            Err(cause) => Err(socket_error("wait for a socket", cause)),
+        }
     }
 
     /// Append the next message to `batch`, stamped now, if one is there. Says whether one was.

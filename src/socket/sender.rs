@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::str::FromStr;
 
 use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, XPUB};
@@ -26,6 +28,12 @@ const STALL_REPORT_NS: i64 = NS_PER_S;
 
 /// How long messages on their way may take to leave after the last one was sent.
 const LINGER_MS: i32 = 10_000;
+
+/// The same after a stop was asked for: whoever asked waits.
+const LINGER_STOPPED_MS: i32 = 1_000;
+
+/// What to try when an address cannot be bound.
+const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
 
 /// What to do when a subscriber reads more slowly than we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +102,13 @@ impl Sender {
 
     fn bind_one(&mut self, endpoint: &Endpoint) -> Result<()> {
         let failed = |cause, hint| Error::Endpoint { operation: "bind", endpoint: endpoint.to_string(), cause, hint };
-        // libzmq unlinks whatever stands at the path of an ipc endpoint before it binds there.
-        let taken = endpoint.ipc_path().and_then(|path| fs::symlink_metadata(path).ok());
-        if taken.is_some_and(|there| !there.file_type().is_socket()) {
-            return Err(failed("a file stands there that is no socket".to_owned(), "choose another path"));
+        if let Some(cause) = endpoint.ipc_path().and_then(taken) {
+            return Err(failed(cause.to_owned(), ELSEWHERE));
         }
-        self.socket.set_ipv6(!endpoint.is_ipv4()).map_err(|cause| socket_error("choose the kind of address", cause))?;
-        raw::bind(&mut self.socket, endpoint.as_str()).map_err(|cause| {
-            failed(cause, "stop the program that listens there, or choose another address with --bind")
-        })?;
+        self.socket
+            .set_ipv6(endpoint.needs_ipv6())
+            .map_err(|cause| socket_error("choose the kind of address", cause))?;
+        raw::bind(&mut self.socket, endpoint.as_str()).map_err(|cause| failed(cause, ELSEWHERE))?;
         let bound =
             self.socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
         self.endpoints.push(bound.unwrap_or_else(|_| endpoint.to_string()));
@@ -192,18 +198,36 @@ impl Sender {
         if !self.heads.iter().any(|head| head.starts_with(prefix) || prefix.starts_with(head)) {
             return;
         }
-        self.subscribers = if kind == 1 { self.subscribers + 1 } else { self.subscribers.saturating_sub(1) };
+        self.subscribers = match kind {
+            1 => self.subscribers + 1,
+            0 => self.subscribers.saturating_sub(1),
+            _ => return,
+        };
         tracing::debug!("{} subscribers", self.subscribers);
     }
 
-    /// Close the socket after the messages on their way have left, for which they have ten seconds.
-    pub fn close(self) -> Flushed {
+    /// Close the socket after the messages on their way have left, for which they have ten seconds, or one second when
+    /// a stop was asked for.
+    pub fn close(self, stop: &Stop) -> Flushed {
         let Self { socket, mut context, .. } = self;
+        let linger_ms = if stop.requested() { LINGER_STOPPED_MS } else { LINGER_MS };
+        // Refused only for a value below -1.
+        let _ = socket.set_linger(linger_ms);
         let closed_ns = monotonic_ns();
         drop(socket);
         while context.destroy() == Err(zmq::Error::EINTR) {}
         let waited_ns = monotonic_ns() - closed_ns;
-        if waited_ns < i64::from(LINGER_MS) * 1_000_000 { Flushed::Whole } else { Flushed::Partly }
+        if waited_ns < i64::from(linger_ms) * 1_000_000 { Flushed::Whole } else { Flushed::Partly }
+    }
+}
+
+/// Why an ipc endpoint cannot be bound at `path`. libzmq would unlink whatever stands there first, and so take the
+/// address away from a program that still listens.
+fn taken(path: &Path) -> Option<&'static str> {
+    let there = fs::symlink_metadata(path).ok()?;
+    match there.file_type().is_socket() {
+        false => Some("a file stands there that is no socket"),
+        true => UnixStream::connect(path).is_ok().then_some("Address already in use"),
     }
 }
 
@@ -211,7 +235,6 @@ fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket
     let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
     let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
-        socket.set_linger(LINGER_MS)?;
         // At most 383,479 and never zero, which would mean without limit.
         socket.set_sndhwm(queue_messages.max(16) as i32)?;
         socket.set_sndtimeo(SEND_SLICE_MS)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
@@ -78,6 +78,7 @@ impl Database {
             ));
         }
         refuse_other_files(path)?;
+        let path = &true_path(path).map_err(|cause| refuse(cause.to_string(), "check who may read that directory"))?;
         let lock = lock(path)?;
         create_private(path).map_err(|cause| refuse(cause.to_string(), "check who may write there"))?;
         let mut connection = open(path)?;
@@ -101,6 +102,7 @@ impl Database {
             return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
         }
         refuse_other_files(path)?;
+        let path = &true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
         let connection = open(path)?;
         if checked_kind(&connection, path)? == Kind::Empty {
             return Err(refuse("it has no tables", "record something into it first"));
@@ -112,15 +114,28 @@ impl Database {
         Ok(Self { connection, path: path.to_owned(), _lock: None })
     }
 
-    /// Where the database is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// An error of this database.
     pub(super) fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
         let path = self.path.clone();
-        move |cause| Error::Database { operation, path, cause: cause.to_string() }
+        move |cause| {
+            let (hint, may_pass) = match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ("see which program holds it", true),
+                Some(ErrorCode::DiskFull) => ("make room on that disk", true),
+                _ => ("check whether it is damaged, and the disk's health", false),
+            };
+            Error::Database { operation, path, cause: cause.to_string(), hint, may_pass }
+        }
+    }
+}
+
+/// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
+/// a special one (`:memory:`). The file itself need not exist.
+fn true_path(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.file_name()) {
+        (Err(cause), Some(name)) if cause.kind() == io::ErrorKind::NotFound => {
+            Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).canonicalize()?.join(name))
+        }
+        (canonical, _) => canonical,
     }
 }
 
@@ -191,7 +206,7 @@ fn checked_kind(connection: &Connection, path: &Path) -> Result<Kind> {
         ),
         Ok(kind) => Ok(kind),
         Err(cause) => match cause.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => {
+            Some(ErrorCode::NotADatabase) => {
                 refuse("the file is no SQLite database".to_owned(), "choose another file with --database")
             }
             _ => refuse(cause.to_string(), "check who may read it, and whether it is damaged"),

@@ -6,13 +6,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use crate::batch::Batch;
-use crate::envelope::SEPARATOR;
+use crate::envelope::{self, SEPARATOR};
 use crate::error::{Error, Result};
 use crate::store::{Database, Session};
 
 /// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
-const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload, NULL FROM packets WHERE id BETWEEN ?1 AND ?2 \
-     UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes FROM rejects WHERE id BETWEEN ?1 AND ?2 \
+const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload, NULL, 1 FROM packets WHERE id BETWEEN ?1 AND ?2 \
+     UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes, frame_count FROM rejects WHERE id BETWEEN ?1 AND ?2 \
      ORDER BY id";
 
 /// A place in a session.
@@ -23,6 +23,8 @@ pub struct Reader {
     last_id: i64,
     first_id: i64,
     topics: HashMap<i64, Vec<u8>>,
+    /// Messages read since the beginning.
+    messages: usize,
 }
 
 impl Reader {
@@ -35,27 +37,49 @@ impl Reader {
             return Err(Error::EmptySession { id: session.id, database: database.path });
         }
         let (first_id, last_id) = (session.first_id, session.last_id);
-        Ok(Self { database, next_id: first_id, last_id, first_id, topics: HashMap::new() })
+        Ok(Self { database, next_id: first_id, last_id, first_id, topics: HashMap::new(), messages: 0 })
     }
 
     /// Stand before the first message again.
     pub fn rewind(&mut self) {
         self.next_id = self.first_id;
+        self.messages = 0;
     }
 
-    /// Append the next messages to `batch` until it is full or the session ends. Nothing is appended at the end.
+    /// The size of the largest of the session's first messages, in bytes: what to expect.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn message_bytes(&self) -> Result<u64> {
+        let sql = "SELECT max(bytes) FROM ( \
+             SELECT * FROM (SELECT length(payload) AS bytes FROM packets WHERE id BETWEEN ?1 AND ?2 LIMIT 1000) \
+             UNION ALL SELECT * FROM (SELECT length(frames) FROM rejects WHERE id BETWEEN ?1 AND ?2 LIMIT 1000))";
+        let range = params![self.first_id, self.last_id];
+        let largest = self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
+        let bytes = largest.map_err(self.database.failed("read packets"))?.unwrap_or_default();
+        Ok(bytes.unsigned_abs() + envelope::TOPIC_MAX_BYTES as u64 + 1)
+    }
+
+    /// Fill the empty `batch` with the next messages until it is full or the session ends. At the end it stays empty.
     ///
     /// Each call is a read transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
     /// When the database cannot be read or is damaged.
     pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
-        let path = self.database.path.clone();
-        self.read_rows(batch).map_err(|cause| Error::Database {
-            operation: "read packets",
-            path,
-            cause: cause.to_string(),
-        })
+        let failed = self.database.failed("read packets");
+        self.read_rows(batch).map_err(failed)?;
+        self.messages += batch.len();
+        if self.messages == 0 {
+            return Err(Error::Database {
+                operation: "read packets",
+                path: self.database.path.clone(),
+                cause: format!("messages {} to {} of the session are not there", self.first_id, self.last_id),
+                hint: "somebody deleted them, or the database is damaged",
+                may_pass: false,
+            });
+        }
+        Ok(())
     }
 
     fn read_rows(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
@@ -81,7 +105,7 @@ impl Reader {
                     batch.message(row.get(1)?, row.get(2)?).frame(&[topic, &[SEPARATOR], payload]);
                 }
             }
-            self.next_id = row.get::<_, i64>(0)? + 1;
+            self.next_id = row.get::<_, i64>(0)?.saturating_add(1);
         }
         Ok(())
     }
@@ -99,5 +123,6 @@ fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
         entry.frame(&[frame]);
         rest = after;
     }
+    entry.set_frame_count(row.get(6)?);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Writing a session: one transaction per batch, all or nothing.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -10,6 +11,7 @@ use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
 use crate::clock::unix_ns;
 use crate::envelope::{Envelope, Fault, Wanted};
 use crate::error::Result;
+use crate::event::Event;
 use crate::store::{Database, Durability};
 use crate::tally::Tally;
 
@@ -71,6 +73,7 @@ pub struct Recording {
     digest: Digest,
     topics: HashMap<Vec<u8>, i64>,
     tally: Tally,
+    given_up: Option<Event>,
 }
 
 impl Recording {
@@ -90,6 +93,7 @@ impl Recording {
             digest: FIRST_DIGEST,
             topics: HashMap::new(),
             tally: Tally::default(),
+            given_up: None,
         })
     }
 
@@ -108,16 +112,17 @@ impl Recording {
         self.tally
     }
 
-    /// Write a batch in one transaction. After an error nothing of it is written, and it can be given again.
+    /// Write a batch in one transaction, together with the event of a stall that has just ended. After an error nothing
+    /// of it is written, and it can be given again.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn commit(&mut self, batch: &Batch) -> Result<()> {
+    pub fn commit(&mut self, batch: &Batch, stall: Option<&Event>) -> Result<()> {
         if self.topics.len() > TOPICS_MAX_REMEMBERED {
             self.topics.clear();
         }
         let digest = batch.digest(&self.digest, self.next_id);
-        match self.write(batch, &digest) {
+        match self.write(batch, stall, &digest) {
             Ok(tally) => {
                 self.next_id += batch.len() as i64;
                 self.digest = digest;
@@ -132,13 +137,13 @@ impl Recording {
         }
     }
 
-    fn write(&mut self, batch: &Batch, digest: &Digest) -> rusqlite::Result<Tally> {
+    fn write(&mut self, batch: &Batch, stall: Option<&Event>, digest: &Digest) -> rusqlite::Result<Tally> {
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut rows = Rows { transaction: &transaction, session_id: self.session_id, topics: &mut self.topics };
-        let tally = rows.insert(batch, &self.wanted, self.next_id, self.tally)?;
+        let tally = rows.insert(batch, stall, &self.wanted, self.next_id, self.tally)?;
         let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
         let last_id = self.next_id + batch.len() as i64 - 1;
-        if !batch.is_empty() {
+        if batch.last().is_some() {
             transaction
                 .prepare_cached(
                     "INSERT INTO batches (session_id, first_id, last_id, committed_unix_ns, digest) VALUES (?, ?, ?, ?, ?)",
@@ -165,6 +170,13 @@ impl Recording {
         Ok(tally)
     }
 
+    /// Count messages that can no more be stored, together with the event that says why. They are in the totals that
+    /// [`Recording::end`] writes.
+    pub fn give_up(&mut self, event: Event) {
+        self.tally.lost += event.lost.unwrap_or(0);
+        self.given_up = Some(event);
+    }
+
     /// End the session, move the write-ahead log into the database and close it.
     ///
     /// # Errors
@@ -173,14 +185,18 @@ impl Recording {
         let connection = &self.database.connection;
         connection
             .execute(
-                "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
-                params![self.session_id, unix_ns(), reason.name()],
+                "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
+                params![self.session_id, unix_ns(), reason.name(), self.tally.lost as i64],
             )
+            .and_then(|_| self.given_up.iter().try_for_each(|event| insert_event(connection, self.session_id, event)))
             .map_err(self.database.failed("end the session"))?;
-        // Whoever reads the database now keeps the log from being emptied; then it stays, and nothing is lost.
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(self.database.failed("checkpoint"))?;
+        // At rest the database is one file without a write-ahead log, which can be read where nobody may write. Whoever
+        // reads it at this moment keeps it from changing; then it stays as it is, and nothing is lost.
+        let _ = connection.busy_timeout(Duration::ZERO);
+        let _ = connection.pragma_update(None, "journal_mode", "DELETE");
         let failed = self.database.failed("close");
         self.database.connection.close().map_err(|(_, cause)| failed(cause))
     }
@@ -221,6 +237,24 @@ fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite:
     Ok((session_id, first_id))
 }
 
+fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, lost, detail) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            session_id,
+            event.unix_ns,
+            event.elapsed_ns,
+            event.until_elapsed_ns,
+            event.kind.name(),
+            event.lost.map(|lost| lost as i64),
+            event.detail,
+        ])
+        .map(|_| ())
+}
+
 /// Puts messages into tables, inside one transaction.
 struct Rows<'a> {
     transaction: &'a Transaction<'a>,
@@ -229,16 +263,19 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Insert all messages, and what was lost before them. Gives `tally` with them added.
-    fn insert(&mut self, batch: &Batch, wanted: &Wanted, first_id: i64, tally: Tally) -> rusqlite::Result<Tally> {
+    /// Insert all messages and events. Gives `tally` with them added.
+    fn insert(
+        &mut self,
+        batch: &Batch,
+        stall: Option<&Event>,
+        wanted: &Wanted,
+        first_id: i64,
+        tally: Tally,
+    ) -> rusqlite::Result<Tally> {
         let mut tally = tally;
-        if let Some(gap) = batch.lost_before() {
-            tally.lost += gap.lost;
-            self.transaction.execute(
-                "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, lost) \
-                 VALUES (?, ?, ?, ?, 'overflow', ?)",
-                params![self.session_id, unix_ns(), gap.from_elapsed_ns, gap.until_elapsed_ns, gap.lost as i64],
-            )?;
+        for event in batch.events().iter().chain(stall) {
+            tally.lost += event.lost.unwrap_or(0);
+            insert_event(self.transaction, self.session_id, event)?;
         }
         let mut packets = self.transaction.prepare_cached("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)")?;
         for (id, message) in (first_id..).zip(batch.messages()) {
@@ -267,12 +304,17 @@ impl Rows<'_> {
     fn reject(&self, id: i64, message: Message<'_>, fault: Fault) -> rusqlite::Result<()> {
         let lengths: Vec<usize> = message.frames().map(<[u8]>::len).collect();
         let frames: Vec<u8> = message.frames().flatten().copied().collect();
-        self.transaction.prepare_cached("INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        self.transaction.prepare_cached("INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
             id,
             self.session_id,
             message.unix_ns,
             message.elapsed_ns,
-            fault.name(),
+            match lengths.len() == message.frame_count as usize {
+                true => fault,
+                false => Fault::TooManyFrames,
+            }
+            .name(),
+            message.frame_count,
             json!(lengths).to_string(),
             frames,
         ])?;

@@ -58,6 +58,10 @@ fn wrong_settings_of_the_environment_are_refused_too() {
     let bench = Bench::new();
     one_line(bench.fancyhwd("publish").env("FANCYHWD_RATE", "0").run(), 2, &["--rate '0'"]);
     one_line(bench.fancyhwd("publish").env("FANCYHWD_COUNT", "many").run(), 2, &["many", "--count"]);
+    for (command, name) in [("publish", "BIND"), ("record", "CONNECT"), ("record", "TOPIC")] {
+        let finished = bench.fancyhwd(command).env(&format!("FANCYHWD_{name}"), " ").run();
+        one_line(finished, 2, &[&format!("--{}", name.to_lowercase()), "holds no value"]);
+    }
 }
 
 #[test]
@@ -66,7 +70,8 @@ fn unknown_words_are_refused() {
     one_line(bench.fancyhwd("publish --fast").run(), 2, &["--fast"]);
     one_line(bench.fancyhwd("send").run(), 2, &["send"]);
     one_line(bench.fancyhwd("publish --rate 5 --interval 1s").run(), 2, &["--rate", "--interval"]);
-    bench.fancyhwd("").run().code(2);
+    one_line(bench.fancyhwd("").run(), 2, &["a command is missing", "--help"]);
+    one_line(bench.fancyhwd("session").run(), 2, &["a command is missing"]);
     let help = bench.fancyhwd("--help").run().success();
     assert!(help.stdout.contains("publish") && help.stderr.is_empty());
     assert!(!help.stdout.contains('\x1b'), "colour outside of a terminal");
@@ -92,6 +97,16 @@ fn an_address_in_use_is_an_error_of_its_own() {
     let second = bench.fancyhwd(&format!("publish --bind {endpoint}")).run();
     one_line(second, 1, &["cannot bind", &endpoint, "Address already in use", "--bind"]);
     first.stop().success();
+
+    let publish = format!("publish --bind {}", bench.endpoint("shared"));
+    let first = bench.fancyhwd(&publish).start();
+    one_line(bench.fancyhwd(&publish).run(), 1, &["cannot bind ipc://", "Address already in use"]);
+    first.stop().success();
+    // A socket that a killed program left behind is no obstacle.
+    let killed = bench.fancyhwd(&publish).start();
+    killed.signal(rustix::process::Signal::KILL);
+    killed.finish();
+    bench.fancyhwd(&publish).start().stop().success();
 }
 
 #[test]
@@ -99,7 +114,7 @@ fn a_file_at_the_path_of_an_ipc_endpoint_survives() {
     let bench = Bench::new();
     fs::write(bench.path("precious"), "data").unwrap();
     let finished = bench.fancyhwd(&format!("publish --bind {}", bench.endpoint("precious"))).run();
-    one_line(finished, 1, &["cannot bind", "no socket", "choose another path"]);
+    one_line(finished, 1, &["cannot bind", "no socket", "choose another address"]);
     let inside = bench.fancyhwd(&format!("publish --bind {}", bench.endpoint("precious/socket"))).run();
     one_line(inside, 1, &["cannot bind", "Not a directory"]);
     assert_eq!(fs::read_to_string(bench.path("precious")).unwrap(), "data");
@@ -164,6 +179,9 @@ fn a_second_recorder_of_a_database_is_refused() {
     let first = bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start();
     let second = bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").run();
     one_line(second, 1, &["cannot open database", "another recorder"]);
+    std::os::unix::fs::symlink(bench.path("c.db"), bench.path("other.db")).unwrap();
+    let third = bench.fancyhwd("record --database other.db --connect tcp://127.0.0.1:1").run();
+    one_line(third, 1, &["cannot open database", "another recorder"]);
     first.stop().success();
     assert_eq!(bench.sqlite3("c.db", "SELECT count(*) FROM sessions"), "1");
 }

@@ -13,7 +13,7 @@ const FIRST_PACKETS: [&str; 3] = [
 #[test]
 fn what_a_c_program_publishes_is_recorded_and_replayed_to_a_python_program() {
     let bench = Bench::new();
-    let device = CPublisher::start(&bench, 400, 2_000);
+    let device = CPublisher::start(&bench, 1500, 1_000);
     let recorder = bench.fancyhwd(&format!("record --database c.db --count 100 --connect {}", device.endpoint)).start();
     let published = device.publish();
     recorder.finish().success();

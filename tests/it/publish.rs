@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Bench, json_samples};
+use crate::support::{Bench, eventually, json_samples};
 
 fn payloads(bench: &Bench, database: &str) -> Vec<String> {
     bench.sqlite3(database, "SELECT hex(payload) FROM packets ORDER BY id").lines().map(str::to_owned).collect()
@@ -64,6 +65,23 @@ fn a_fifo_without_a_writer_can_be_stopped_and_one_with_a_writer_is_read() {
 }
 
 #[test]
+fn a_stream_that_comes_late_is_paced_from_its_first_packet() {
+    let bench = Bench::new();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let publisher = bench
+        .fancyhwd("publish --device stream:- --packet-size 1 --interval 50ms --bind tcp://127.0.0.1:*")
+        .stdin(Stdio::from(reader))
+        .start();
+    // The stream is 300 ms late, which must not be caught up with.
+    std::thread::park_timeout(Duration::from_millis(300));
+    writer.write_all(&[0; 2 * 7]).unwrap();
+    drop(writer);
+    let finished = publisher.finish().success();
+    let seconds = finished.stderr.split(" in ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(seconds.parse::<f64>().unwrap() >= 0.3, "7 packets in {seconds} s");
+}
+
+#[test]
 fn a_stuck_subscriber_is_reported_and_loses_nothing_with_on_full_block() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
@@ -75,10 +93,7 @@ fn a_stuck_subscriber_is_reported_and_loses_nothing_with_on_full_block() {
     stuck.set_rcvtimeo(60_000).unwrap();
     stuck.set_subscribe(b"fancyhw_data ").unwrap();
     stuck.connect(&endpoint).unwrap();
-    let log = bench.path("0.stderr");
-    while !fs::read_to_string(&log).unwrap().contains("a subscriber has not read for 1 s") {
-        std::thread::yield_now();
-    }
+    eventually("the stuck subscriber is reported", || publisher.log().contains("a subscriber has not read for 1 s"));
     // 3,000 packets are far more than all queues on the way hold.
     for number in 0..3000 {
         let message = stuck.recv_bytes(0).unwrap_or_else(|cause| panic!("packet {number}: {cause}"));
@@ -98,13 +113,9 @@ fn a_blocked_publisher_can_be_stopped() {
     stuck.set_rcvhwm(10).unwrap();
     stuck.set_subscribe(b"fancyhw_data ").unwrap();
     stuck.connect(&endpoint).unwrap();
-    let log = bench.path("0.stderr");
-    while !fs::read_to_string(&log).unwrap().contains("a subscriber has not read") {
-        std::thread::yield_now();
-    }
+    eventually("the stuck subscriber is reported", || publisher.log().contains("a subscriber has not read"));
     publisher.signal(Signal::INT);
-    drop(stuck);
-    publisher.finish();
+    publisher.finish().code(3).says("the last packets, which are lost for it");
 }
 
 #[test]

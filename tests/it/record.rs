@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use fancyhwd::device::Simulated;
 
-use crate::support::{Bench, Daemon, FANCYHWD};
+use crate::support::{Bench, Daemon, FANCYHWD, eventually};
 
 /// All packets of a database, which must be the simulated device's from its beginning. Gives their number.
 fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
@@ -68,9 +68,7 @@ fn recorder_in_a_burst(bench: &Bench) -> (Daemon, Daemon) {
     let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
     let connection = Connection::open(bench.path("c.db")).unwrap();
     let committed = || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
-    while committed() < 100_000 {
-        std::thread::yield_now();
-    }
+    eventually("100,000 packets are committed", || committed() >= 100_000);
     (publisher, recorder)
 }
 
@@ -216,8 +214,8 @@ fn a_queue_that_overflows_counts_what_it_lost() {
     blocker.execute_batch("ROLLBACK").unwrap();
     let connection = Connection::open(bench.path("c.db")).unwrap();
     let sum = || connection.query_row("SELECT packets + lost FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
-    let finished = recorder.stop().code(3);
-    assert!(finished.stderr.contains("messages lost"), "{}", finished.stderr);
+    eventually("every packet is stored or counted", || sum() == 400_000);
+    recorder.stop().code(3).says("messages lost: the queue to the disk was full");
     assert_eq!(sum(), 400_000);
     let lost: i64 = connection.query_row("SELECT lost FROM sessions", [], |row| row.get(0)).unwrap();
     let events: (i64, i64) = connection
@@ -229,6 +227,109 @@ fn a_queue_that_overflows_counts_what_it_lost() {
         .unwrap();
     assert!(lost > 0);
     assert_eq!(events, (lost, 1));
+}
+
+#[test]
+fn a_database_that_is_locked_for_a_while_loses_nothing() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 2000 --connect {endpoint}")).start();
+    let blocker = Connection::open(bench.path("c.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let publish = "publish --rate 10000 --on-full block --wait-subscribers 1 --count 2000";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    eventually("the stall is reported", || recorder.log().contains("trying again each second"));
+    blocker.execute_batch("ROLLBACK").unwrap();
+    recorder.finish().success().says("2000 packets").says(", 0 lost");
+    assert_eq!(count_of_true_packets(&bench, "c.db"), 2000);
+    let event = bench.sqlite3("c.db", "SELECT kind, lost, until_elapsed_ns > elapsed_ns FROM events");
+    assert_eq!(event, "stall|0|1");
+}
+
+#[test]
+fn a_database_that_stays_locked_fails_the_run_and_what_is_missing_is_counted() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let blocker = Connection::open(bench.path("c.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let publish = "publish --rate 10000 --on-full block --wait-subscribers 1 --count 2000";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    let finished = recorder.stop().code(1).says("cannot write a batch in database").says("2000 lost");
+    assert_eq!(finished.stderr.matches("2000 lost").count(), 1);
+}
+
+#[test]
+fn what_has_arrived_when_a_stop_is_asked_for_is_stored() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let (_context, socket) = bare_publisher(&endpoint);
+    // Stopped, it reads nothing: the messages wait in the kernel when the signal comes.
+    recorder.signal(Signal::STOP);
+    for _ in 0..500 {
+        socket.send(&b"fancyhw_data ab"[..], 0).unwrap();
+    }
+    recorder.signal(Signal::TERM);
+    recorder.signal(Signal::CONT);
+    recorder.finish().success();
+    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), "500|stopped");
+}
+
+#[test]
+fn a_message_of_too_many_frames_is_cut_and_says_so() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --topic a --database c.db --count 1 --connect {endpoint}")).start();
+    let (_context, socket) = bare_publisher(&endpoint);
+    socket.send_multipart([vec![b"a xy".to_vec()], vec![b"z".to_vec(); 1999]].concat(), 0).unwrap();
+    socket.send("a \x01\x02", 0).unwrap();
+    recorder.finish().success();
+    assert_eq!(
+        bench
+            .sqlite3("c.db", "SELECT reason, frame_count, json_array_length(frame_bytes), length(frames) FROM rejects"),
+        "too-many-frames|2000|1024|1027"
+    );
+}
+
+#[test]
+fn a_print_out_that_nobody_reads_does_not_stop_the_capture() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let (unread, stdout) = std::io::pipe().unwrap();
+    let mut recorder = Command::new(FANCYHWD)
+        .args(["record", "--print", "--count", "20000", "--database", &bench.text("c.db"), "--connect", &endpoint])
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 20000";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    assert_eq!(recorder.wait().unwrap().code(), Some(0));
+    drop(unread);
+    assert_eq!(count_of_true_packets(&bench, "c.db"), 20_000);
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_end_the_recording() {
+    let bench = Bench::new();
+    let (reader, stderr) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(FANCYHWD)
+        .args(["record", "--duration", "20ms", "--connect", "tcp://127.0.0.1:1", "--database", &bench.text("c.db")])
+        .stderr(stderr)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions"), "limit");
+}
+
+#[test]
+fn no_name_of_a_database_is_special() {
+    let bench = Bench::new();
+    bench.fancyhwd("record --duration 1ms --database :memory: --connect tcp://127.0.0.1:1").run().success();
+    let list = bench.fancyhwd("session list --database :memory:").run().success();
+    assert_eq!(list.stdout.lines().count(), 2);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `replay`: the same bytes, in the same order, as often and as fast as asked.
 
-use crate::support::Bench;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Bench, eventually};
 
 /// A database `c.db` of `count` packets of the simulated device.
 fn captured(bench: &Bench, count: u32, rate_hz: &str) {
@@ -30,8 +33,9 @@ fn received(bench: &Bench, line: &str, count: usize) -> Vec<Vec<Vec<u8>>> {
         .start();
     let messages = (0..count).map(|_| socket.recv_multipart(0).unwrap()).collect();
     replay.finish().success();
-    // Nothing more came.
-    assert_eq!(socket.recv_bytes(zmq::DONTWAIT), Err(zmq::Error::EAGAIN));
+    // Nothing more comes.
+    socket.set_rcvtimeo(100).unwrap();
+    assert_eq!(socket.recv_bytes(0), Err(zmq::Error::EAGAIN));
     messages
 }
 
@@ -50,6 +54,7 @@ fn rejected_messages_are_replayed_in_their_place_frame_for_frame() {
         vec![b"one ab".to_vec(), b"".to_vec(), b"tail".to_vec()],
         vec![b"\xff\xfe ".to_vec()],
         vec![b" odd".to_vec()],
+        vec![vec![]; 1024],
         vec![b"two abcd".to_vec()],
     ];
     for message in &sent {
@@ -57,6 +62,30 @@ fn rejected_messages_are_replayed_in_their_place_frame_for_frame() {
     }
     recorder.finish().success();
     assert_eq!(received(&bench, "", sent.len()), sent);
+}
+
+#[test]
+fn a_loop_over_a_session_whose_rows_are_gone_is_an_error() {
+    let bench = Bench::new();
+    captured(&bench, 5, "1000");
+    bench.sqlite3("c.db", "DELETE FROM packets");
+    bench
+        .fancyhwd("replay --database c.db --loop --bind tcp://127.0.0.1:*")
+        .run()
+        .code(1)
+        .says("messages 1 to 5 of the session are not there");
+}
+
+#[test]
+fn a_capture_is_replayed_where_nobody_may_write() {
+    let bench = Bench::new();
+    captured(&bench, 5, "1000");
+    for (path, mode) in [("c.db", 0o644), ("", 0o755)] {
+        fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    bench.fancyhwd("session list --database c.db").without_rights().run().success();
+    let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
+    bench.fancyhwd(replay).without_rights().run().success().says("replayed session 1: 5 packets");
 }
 
 #[test]
@@ -102,9 +131,7 @@ fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
     let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
     let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
     let committed = || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
-    while committed() < 10 {
-        std::thread::yield_now();
-    }
+    eventually("10 packets are committed", || committed() >= 10);
     let replay = bench.fancyhwd("replay 1 --speed max --database c.db --bind tcp://127.0.0.1:*").run().success();
     assert!(replay.stderr.contains("replayed session 1: "), "{}", replay.stderr);
     recorder.stop().success();

@@ -1,0 +1,40 @@
+//! What happens to a capture beside its messages: the entries of the ledger.
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Messages came faster than the disk took them.
+    Overflow,
+    /// The database could not be written for a while; nothing was lost by that alone.
+    Stall,
+    /// The database could not be written any more.
+    Failed,
+}
+
+impl Kind {
+    /// The name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::Stall => "stall",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One entry: a moment or an interval, and what was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// When it began, wall clock.
+    pub unix_ns: i64,
+    /// When it began, since the session began.
+    pub elapsed_ns: i64,
+    /// When it ended, since the session began; `None` for a moment.
+    pub until_elapsed_ns: Option<i64>,
+    /// Messages lost; `None` when nobody knows.
+    pub lost: Option<u64>,
+    /// The cause in words.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! Says in the log what stands in the ledger, at most one line a second for each kind.
+
+use std::collections::HashMap;
+
+use crate::clock::{NS_PER_S, monotonic_ns};
+use crate::event::{Event, Kind};
+use crate::tally::seconds;
+
+/// The shortest time between two lines of one kind.
+const REPORT_NS: i64 = NS_PER_S;
+
+/// Reports events, and sums up those that come too quickly one after the other.
+#[derive(Debug, Default)]
+pub struct Reporter {
+    kinds: HashMap<Kind, Unreported>,
+}
+
+#[derive(Debug, Default)]
+struct Unreported {
+    reported_ns: Option<i64>,
+    events: u64,
+    lost: u64,
+    until_elapsed_ns: i64,
+    detail: String,
+}
+
+impl Reporter {
+    /// Report an event, now or in sum with those that follow.
+    pub fn report(&mut self, event: &Event) {
+        let now_ns = monotonic_ns();
+        let of_kind = self.kinds.entry(event.kind).or_default();
+        of_kind.events += 1;
+        of_kind.lost += event.lost.unwrap_or(0);
+        of_kind.until_elapsed_ns = event.until_elapsed_ns.unwrap_or(event.elapsed_ns);
+        of_kind.detail = event.detail.clone().unwrap_or_default();
+        if of_kind.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= REPORT_NS) {
+            of_kind.say(event.kind);
+            of_kind.reported_ns = Some(now_ns);
+        }
+    }
+
+    /// Report what is left.
+    pub fn finish(&mut self) {
+        for (kind, of_kind) in &mut self.kinds {
+            of_kind.say(*kind);
+        }
+    }
+}
+
+impl Unreported {
+    fn say(&mut self, kind: Kind) {
+        if self.events == 0 {
+            return;
+        }
+        let times = if self.events == 1 { String::new() } else { format!(" {} times", self.events) };
+        let (kind, until_s) = (kind.name(), seconds(self.until_elapsed_ns));
+        tracing::warn!("{kind}{times} up to {until_s:.3} s, {} messages lost: {}", self.lost, self.detail);
+        *self = Self { reported_ns: self.reported_ns, ..Self::default() };
+    }
+}

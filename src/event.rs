@@ -3,6 +3,10 @@
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// A link came up: from here on messages arrive.
+    Connected,
+    /// A link went down: until it is up again, messages may be missed.
+    Disconnected,
     /// Messages came faster than the disk took them.
     Overflow,
     /// The database could not be written for a while; nothing was lost by that alone.
@@ -15,6 +19,8 @@ impl Kind {
     /// The name in the database.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
             Self::Overflow => "overflow",
             Self::Stall => "stall",
             Self::Failed => "failed",
@@ -33,6 +39,8 @@ pub struct Event {
     pub elapsed_ns: i64,
     /// When it ended, since the session began; `None` for a moment.
     pub until_elapsed_ns: Option<i64>,
+    /// Whose link it is about, if it is about one.
+    pub endpoint: Option<String>,
     /// Messages lost; `None` when nobody knows.
     pub lost: Option<u64>,
     /// The cause in words.

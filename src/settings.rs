@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -23,6 +24,12 @@ const DEFAULT_INTERVAL: &str = "1s";
 
 /// A queue below this could not hold one batch beside the one that is written.
 const QUEUE_MIN_BYTES: u64 = 1 << 20;
+
+/// A queue above this is a mistake in the unit.
+const QUEUE_MAX_BYTES: u64 = 1 << 40;
+
+/// SQLite stores a value of up to 1 GB.
+const MESSAGE_MAX_BYTES: u64 = 512 << 20;
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +79,8 @@ pub struct RecordSettings {
     pub durability: Durability,
     /// Memory for packets that wait for the disk.
     pub queue_bytes: usize,
+    /// The largest frame that is received.
+    pub frame_max_bytes: i64,
     /// What to take, and when to end.
     pub plan: recorder::Plan,
     /// Whether to print packets.
@@ -133,7 +142,8 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
         label: typed.label.clone(),
         note: typed.note.clone(),
         durability: parse("--durability", &typed.durability)?,
-        queue_bytes: queue_bytes(&typed.queue)?,
+        queue_bytes: bytes("--queue", &typed.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
+        frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES)? as i64,
         plan: recorder::Plan {
             wanted: wanted(&typed.topic)?,
             count: typed.count,
@@ -212,11 +222,14 @@ fn wanted(typed: &[String]) -> Result<Wanted> {
     typed.iter().map(|text| parse("--topic", text)).collect::<Result<Vec<Topic>>>().map(Wanted::Only)
 }
 
-fn queue_bytes(text: &str) -> Result<usize> {
-    let size: ByteSize = parse("--queue", text)?;
-    match usize::try_from(size.as_u64()) {
-        Ok(bytes) if size.as_u64() >= QUEUE_MIN_BYTES => Ok(bytes),
-        _ => Err(refuse("--queue", text, "the queue has at least 1MiB".to_owned())),
+fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64> {
+    let size: ByteSize = parse(option, text)?;
+    match range.contains(&size.as_u64()) {
+        true => Ok(size.as_u64()),
+        false => {
+            let (least, most) = (ByteSize(*range.start()), ByteSize(*range.end()));
+            Err(refuse(option, text, format!("the size is from {least} to {most}")))
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::store::{Database, EndReason, Recording, SessionStart};
 pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path, settings.durability)?;
-    let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions())?;
+    let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions(), settings.frame_max_bytes)?;
     let origin_ns = monotonic_ns();
     let mut recording = Recording::start(database, &about(settings))?;
     let session_id = recording.session_id();
@@ -44,9 +44,11 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
         Err(_) => EndReason::Failed,
     };
     let closed = recording.end(reason);
-    tracing::info!("recorded session {session_id}: {}, {} lost", tally.over(elapsed_ns), tally.lost);
+    let gaps = closed.as_ref().copied().unwrap_or(0);
+    let missed = if gaps > 0 { format!(", packets may be missing in {gaps} gaps of the link") } else { String::new() };
+    tracing::info!("recorded session {session_id}: {}, {} lost{missed}", tally.over(elapsed_ns), tally.lost);
     // What failed first is what the user must know.
-    ended.and(closed).map(|()| Exit::from_loss(tally.lost > 0))
+    ended.and(closed).map(|gaps| Exit::from_loss(tally.lost > 0 || gaps > 0))
 }
 
 /// Run receiver, writer and, if asked for, printer side by side until all are done.

@@ -26,10 +26,18 @@ pub fn run(command: &SessionCommand) -> Result<String> {
             })
         }
         SessionCommand::Show(typed) => {
-            let session = open(&typed.output)?.find_session(&typed.session)?;
+            let database = open(&typed.output)?;
+            let session = database.find_session(&typed.session)?;
+            let ledger = database.ledger(session.id)?;
             Ok(match typed.output.json {
-                true => pretty(&as_json(&session)),
-                false => card(&session),
+                true => {
+                    let mut json = as_json(&session);
+                    if let Some(fields) = json.as_object_mut() {
+                        fields.insert("ledger".to_owned(), Value::Array(ledger));
+                    }
+                    pretty(&json)
+                }
+                false => card(&session) + &ledger_lines(&ledger),
             })
         }
     }
@@ -140,6 +148,27 @@ fn card(session: &Session) -> String {
     for (name, value) in lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<12}{}", printable(&value));
+    }
+    text
+}
+
+/// A line for each entry of the ledger.
+fn ledger_lines(ledger: &[Value]) -> String {
+    let mut text = String::new();
+    for entry in ledger {
+        let at = |name: &str| entry.get(name).and_then(Value::as_i64);
+        let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let until = at("until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
+        let lost = at("lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
+        let line = format!(
+            "{:.3} s{until}: {}, {lost} {} {}",
+            seconds(at("elapsed_ns").unwrap_or_default()),
+            words("kind"),
+            words("endpoint"),
+            words("detail")
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<12}{}", "ledger", printable(line.trim_end()));
     }
     text
 }

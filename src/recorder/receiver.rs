@@ -3,13 +3,13 @@
 use std::str::FromStr;
 
 use crate::batch::{Batch, Message};
-use crate::clock::monotonic_ns;
+use crate::clock::{monotonic_ns, unix_ns};
 use crate::envelope::Wanted;
 use crate::error::Result;
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
 use crate::service;
-use crate::socket::{Receiver, Woken};
+use crate::socket::{Change, Receiver, Woken};
 use crate::stop::Stop;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
@@ -125,6 +125,7 @@ impl<'a> Intake<'a> {
             if self.socket.wait(stop, self.wait_ms(end_ns))? == Woken::Stop {
                 return Ok(Taken::UntilStop);
             }
+            self.note_link_changes()?;
             for _ in 0..ROUND_MESSAGES {
                 if self.count_reached() || !self.take_one()? {
                     break;
@@ -141,13 +142,38 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Milliseconds until the batch must be handed over or the recording ends; -1 when nothing is to be done.
+    /// Put into the ledger which links came up and went down.
+    fn note_link_changes(&mut self) -> Result<()> {
+        while let Some((endpoint, change)) = self.socket.next_change()? {
+            let now_ns = monotonic_ns();
+            let (kind, lost) = match change {
+                Change::Up => (Kind::Connected, Some(0)),
+                Change::Down => (Kind::Disconnected, None),
+            };
+            let event = Event {
+                kind,
+                unix_ns: unix_ns(),
+                elapsed_ns: now_ns.saturating_sub(self.origin_ns),
+                until_elapsed_ns: None,
+                endpoint: Some(endpoint.to_string()),
+                lost,
+                detail: None,
+            };
+            if !self.is_pending() {
+                self.batch_since_ns = now_ns;
+            }
+            self.batch.push_event(event);
+        }
+        Ok(())
+    }
+
+    /// Milliseconds until the batch must be handed over, a link mended or the recording ended; -1 when nothing is to be done.
     fn wait_ms(&self, end_ns: i64) -> i64 {
         let batch_due_ns = match self.is_pending() {
             true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
             false => i64::MAX,
         };
-        match end_ns.min(batch_due_ns) {
+        match end_ns.min(batch_due_ns).min(self.socket.mend_due_ns().unwrap_or(i64::MAX)) {
             i64::MAX => -1,
             // An overdue batch is still here only because the queue is full: try again in a moment.
             due_ns => (due_ns.saturating_sub(monotonic_ns()) / 1_000_000 + 1).max(1),
@@ -196,14 +222,19 @@ impl<'a> Intake<'a> {
     /// Take what has already arrived.
     fn drain(&mut self) -> Result<()> {
         let mut left_ns = DRAIN_NS;
+        // The stop that was asked for does not end these waits.
+        let nobody = Stop::new()?;
         while left_ns > 0 && !self.count_reached() {
             // Handed over here, the time that the disk takes does not count.
             if self.batch.is_full() && !self.hand_over() {
                 break;
             }
             let began_ns = monotonic_ns();
-            if !self.take_one()? && !self.socket.wait_quiet(DRAIN_QUIET_MS)? {
-                break;
+            if !self.take_one()? {
+                self.socket.wait(&nobody, DRAIN_QUIET_MS)?;
+                if !self.take_one()? {
+                    break;
+                }
             }
             left_ns -= monotonic_ns() - began_ns;
         }
@@ -243,6 +274,7 @@ fn overflow_at(first: Message<'_>) -> Event {
         unix_ns: first.unix_ns,
         elapsed_ns: first.elapsed_ns,
         until_elapsed_ns: None,
+        endpoint: None,
         lost: Some(0),
         detail: Some("the queue to the disk was full".to_owned()),
     }

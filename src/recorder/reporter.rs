@@ -21,6 +21,7 @@ struct Unreported {
     events: u64,
     lost: u64,
     until_elapsed_ns: i64,
+    endpoint: String,
     detail: String,
 }
 
@@ -32,6 +33,7 @@ impl Reporter {
         of_kind.events += 1;
         of_kind.lost += event.lost.unwrap_or(0);
         of_kind.until_elapsed_ns = event.until_elapsed_ns.unwrap_or(event.elapsed_ns);
+        of_kind.endpoint = event.endpoint.clone().unwrap_or_default();
         of_kind.detail = event.detail.clone().unwrap_or_default();
         if of_kind.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= REPORT_NS) {
             of_kind.say(event.kind);
@@ -52,9 +54,18 @@ impl Unreported {
         if self.events == 0 {
             return;
         }
-        let times = if self.events == 1 { String::new() } else { format!(" {} times", self.events) };
-        let (kind, until_s) = (kind.name(), seconds(self.until_elapsed_ns));
-        tracing::warn!("{kind}{times} up to {until_s:.3} s, {} messages lost: {}", self.lost, self.detail);
+        let times = if self.events == 1 { String::new() } else { format!(" ({} times)", self.events) };
+        let (endpoint, until_s) = (&self.endpoint, seconds(self.until_elapsed_ns));
+        match kind {
+            Kind::Connected => tracing::info!("connected to {endpoint}{times}"),
+            Kind::Disconnected => {
+                tracing::warn!("disconnected from {endpoint}{times}: until it is back, packets may be missed");
+            }
+            Kind::Overflow | Kind::Stall | Kind::Failed => {
+                let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
+                tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
+            }
+        }
         *self = Self { reported_ns: self.reported_ns, ..Self::default() };
     }
 }

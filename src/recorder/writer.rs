@@ -104,6 +104,7 @@ impl Writer<'_> {
             unix_ns: unix_ns(),
             elapsed_ns: monotonic_ns() - self.origin_ns,
             until_elapsed_ns: None,
+            endpoint: None,
             lost: Some(0),
             detail: Some(error.to_string()),
         }

@@ -54,6 +54,16 @@ pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     checked(unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) })
 }
 
+/// End the connection to an endpoint, and forget it.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn disconnect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
+    let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
+    // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
+    checked(unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+}
+
 fn checked(status: c_int) -> Result<(), String> {
     if status == 0 {
         return Ok(());

@@ -1,12 +1,13 @@
 //! The publishing socket: an XPUB that knows its subscribers and, if asked, never drops.
 
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::str::FromStr;
 
-use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, XPUB};
+use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket, XPUB};
 
 use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::{Error, Result};
@@ -132,9 +133,12 @@ impl Sender {
     pub fn wait_for_subscribers(&mut self, wanted: u64, stop: &Stop) -> Result<bool> {
         self.take_subscriptions()?;
         while self.subscribers < wanted {
-            super::wait(&self.socket, stop, -1)?;
-            if stop.requested() {
-                return Ok(true);
+            let stop_fd = stop.as_fd().as_raw_fd();
+            let mut items = [PollItem::from_fd(stop_fd, POLLIN), self.socket.as_poll_item(POLLIN)];
+            match zmq::poll(&mut items, -1) {
+                Ok(_) if items[0].is_readable() => return Ok(true),
+                Ok(_) | Err(zmq::Error::EINTR) => {}
+                Err(cause) => return Err(socket_error("wait for subscribers", cause)),
             }
             self.take_subscriptions()?;
         }

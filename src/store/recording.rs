@@ -11,7 +11,7 @@ use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
 use crate::clock::unix_ns;
 use crate::envelope::{Envelope, Fault, Wanted};
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::store::{Database, Durability};
 use crate::tally::Tally;
 
@@ -177,11 +177,12 @@ impl Recording {
         self.given_up = Some(event);
     }
 
-    /// End the session, move the write-ahead log into the database and close it.
+    /// End the session, move the write-ahead log into the database and close it. Gives the number of gaps: times when a
+    /// link was down and came up again, so that packets may have been missed.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn end(self, reason: EndReason) -> Result<()> {
+    pub fn end(self, reason: EndReason) -> Result<u64> {
         let connection = &self.database.connection;
         connection
             .execute(
@@ -190,6 +191,14 @@ impl Recording {
             )
             .and_then(|_| self.given_up.iter().try_for_each(|event| insert_event(connection, self.session_id, event)))
             .map_err(self.database.failed("end the session"))?;
+        let gaps: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM events WHERE session_id = ?1 AND kind = 'disconnected' \
+                 AND until_elapsed_ns IS NOT NULL",
+                [self.session_id],
+                |row| row.get(0),
+            )
+            .map_err(self.database.failed("read the ledger"))?;
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(self.database.failed("checkpoint"))?;
@@ -198,7 +207,8 @@ impl Recording {
         let _ = connection.busy_timeout(Duration::ZERO);
         let _ = connection.pragma_update(None, "journal_mode", "DELETE");
         let failed = self.database.failed("close");
-        self.database.connection.close().map_err(|(_, cause)| failed(cause))
+        self.database.connection.close().map_err(|(_, cause)| failed(cause))?;
+        Ok(gaps.unsigned_abs())
     }
 }
 
@@ -238,10 +248,18 @@ fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite:
 }
 
 fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<()> {
+    if event.kind == Kind::Connected {
+        // The link was down until now.
+        connection.execute(
+            "UPDATE events SET until_elapsed_ns = ?3 WHERE session_id = ?1 AND endpoint = ?2 \
+             AND kind = 'disconnected' AND until_elapsed_ns IS NULL",
+            params![session_id, event.endpoint, event.elapsed_ns],
+        )?;
+    }
     connection
         .prepare_cached(
-            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, lost, detail) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, lost, detail) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             session_id,
@@ -249,6 +267,7 @@ fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusq
             event.elapsed_ns,
             event.until_elapsed_ns,
             event.kind.name(),
+            event.endpoint,
             event.lost.map(|lost| lost as i64),
             event.detail,
         ])

@@ -51,6 +51,9 @@ impl Session {
     }
 }
 
+/// Entries of a ledger that are shown; the table has them all.
+const LEDGER_MAX_ENTRIES: i64 = 1000;
+
 /// The columns of [`Session`], in the order in which `from_row` reads them.
 const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, endpoints, topics, host, boot_id, \
     fancyhwd_version, durability, first_id, last_id, coalesce(last_elapsed_ns - first_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
@@ -82,6 +85,25 @@ impl Database {
         };
         let missing = || Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone() };
         found.into_iter().next().ok_or_else(missing)
+    }
+
+    /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
+    /// came up: names and values as in the table `events`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ledger(&self, session_id: i64) -> Result<Vec<Value>> {
+        let sql = "SELECT json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
+             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'lost', lost, 'detail', detail) \
+             FROM events WHERE session_id = ?1 AND kind <> 'connected' ORDER BY id LIMIT ?2";
+        let read = || -> rusqlite::Result<Vec<Value>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map(params![session_id, LEDGER_MAX_ENTRIES], |row| {
+                Ok(serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default())
+            })?;
+            rows.collect()
+        };
+        read().map_err(self.failed("read the ledger"))
     }
 
     fn query(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Session>> {

@@ -12,6 +12,7 @@ mod support;
 
 mod device;
 mod errors;
+mod links;
 mod man;
 mod peers;
 mod publish;

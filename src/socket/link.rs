@@ -1,0 +1,160 @@
+//! One device's link: a subscribing socket, and the monitor that says whether it is connected.
+
+use zmq::{Context, DONTWAIT, Message, PAIR, SUB, Socket};
+
+use crate::clock::monotonic_ns;
+use crate::error::{Error, Result};
+use crate::socket::{Endpoint, raw, socket_error};
+
+/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz.
+const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
+
+/// A device that restarts is found again quickly: the first attempt after so many milliseconds (libzmq: 100) ...
+const RECONNECT_MS: i32 = 10;
+
+/// ... and, while it stays away, at most so many apart.
+const RECONNECT_MAX_MS: i32 = 1_000;
+
+/// A peer that accepts the connection and then says nothing is left after this time (libzmq: 30,000).
+const HANDSHAKE_MS: i32 = 2_000;
+
+/// A peer is asked this often whether it is still there ...
+const HEARTBEAT_MS: i32 = 2_000;
+
+/// ... and left when it has not answered for so long. A hung peer is never found otherwise.
+const HEARTBEAT_TIMEOUT_MS: i32 = 5_000;
+
+/// After a protocol error (a frame over the limit, bytes that are no ZeroMQ) libzmq never connects again. Otherwise it
+/// tries at once. So a link that it has not tried to mend for this long is mended by us.
+const MEND_AFTER_NS: i64 = 200_000_000;
+
+/// The events of a socket monitor that say something about a link; see zmq_socket_monitor(3).
+mod monitor_event {
+    pub const CONNECTED: u16 = 0x0001;
+    pub const CONNECT_DELAYED: u16 = 0x0002;
+    pub const CONNECT_RETRIED: u16 = 0x0004;
+    pub const DISCONNECTED: u16 = 0x0200;
+    pub const HANDSHAKE_FAILED_NO_DETAIL: u16 = 0x0800;
+    pub const HANDSHAKE_SUCCEEDED: u16 = 0x1000;
+    pub const HANDSHAKE_FAILED_PROTOCOL: u16 = 0x2000;
+    pub const HANDSHAKE_FAILED_AUTH: u16 = 0x4000;
+    pub const ALL: i32 = 0xffff;
+}
+
+/// What became of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// From here on messages arrive.
+    Up,
+    /// From here on messages may be missed.
+    Down,
+}
+
+/// A link to one device. libzmq connects it in the background, and again after each break.
+pub(super) struct Link {
+    pub endpoint: Endpoint,
+    pub socket: Socket,
+    pub monitor: Socket,
+    is_up: bool,
+    /// When it broke, as long as libzmq has not tried to mend it.
+    broken_ns: Option<i64>,
+}
+
+impl Link {
+    /// Subscribe and connect. `number` tells the links of a context apart; frames above `frame_max_bytes` break the link.
+    pub fn connect(
+        context: &Context,
+        number: usize,
+        endpoint: &Endpoint,
+        subscriptions: &[Vec<u8>],
+        frame_max_bytes: i64,
+    ) -> Result<Self> {
+        let set_up = || -> zmq::Result<(Socket, Socket)> {
+            let socket = context.socket(SUB)?;
+            socket.set_linger(0)?;
+            socket.set_ipv6(endpoint.needs_ipv6())?;
+            socket.set_maxmsgsize(frame_max_bytes)?;
+            socket.set_rcvhwm(RECEIVE_QUEUE_MESSAGES)?;
+            socket.set_reconnect_ivl(RECONNECT_MS)?;
+            socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
+            socket.set_handshake_ivl(HANDSHAKE_MS)?;
+            socket.set_heartbeat_ivl(HEARTBEAT_MS)?;
+            socket.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
+            // Connected before the link is: events that nobody reads would hold it up.
+            let address = format!("inproc://monitor-{number}");
+            socket.monitor(&address, monitor_event::ALL)?;
+            let monitor = context.socket(PAIR)?;
+            monitor.set_linger(0)?;
+            monitor.connect(&address)?;
+            subscriptions.iter().try_for_each(|prefix| socket.set_subscribe(prefix))?;
+            Ok((socket, monitor))
+        };
+        let (socket, monitor) = set_up().map_err(|cause| socket_error("set up a subscribing socket", cause))?;
+        let mut link = Self { endpoint: endpoint.clone(), socket, monitor, is_up: false, broken_ns: None };
+        link.dial().map(|()| link)
+    }
+
+    fn dial(&mut self) -> Result<()> {
+        raw::connect(&mut self.socket, self.endpoint.as_str()).map_err(|cause| Error::Endpoint {
+            operation: "connect to",
+            endpoint: self.endpoint.to_string(),
+            cause,
+            hint: "check the address given with --connect",
+        })
+    }
+
+    /// Read what the monitor says until something changed.
+    pub fn next_change(&mut self) -> Result<Option<Change>> {
+        let mut frame = Message::new();
+        loop {
+            match self.monitor.recv(&mut frame, DONTWAIT) {
+                Ok(()) => {}
+                Err(zmq::Error::EAGAIN) => return Ok(None),
+                Err(zmq::Error::EINTR) => continue,
+                Err(cause) => return Err(socket_error("read a socket's monitor", cause)),
+            }
+            let event = frame.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes));
+            while frame.get_more() {
+                self.monitor.recv(&mut frame, 0).map_err(|cause| socket_error("read a socket's monitor", cause))?;
+            }
+            if let Some(change) = event.and_then(|event| self.monitor_says(event)) {
+                return Ok(Some(change));
+            }
+        }
+    }
+
+    fn monitor_says(&mut self, event: u16) -> Option<Change> {
+        match event {
+            monitor_event::HANDSHAKE_SUCCEEDED => {
+                self.broken_ns = None;
+                self.is_up = true;
+                Some(Change::Up)
+            }
+            monitor_event::CONNECTED | monitor_event::CONNECT_DELAYED | monitor_event::CONNECT_RETRIED => {
+                self.broken_ns = None;
+                None
+            }
+            monitor_event::DISCONNECTED
+            | monitor_event::HANDSHAKE_FAILED_NO_DETAIL
+            | monitor_event::HANDSHAKE_FAILED_PROTOCOL
+            | monitor_event::HANDSHAKE_FAILED_AUTH => {
+                self.broken_ns = Some(monotonic_ns());
+                std::mem::take(&mut self.is_up).then_some(Change::Down)
+            }
+            _ => None,
+        }
+    }
+
+    /// When the link must be mended, if libzmq does nothing until then.
+    pub fn mend_due_ns(&self) -> Option<i64> {
+        self.broken_ns.map(|broken_ns| broken_ns + MEND_AFTER_NS)
+    }
+
+    /// Connect anew a link that libzmq has given up.
+    pub fn mend(&mut self) -> Result<()> {
+        self.broken_ns = None;
+        // Fails when libzmq has already forgotten the endpoint, which is as good.
+        let _ = raw::disconnect(&mut self.socket, self.endpoint.as_str());
+        self.dial()
+    }
+}

@@ -16,6 +16,9 @@ use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 /// Captures are for their owner and group, never for everybody.
 const FILE_MODE: u32 = 0o640;
 
+/// The first SQLite without the WAL-reset bug: until 3.51.2, two connections could corrupt a database between them.
+const SQLITE_MIN_VERSION: i32 = 3_051_003;
+
 /// How long a statement waits for another program that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -182,6 +185,13 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> Result<Connection> {
+    if rusqlite::version_number() < SQLITE_MIN_VERSION {
+        return Err(Error::OpenDatabase {
+            path: path.to_owned(),
+            cause: format!("SQLite {} can corrupt a database that is read while it is recorded", rusqlite::version()),
+            hint: "build fancyhwd with SQLite 3.51.3 or later",
+        });
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))

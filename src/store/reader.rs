@@ -1,9 +1,10 @@
 //! Reading a session: its messages in the order of their arrival, batch by batch.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::batch::Batch;
 use crate::envelope::{self, SEPARATOR};
@@ -22,7 +23,7 @@ pub struct Reader {
     next_id: i64,
     last_id: i64,
     first_id: i64,
-    topics: HashMap<i64, Vec<u8>>,
+    rows: Rows,
     /// Messages read since the beginning.
     messages: usize,
 }
@@ -37,7 +38,7 @@ impl Reader {
             return Err(Error::EmptySession { id: session.id, database: database.path });
         }
         let (first_id, last_id) = (session.first_id, session.last_id);
-        Ok(Self { database, next_id: first_id, last_id, first_id, topics: HashMap::new(), messages: 0 })
+        Ok(Self { database, next_id: first_id, last_id, first_id, rows: Rows::default(), messages: 0 })
     }
 
     /// Stand before the first message again.
@@ -83,31 +84,55 @@ impl Reader {
     }
 
     fn read_rows(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
-        let connection = &self.database.connection;
+        let last_read_id = self.rows.fill(&self.database.connection, self.next_id, self.last_id, batch)?;
+        self.next_id = last_read_id.map_or(self.next_id, |id| id.saturating_add(1));
+        Ok(())
+    }
+}
+
+/// Makes batches out of rows again.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    topics: HashMap<i64, Vec<u8>>,
+}
+
+impl Rows {
+    /// Append the messages of a range of ids to `batch`, until it is full. Gives the last id that was read.
+    pub fn fill(
+        &mut self,
+        connection: &Connection,
+        first_id: i64,
+        last_id: i64,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Option<i64>> {
+        let mut last_read_id = None;
         let mut statement = connection.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![self.next_id, self.last_id])?;
+        let mut rows = statement.query(params![first_id, last_id])?;
         while !batch.is_full()
             && let Some(row) = rows.next()?
         {
             match row.get_ref(3)? {
                 ValueRef::Null => append_reject(row, batch)?,
                 _ => {
-                    let topic_id = row.get(3)?;
-                    let topic = match self.topics.entry(topic_id) {
-                        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                        std::collections::hash_map::Entry::Vacant(unknown) => unknown.insert(
-                            connection
-                                .prepare_cached("SELECT name FROM topics WHERE id = ?")?
-                                .query_row([topic_id], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?,
-                        ),
-                    };
                     let payload = row.get_ref(4)?.as_blob()?;
+                    let topic = self.topic(connection, row.get(3)?)?;
                     batch.message(row.get(1)?, row.get(2)?).frame(&[topic, &[SEPARATOR], payload]);
                 }
             }
-            self.next_id = row.get::<_, i64>(0)?.saturating_add(1);
+            last_read_id = Some(row.get(0)?);
         }
-        Ok(())
+        Ok(last_read_id)
+    }
+
+    fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&[u8]> {
+        match self.topics.entry(topic_id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let mut statement = connection.prepare_cached("SELECT name FROM topics WHERE id = ?")?;
+                let name = statement.query_row([topic_id], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?;
+                Ok(unknown.insert(name))
+            }
+        }
     }
 }
 

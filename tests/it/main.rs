@@ -21,3 +21,4 @@ mod record;
 mod replay;
 mod session;
 mod tidy;
+mod verify;

@@ -150,7 +150,7 @@ impl Run<'_> {
         self.command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         let line = format!("{:?}", self.command);
         let child = self.command.spawn().unwrap_or_else(|cause| panic!("cannot start {line}: {cause}"));
-        Daemon { child: Some(child), line, stdout, stderr, status: String::new() }
+        Daemon { child: Some(child), line, stdout, stderr, notifications: None, status: String::new() }
     }
 
     /// Start it and wait until it tells the service manager that it is ready.
@@ -159,7 +159,9 @@ impl Run<'_> {
         let socket = UnixDatagram::bind(&socket_path).unwrap();
         self.command.env("NOTIFY_SOCKET", &socket_path);
         let mut daemon = self.spawn();
-        daemon.wait_until_ready(&socket);
+        daemon.notifications = Some(socket);
+        let message = daemon.wait_until_told("READY=1");
+        daemon.status = message.lines().find_map(|line| line.strip_prefix("STATUS=")).unwrap_or_default().to_owned();
         daemon
     }
 
@@ -175,26 +177,27 @@ pub struct Daemon {
     line: String,
     stdout: PathBuf,
     stderr: PathBuf,
+    notifications: Option<UnixDatagram>,
     /// What it told the service manager when it was ready.
     pub status: String,
 }
 
 impl Daemon {
-    fn wait_until_ready(&mut self, socket: &UnixDatagram) {
+    /// Wait until it tells the service manager this, such as `READY=1`. Gives the whole message.
+    pub fn wait_until_told(&self, wanted: &str) -> String {
+        let socket = self.notifications.as_ref().expect("a program that was started with `start`");
         let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
         loop {
             let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
             let ready = poll(&mut fds, Some(&patience())).unwrap();
             let (told, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
-            assert!(ready > 0, "not ready in time: {}", self.report());
-            assert!(told || !ended, "ended before it was ready: {}", self.report());
+            assert!(ready > 0, "did not tell {wanted} in time: {}", self.report());
+            assert!(told || !ended, "ended before it told {wanted}: {}", self.report());
             let mut buffer = [0; 4096];
             let length = socket.recv(&mut buffer).unwrap();
             let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if message.lines().any(|line| line == "READY=1") {
-                let status = message.lines().find_map(|line| line.strip_prefix("STATUS="));
-                self.status = status.unwrap_or_default().to_owned();
-                return;
+            if message.lines().any(|line| line == wanted) {
+                return message;
             }
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
 
+use crate::clock::{monotonic_ns, unix_ns};
 use crate::event::Event;
 
 /// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
@@ -40,7 +41,29 @@ pub struct Batch {
     messages: usize,
     last_at: usize,
     events: Vec<Event>,
+    session_start: Option<SessionClock>,
     first_number: i64,
+}
+
+/// When a session began, on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionClock {
+    /// On the wall clock.
+    pub unix_ns: i64,
+    /// On the monotonic clock: elapsed time counts from here.
+    pub origin_ns: i64,
+}
+
+impl SessionClock {
+    /// A session that begins now.
+    pub fn now() -> Self {
+        Self { unix_ns: unix_ns(), origin_ns: monotonic_ns() }
+    }
+
+    /// Elapsed time now.
+    pub fn elapsed_ns(&self) -> i64 {
+        monotonic_ns().saturating_sub(self.origin_ns)
+    }
 }
 
 impl Batch {
@@ -71,9 +94,9 @@ impl Batch {
         self.messages
     }
 
-    /// Whether there is neither a message nor an event.
+    /// Whether there is neither a message nor an event nor the start of a session.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0 && self.events.is_empty()
+        self.messages == 0 && self.events.is_empty() && self.session_start.is_none()
     }
 
     /// Size in memory, in bytes.
@@ -96,6 +119,16 @@ impl Batch {
         self.events.push(event);
     }
 
+    /// The session that begins with this batch, if one does.
+    pub fn session_start(&self) -> Option<SessionClock> {
+        self.session_start
+    }
+
+    /// A new session begins with this batch.
+    pub fn start_session(&mut self, clock: SessionClock) {
+        self.session_start = Some(clock);
+    }
+
     /// The number in its session, from 0, of the first message; known once it is stored.
     pub fn first_number(&self) -> i64 {
         self.first_number
@@ -115,6 +148,7 @@ impl Batch {
         self.messages = 0;
         self.last_at = 0;
         self.events.clear();
+        self.session_start = None;
         self.first_number = 0;
     }
 

@@ -145,6 +145,9 @@ pub struct RecordArguments {
     /// Stop after this time, such as 90s or 1h30m
     #[arg(long, value_name = "DURATION", env = "FANCYHWD_DURATION", hide_env_values = true)]
     pub duration: Option<String>,
+    /// Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once
+    #[arg(long, value_name = "DURATION|SIZE", env = "FANCYHWD_SPLIT_EVERY", hide_env_values = true)]
+    pub split_every: Option<String>,
     /// What a commit survives: `full` also a power cut, `normal` a crash of the program
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FANCYHWD_DURABILITY", hide_env_values = true)]
     pub durability: String,

@@ -3,6 +3,8 @@
 //! Wall clock time (`unix_ns`) says when something happened and may be stepped by NTP or by hand; monotonic time says
 //! how far apart two things happened and is what every wait uses. Both are integer nanoseconds.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -11,22 +13,35 @@ use crate::stop::Stop;
 /// Nanoseconds in a second.
 pub const NS_PER_S: i64 = 1_000_000_000;
 
+/// How exactly [`wall_offset_ns`] is known.
+const OFFSET_ERROR_NS: i64 = 100_000;
+
 /// Waits longer than this are left to an interruptible wait; what remains is slept to the nanosecond. Short enough
 /// that a stop is noticed at once, longer than the slack the kernel grants itself when it polls.
 const FINE_WAIT_NS: i64 = 2_000_000;
 
-/// The wall clock: nanoseconds since 1970-01-01 UTC.
+/// The wall clock: nanoseconds since 1970-01-01 UTC, below zero before it.
 pub fn unix_ns() -> i64 {
-    as_ns(clock_gettime(ClockId::Realtime))
+    // In 64 bits there is room until the year 2262.
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_nanos() as i64,
+        Err(before) => -(before.duration().as_nanos() as i64),
+    }
 }
 
 /// The monotonic clock: nanoseconds since some moment before this process began.
 pub fn monotonic_ns() -> i64 {
-    as_ns(clock_gettime(ClockId::Monotonic))
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec * NS_PER_S + time.tv_nsec
 }
 
-fn as_ns(time: Timespec) -> i64 {
-    time.tv_sec * NS_PER_S + time.tv_nsec
+/// How far the wall clock is ahead of the monotonic clock. It changes only when the wall clock is set, because both are
+/// slewed alike. `None` when the two could not be read close enough to each other.
+pub fn wall_offset_ns() -> Option<i64> {
+    let before_ns = monotonic_ns();
+    let unix_ns = unix_ns();
+    let after_ns = monotonic_ns();
+    (after_ns - before_ns < OFFSET_ERROR_NS).then_some(unix_ns - before_ns)
 }
 
 /// Ask the kernel to wake this thread on time instead of up to 50 us later (prctl(2), `PR_SET_TIMERSLACK`).

@@ -7,6 +7,8 @@ pub enum Kind {
     Connected,
     /// A link went down: until it is up again, messages may be missed.
     Disconnected,
+    /// The wall clock was set: stamps before and after it do not compare, elapsed time does.
+    ClockStep,
     /// Messages came faster than the disk took them.
     Overflow,
     /// The database could not be written for a while; nothing was lost by that alone.
@@ -21,6 +23,7 @@ impl Kind {
         match self {
             Self::Connected => "connected",
             Self::Disconnected => "disconnected",
+            Self::ClockStep => "clock-step",
             Self::Overflow => "overflow",
             Self::Stall => "stall",
             Self::Failed => "failed",

@@ -14,7 +14,7 @@ use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::error::{Error, Result};
 use crate::pace::{Cadence, Speed};
 use crate::publisher;
-use crate::recorder;
+use crate::recorder::{self, SplitEvery};
 use crate::replayer::Passes;
 use crate::socket::{Endpoint, OnFull};
 use crate::store::Durability;
@@ -148,6 +148,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
             wanted: wanted(&typed.topic)?,
             count: typed.count,
             duration_ns: typed.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
+            split_every: typed.split_every.as_deref().map(split_every).transpose()?,
             commit_every_ns: duration_ns("--commit-every", &typed.commit_every)?,
             on_overflow: parse("--on-overflow", &typed.on_overflow)?,
         },
@@ -230,6 +231,15 @@ fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result
             let (least, most) = (ByteSize(*range.start()), ByteSize(*range.end()));
             Err(refuse(option, text, format!("the size is from {least} to {most}")))
         }
+    }
+}
+
+/// A duration, or else a size.
+fn split_every(text: &str) -> Result<SplitEvery> {
+    const OPTION: &str = "--split-every";
+    match humantime::parse_duration(text).is_ok() {
+        true => duration_ns(OPTION, text).map(SplitEvery::ElapsedNs),
+        false => bytes(OPTION, text, 1..=u64::MAX).map(SplitEvery::Bytes),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 use crate::error::{Error, Result};
@@ -87,6 +87,38 @@ impl Stop {
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readable_when_stopping.as_fd()
+    }
+}
+
+/// A request to begin anew, made by SIGHUP: taken once, and may come again.
+#[derive(Debug)]
+pub struct Reload {
+    readable_when_asked: OwnedFd,
+}
+
+impl Reload {
+    /// A reload that SIGHUP asks for.
+    ///
+    /// # Errors
+    /// When the operating system has no pipe or no handler for us.
+    pub fn on_signal() -> Result<Self> {
+        let (readable_when_asked, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(|cause| Error::System { operation: "make a pipe", cause: cause.into() })?;
+        low_level::pipe::register(SIGHUP, write_end)
+            .map_err(|cause| Error::System { operation: "catch signals", cause })?;
+        Ok(Self { readable_when_asked })
+    }
+
+    /// Take the request, so that the next one can be seen. Several that came together count as one.
+    pub fn take(&self) {
+        let mut bytes = [0; 64];
+        while rustix::io::read(&self.readable_when_asked, &mut bytes).is_ok_and(|count| count == bytes.len()) {}
+    }
+}
+
+impl AsFd for Reload {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readable_when_asked.as_fd()
     }
 }
 

@@ -26,6 +26,16 @@ impl Tally {
         self.bytes += payload_bytes as u64;
     }
 
+    /// The sum of both.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            packets: self.packets + other.packets,
+            rejected: self.rejected + other.rejected,
+            lost: self.lost + other.lost,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
     /// The totals over `elapsed_ns` in words: `10 packets, 320 bytes of samples in 9.000 s (1.0 packets/s)`.
     pub fn over(self, elapsed_ns: i64) -> String {
         let rejected = if self.rejected > 0 { format!(", {} rejected", self.rejected) } else { String::new() };

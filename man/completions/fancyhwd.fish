@@ -52,6 +52,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'N
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is committed' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r

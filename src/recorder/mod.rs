@@ -8,6 +8,6 @@ mod reporter;
 mod writer;
 
 pub use printer::{PRINT_QUEUE_BYTES, print};
-pub use receiver::{Intake, OnOverflow, Plan, Taken};
+pub use receiver::{Intake, OnOverflow, Plan, SplitEvery, Taken};
 pub use reporter::Reporter;
 pub use writer::Writer;

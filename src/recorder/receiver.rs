@@ -2,15 +2,16 @@
 
 use std::str::FromStr;
 
-use crate::batch::{Batch, Message};
-use crate::clock::{monotonic_ns, unix_ns};
+use crate::batch::{Batch, Message, SessionClock};
+use crate::clock::{monotonic_ns, unix_ns, wall_offset_ns};
 use crate::envelope::Wanted;
 use crate::error::Result;
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
-use crate::stop::Stop;
+use crate::stop::{Reload, Stop};
+use crate::tally::seconds;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
 /// takes. Bounded, because a device that sends without pause always has more.
@@ -18,6 +19,9 @@ const DRAIN_NS: i64 = 200_000_000;
 
 /// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
 const DRAIN_QUIET_MS: i64 = 2;
+
+/// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
+const CLOCK_STEP_NS: i64 = 1_000_000;
 
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
@@ -43,6 +47,15 @@ impl FromStr for OnOverflow {
     }
 }
 
+/// When a session is followed by the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitEvery {
+    /// After this time.
+    ElapsedNs(i64),
+    /// After so many bytes of messages with their stamps.
+    Bytes(u64),
+}
+
 /// What to take, and when to end.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -52,6 +65,8 @@ pub struct Plan {
     pub count: Option<u64>,
     /// Time after which to end.
     pub duration_ns: Option<i64>,
+    /// When a session is followed by the next one.
+    pub split_every: Option<SplitEvery>,
     /// The age at which a batch is handed over.
     pub commit_every_ns: i64,
     /// What to do when the queue is full.
@@ -67,12 +82,28 @@ pub enum Taken {
     UntilLimit,
 }
 
+/// What became of a batch that was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handed {
+    /// The writer has it.
+    Over,
+    /// The queue is full: it is still here.
+    Back,
+    /// The writer is gone.
+    Nowhere,
+}
+
 /// The receiving side of a recording.
 pub struct Intake<'a> {
     socket: Receiver,
     queue: &'a Queue,
     plan: &'a Plan,
-    origin_ns: i64,
+    started_ns: i64,
+    clock: SessionClock,
+    /// Bytes of messages in this session that were handed over.
+    session_bytes: u64,
+    split_asked_for: bool,
+    wall_offset_ns: Option<i64>,
     on_overflow: OnOverflow,
     batch: Batch,
     batch_since_ns: i64,
@@ -84,13 +115,17 @@ pub struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// Receive from `socket` into `queue`; elapsed time counts from `origin_ns` on the monotonic clock.
-    pub fn new(socket: Receiver, queue: &'a Queue, plan: &'a Plan, origin_ns: i64) -> Self {
+    /// Receive from `socket` into `queue`, in a session that began at `clock`.
+    pub fn new(socket: Receiver, queue: &'a Queue, plan: &'a Plan, clock: SessionClock) -> Self {
         Self {
             socket,
             queue,
             plan,
-            origin_ns,
+            started_ns: clock.origin_ns,
+            clock,
+            session_bytes: 0,
+            split_asked_for: false,
+            wall_offset_ns: wall_offset_ns(),
             on_overflow: plan.on_overflow,
             batch: Batch::default(),
             batch_since_ns: 0,
@@ -104,9 +139,9 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When the socket fails; what was received before is handed over.
-    pub fn run(mut self, stop: &Stop) -> Result<Taken> {
+    pub fn run(mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
         let _close = CloseOnDrop(self.queue);
-        let taken = self.take_until_end(stop);
+        let taken = self.take_until_end(stop, reload);
         service::stopping();
         // From here on nothing is lost for want of room: the writer is waited for.
         self.on_overflow = OnOverflow::Block;
@@ -115,16 +150,22 @@ impl<'a> Intake<'a> {
             _ => Ok(()),
         };
         // The last batch, and then what was lost after it.
-        while self.is_pending() && self.hand_over() {}
+        while self.is_pending() && self.hand_over() == Handed::Over {}
         taken.and_then(|taken| drained.map(|()| taken))
     }
 
-    fn take_until_end(&mut self, stop: &Stop) -> Result<Taken> {
-        let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.origin_ns.saturating_add(duration_ns));
+    fn take_until_end(&mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
+        let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.started_ns.saturating_add(duration_ns));
         loop {
-            if self.socket.wait(stop, self.wait_ms(end_ns))? == Woken::Stop {
-                return Ok(Taken::UntilStop);
+            match self.socket.wait(stop, reload, self.wait_ms(end_ns))? {
+                Woken::Stop => return Ok(Taken::UntilStop),
+                Woken::Reload => {
+                    reload.take();
+                    self.split_asked_for = true;
+                }
+                Woken::Look => {}
             }
+            self.note_clock_step();
             self.note_link_changes()?;
             for _ in 0..ROUND_MESSAGES {
                 if self.count_reached() || !self.take_one()? {
@@ -136,44 +177,93 @@ impl<'a> Intake<'a> {
                 return Ok(Taken::UntilLimit);
             }
             let is_due = self.is_pending() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
-            if is_due && !self.hand_over() {
+            if is_due && self.hand_over() == Handed::Nowhere {
                 return Ok(Taken::UntilStop);
             }
+            if self.split_asked_for || now_ns >= self.split_due_ns() || self.session_is_large() {
+                self.split();
+            }
+        }
+    }
+
+    /// Begin the next session, as soon as the queue has taken all of this one.
+    fn split(&mut self) {
+        self.split_asked_for = true;
+        while self.is_pending() {
+            if self.hand_over() != Handed::Over {
+                return;
+            }
+        }
+        self.clock = SessionClock::now();
+        self.batch_since_ns = self.clock.origin_ns;
+        self.batch.start_session(self.clock);
+        self.session_bytes = 0;
+        self.split_asked_for = false;
+    }
+
+    fn split_due_ns(&self) -> i64 {
+        match self.plan.split_every {
+            Some(SplitEvery::ElapsedNs(every_ns)) => self.clock.origin_ns.saturating_add(every_ns),
+            _ => i64::MAX,
+        }
+    }
+
+    fn session_is_large(&self) -> bool {
+        let bytes = self.session_bytes + self.batch.bytes() as u64;
+        matches!(self.plan.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
+    }
+
+    /// Put into the ledger that the wall clock was set.
+    fn note_clock_step(&mut self) {
+        let Some(offset_ns) = wall_offset_ns() else { return };
+        let step_ns = offset_ns - self.wall_offset_ns.replace(offset_ns).unwrap_or(offset_ns);
+        if step_ns.abs() >= CLOCK_STEP_NS {
+            let detail = format!("the wall clock was set by {:+.6} s", seconds(step_ns));
+            self.note(Event { detail: Some(detail), ..self.event(Kind::ClockStep, Some(0)) });
         }
     }
 
     /// Put into the ledger which links came up and went down.
     fn note_link_changes(&mut self) -> Result<()> {
         while let Some((endpoint, change)) = self.socket.next_change()? {
-            let now_ns = monotonic_ns();
+            let endpoint = Some(endpoint.to_string());
             let (kind, lost) = match change {
                 Change::Up => (Kind::Connected, Some(0)),
                 Change::Down => (Kind::Disconnected, None),
             };
-            let event = Event {
-                kind,
-                unix_ns: unix_ns(),
-                elapsed_ns: now_ns.saturating_sub(self.origin_ns),
-                until_elapsed_ns: None,
-                endpoint: Some(endpoint.to_string()),
-                lost,
-                detail: None,
-            };
-            if !self.is_pending() {
-                self.batch_since_ns = now_ns;
-            }
-            self.batch.push_event(event);
+            self.note(Event { endpoint, ..self.event(kind, lost) });
         }
         Ok(())
     }
 
-    /// Milliseconds until the batch must be handed over, a link mended or the recording ended; -1 when nothing is to be done.
+    fn note(&mut self, event: Event) {
+        if !self.is_pending() {
+            self.batch_since_ns = monotonic_ns();
+        }
+        self.batch.push_event(event);
+    }
+
+    /// Something that happens now.
+    fn event(&self, kind: Kind, lost: Option<u64>) -> Event {
+        Event {
+            kind,
+            unix_ns: unix_ns(),
+            elapsed_ns: self.clock.elapsed_ns(),
+            until_elapsed_ns: None,
+            endpoint: None,
+            lost,
+            detail: None,
+        }
+    }
+
+    /// Milliseconds until the batch must be handed over, a link mended, the session split or the recording ended; -1 when nothing is to be done.
     fn wait_ms(&self, end_ns: i64) -> i64 {
         let batch_due_ns = match self.is_pending() {
             true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
             false => i64::MAX,
         };
-        match end_ns.min(batch_due_ns).min(self.socket.mend_due_ns().unwrap_or(i64::MAX)) {
+        let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
+        match end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns()) {
             i64::MAX => -1,
             // An overdue batch is still here only because the queue is full: try again in a moment.
             due_ns => (due_ns.saturating_sub(monotonic_ns()) / 1_000_000 + 1).max(1),
@@ -196,7 +286,7 @@ impl<'a> Intake<'a> {
         if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
         }
-        let came = self.socket.receive(&mut self.batch, self.origin_ns)?;
+        let came = self.socket.receive(&mut self.batch, self.clock.origin_ns)?;
         if came && self.plan.count.is_some() {
             let is_packet = self.batch.last().is_some_and(|last| self.plan.wanted.decode(last.frames()).is_ok());
             self.packets += u64::from(is_packet);
@@ -206,7 +296,7 @@ impl<'a> Intake<'a> {
 
     fn lose_one(&mut self) -> Result<bool> {
         self.spill.clear();
-        let came = self.socket.receive(&mut self.spill, self.origin_ns)?;
+        let came = self.socket.receive(&mut self.spill, self.clock.origin_ns)?;
         if let Some(lost) = self.spill.last() {
             let event = self.overflow.get_or_insert_with(|| overflow_at(lost));
             event.until_elapsed_ns = Some(lost.elapsed_ns);
@@ -222,16 +312,14 @@ impl<'a> Intake<'a> {
     /// Take what has already arrived.
     fn drain(&mut self) -> Result<()> {
         let mut left_ns = DRAIN_NS;
-        // The stop that was asked for does not end these waits.
-        let nobody = Stop::new()?;
         while left_ns > 0 && !self.count_reached() {
             // Handed over here, the time that the disk takes does not count.
-            if self.batch.is_full() && !self.hand_over() {
+            if self.batch.is_full() && self.hand_over() != Handed::Over {
                 break;
             }
             let began_ns = monotonic_ns();
             if !self.take_one()? {
-                self.socket.wait(&nobody, DRAIN_QUIET_MS)?;
+                self.socket.wait_quiet(DRAIN_QUIET_MS)?;
                 if !self.take_one()? {
                     break;
                 }
@@ -241,10 +329,10 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Give the batch to the writer. Says whether the writer is still there; with a full queue the batch stays here,
-    /// unless it is waited for.
-    fn hand_over(&mut self) -> bool {
+    /// Give the batch to the writer. With a full queue it stays here, unless the writer is waited for.
+    fn hand_over(&mut self) -> Handed {
         let batch = std::mem::take(&mut self.batch);
+        let bytes = batch.bytes() as u64;
         let pushed = match self.on_overflow {
             OnOverflow::Drop => self.queue.try_push(batch),
             OnOverflow::Block => self.queue.push(batch).ok_or(Refused::Closed),
@@ -252,18 +340,19 @@ impl<'a> Intake<'a> {
         match pushed {
             Ok(empty) => {
                 self.batch = empty;
+                self.session_bytes += bytes;
                 self.batch_since_ns = monotonic_ns();
                 // What was lost after the batch stands before what comes now.
                 if let Some(overflow) = self.overflow.take() {
                     self.batch.push_event(overflow);
                 }
-                true
+                Handed::Over
             }
             Err(Refused::Full(batch)) => {
                 self.batch = batch;
-                true
+                Handed::Back
             }
-            Err(Refused::Closed) => false,
+            Err(Refused::Closed) => Handed::Nowhere,
         }
     }
 }

@@ -61,6 +61,9 @@ impl Unreported {
             Kind::Disconnected => {
                 tracing::warn!("disconnected from {endpoint}{times}: until it is back, packets may be missed");
             }
+            Kind::ClockStep => {
+                tracing::warn!("{}{times}; the time since the session began goes on evenly", self.detail)
+            }
             Kind::Overflow | Kind::Stall | Kind::Failed => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");

@@ -1,7 +1,7 @@
 //! The writing thread: one batch, one transaction.
 
-use crate::batch::Batch;
-use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
+use crate::batch::{Batch, SessionClock};
+use crate::clock::{NS_PER_S, unix_ns};
 use crate::error::{Error, Result};
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
@@ -20,8 +20,8 @@ pub struct Writer<'a> {
     pub recording: &'a mut Recording,
     /// Where they go to then, if packets are printed.
     pub to_print: Option<&'a Queue>,
-    /// The moment from which elapsed time counts, on the monotonic clock.
-    pub origin_ns: i64,
+    /// When the session began.
+    pub clock: SessionClock,
     /// Asked for when the database fails, so that the receiver ends too.
     pub stop: &'a Stop,
 }
@@ -37,8 +37,7 @@ impl Writer<'_> {
         let mut reporter = Reporter::default();
         let mut unprinted = 0;
         while let Some(mut batch) = self.queue.pop() {
-            batch.set_first_number(self.recording.next_number());
-            if let Err(error) = self.store(&batch) {
+            if let Err(error) = self.store(&mut batch) {
                 self.stop.request();
                 self.give_up(batch, &error);
                 return Err(error);
@@ -66,10 +65,10 @@ impl Writer<'_> {
     }
 
     /// Write one batch, again and again while the cause may pass. Meanwhile the queue takes what comes.
-    fn store(&mut self, batch: &Batch) -> Result<()> {
+    fn store(&mut self, batch: &mut Batch) -> Result<()> {
         let mut stall: Option<Event> = None;
         loop {
-            match self.recording.commit(batch, stall.as_ref()) {
+            match self.try_store(batch, stall.as_ref()) {
                 Ok(()) => return Ok(()),
                 // After a stop was asked for, there is one attempt more.
                 Err(error) if !error.may_pass() || (stall.is_some() && self.stop.requested()) => return Err(error),
@@ -79,10 +78,20 @@ impl Writer<'_> {
                         tracing::error!("{error}; trying again each second, the queue keeps what comes meanwhile");
                     }
                     self.stop.wait_ns(RETRY_NS);
-                    stall.until_elapsed_ns = Some(monotonic_ns() - self.origin_ns);
+                    stall.until_elapsed_ns = Some(self.clock.elapsed_ns());
                 }
             }
         }
+    }
+
+    fn try_store(&mut self, batch: &mut Batch, stall: Option<&Event>) -> Result<()> {
+        if let Some(clock) = batch.session_start().filter(|clock| *clock != self.clock) {
+            self.recording.split(clock.unix_ns)?;
+            self.clock = clock;
+            tracing::info!("recording session {}", self.recording.session_ids().1);
+        }
+        batch.set_first_number(self.recording.next_number());
+        self.recording.commit(batch, stall)
     }
 
     /// Count what can no more be stored: this batch, and all that comes until the receiver has ended.
@@ -102,7 +111,7 @@ impl Writer<'_> {
         Event {
             kind,
             unix_ns: unix_ns(),
-            elapsed_ns: monotonic_ns() - self.origin_ns,
+            elapsed_ns: self.clock.elapsed_ns(),
             until_elapsed_ns: None,
             endpoint: None,
             lost: Some(0),

@@ -1,6 +1,6 @@
 //! The receiving side: messages of all links in, stamped records of a batch out.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
@@ -9,13 +9,15 @@ use crate::clock::{monotonic_ns, unix_ns};
 use crate::error::Result;
 use crate::socket::link::{Change, Link};
 use crate::socket::{Endpoint, socket_error};
-use crate::stop::Stop;
+use crate::stop::{Reload, Stop};
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// A message can be received, a link changed, or the time is over.
     Look,
+    /// A reload was asked for.
+    Reload,
     /// A stop was asked for.
     Stop,
 }
@@ -43,23 +45,40 @@ impl Receiver {
         Ok(Self { links, next: 0, monitor_speaks: false, frame: Message::new() })
     }
 
-    /// Wait for a message, a change of a link, a stop, or the end of `timeout_ms` (-1: no end).
+    /// Wait for a message, a change of a link, a stop, a reload, or the end of `timeout_ms` (-1: no end).
     ///
     /// # Errors
     /// When a socket fails.
-    pub fn wait(&mut self, stop: &Stop, timeout_ms: i64) -> Result<Woken> {
-        let mut items = vec![PollItem::from_fd(stop.as_fd().as_raw_fd(), POLLIN)];
+    pub fn wait(&mut self, stop: &Stop, reload: &Reload, timeout_ms: i64) -> Result<Woken> {
+        let signal = |fd: BorrowedFd<'_>| PollItem::from_fd(fd.as_raw_fd(), POLLIN);
+        let mut items = vec![signal(stop.as_fd()), signal(reload.as_fd())];
         items.extend(self.links.iter().map(|link| link.monitor.as_poll_item(POLLIN)));
         items.extend(self.links.iter().map(|link| link.socket.as_poll_item(POLLIN)));
         match zmq::poll(&mut items, timeout_ms) {
             Ok(_) => {
                 let mut ready = items.iter().map(PollItem::is_readable);
-                let stopped = ready.next() == Some(true);
+                let (stopped, reloaded) = (ready.next() == Some(true), ready.next() == Some(true));
                 self.monitor_speaks = ready.take(self.links.len()).any(|speaks| speaks);
-                Ok(if stopped { Woken::Stop } else { Woken::Look })
+                Ok(match (stopped, reloaded) {
+                    (true, _) => Woken::Stop,
+                    (false, true) => Woken::Reload,
+                    (false, false) => Woken::Look,
+                })
             }
             // A signal that was ours made the stop readable: the next wait sees it.
             Err(zmq::Error::EINTR) => Ok(Woken::Look),
+            Err(cause) => Err(socket_error("wait for a socket", cause)),
+        }
+    }
+
+    /// Wait for a message, whatever was asked for, `timeout_ms` at most.
+    ///
+    /// # Errors
+    /// When a socket fails.
+    pub fn wait_quiet(&self, timeout_ms: i64) -> Result<()> {
+        let mut items: Vec<PollItem<'_>> = self.links.iter().map(|link| link.socket.as_poll_item(POLLIN)).collect();
+        match zmq::poll(&mut items, timeout_ms) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
             Err(cause) => Err(socket_error("wait for a socket", cause)),
         }
     }

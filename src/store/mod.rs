@@ -1,6 +1,7 @@
 //! The only place that knows SQLite: captures on disk.
 
 mod database;
+mod insertion;
 mod reader;
 mod recording;
 mod schema;

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
 use crate::clock::unix_ns;
-use crate::envelope::{Envelope, Fault, Wanted};
+use crate::envelope::Wanted;
 use crate::error::Result;
-use crate::event::{Event, Kind};
+use crate::event::Event;
+use crate::store::insertion::{Insertion, insert_event};
 use crate::store::{Database, Durability};
 use crate::tally::Tally;
 
@@ -26,6 +26,8 @@ pub enum EndReason {
     Stopped,
     /// `--count` or `--duration` was reached.
     Limit,
+    /// The recording goes on in the next session.
+    Split,
     /// Something failed.
     Failed,
 }
@@ -36,6 +38,7 @@ impl EndReason {
         match self {
             Self::Stopped => "stopped",
             Self::Limit => "limit",
+            Self::Split => "split",
             Self::Failed => "failed",
         }
     }
@@ -66,13 +69,17 @@ pub struct SessionStart {
 #[derive(Debug)]
 pub struct Recording {
     database: Database,
+    about: SessionStart,
+    /// The first session of this run.
+    first_session_id: i64,
     session_id: i64,
-    wanted: Wanted,
     first_id: i64,
     next_id: i64,
     digest: Digest,
     topics: HashMap<Vec<u8>, i64>,
     tally: Tally,
+    /// The totals of the sessions of this run that are over.
+    past: Tally,
     given_up: Option<Event>,
 }
 
@@ -81,25 +88,44 @@ impl Recording {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn start(mut database: Database, about: &SessionStart) -> Result<Self> {
+    pub fn start(mut database: Database, about: SessionStart) -> Result<Self> {
         let (session_id, first_id) =
-            start_session(&mut database.connection, about).map_err(database.failed("begin a session"))?;
+            start_session(&mut database.connection, &about).map_err(database.failed("begin a session"))?;
         Ok(Self {
             database,
+            about,
+            first_session_id: session_id,
             session_id,
-            wanted: about.wanted.clone(),
             first_id,
             next_id: first_id,
             digest: FIRST_DIGEST,
             topics: HashMap::new(),
             tally: Tally::default(),
+            past: Tally::default(),
             given_up: None,
         })
     }
 
-    /// The session's number.
-    pub fn session_id(&self) -> i64 {
-        self.session_id
+    /// End the session and begin the next one, in one transaction. After an error the session is still the old one, and
+    /// it can be tried again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn split(&mut self, started_unix_ns: i64) -> Result<()> {
+        self.about.started_unix_ns = started_unix_ns;
+        let failed = self.database.failed("begin the next session");
+        let (session_id, first_id) =
+            next_session(&mut self.database.connection, self.session_id, &self.about).map_err(failed)?;
+        (self.session_id, self.first_id, self.next_id) = (session_id, first_id, first_id);
+        self.digest = FIRST_DIGEST;
+        self.past = self.past.plus(self.tally);
+        self.tally = Tally::default();
+        Ok(())
+    }
+
+    /// The number of the session, and of the first one of this run.
+    pub fn session_ids(&self) -> (i64, i64) {
+        (self.first_session_id, self.session_id)
     }
 
     /// The number in the session, from 0, that the next message gets.
@@ -107,9 +133,9 @@ impl Recording {
         self.next_id - self.first_id
     }
 
-    /// What is committed.
+    /// What is committed in this run.
     pub fn tally(&self) -> Tally {
-        self.tally
+        self.past.plus(self.tally)
     }
 
     /// Write a batch in one transaction, together with the event of a stall that has just ended. After an error nothing
@@ -139,8 +165,8 @@ impl Recording {
 
     fn write(&mut self, batch: &Batch, stall: Option<&Event>, digest: &Digest) -> rusqlite::Result<Tally> {
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut rows = Rows { transaction: &transaction, session_id: self.session_id, topics: &mut self.topics };
-        let tally = rows.insert(batch, stall, &self.wanted, self.next_id, self.tally)?;
+        let mut rows = Insertion { transaction: &transaction, session_id: self.session_id, topics: &mut self.topics };
+        let tally = rows.insert(batch, stall, &self.about.wanted, self.next_id, self.tally)?;
         let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
         let last_id = self.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
@@ -193,9 +219,9 @@ impl Recording {
             .map_err(self.database.failed("end the session"))?;
         let gaps: i64 = connection
             .query_row(
-                "SELECT count(*) FROM events WHERE session_id = ?1 AND kind = 'disconnected' \
+                "SELECT count(*) FROM events WHERE session_id >= ?1 AND kind = 'disconnected' \
                  AND until_elapsed_ns IS NOT NULL",
-                [self.session_id],
+                [self.first_session_id],
                 |row| row.get(0),
             )
             .map_err(self.database.failed("read the ledger"))?;
@@ -223,6 +249,31 @@ fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite:
          WHERE ended_unix_ns IS NULL",
         [],
     )?;
+    let started = insert_session(&transaction, about)?;
+    transaction.commit()?;
+    Ok(started)
+}
+
+/// End one session as `split` and begin the next. A link that is down now is down in the next one too.
+fn next_session(connection: &mut Connection, old_id: i64, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute(
+        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
+        params![old_id, about.started_unix_ns, EndReason::Split.name()],
+    )?;
+    let started = insert_session(&transaction, about)?;
+    transaction.execute(
+        "INSERT INTO events (session_id, unix_ns, elapsed_ns, kind, endpoint, lost, detail) \
+         SELECT ?2, ?3, 0, kind, endpoint, lost, 'down since the session before' FROM events \
+         WHERE session_id = ?1 AND kind = 'disconnected' AND until_elapsed_ns IS NULL",
+        params![old_id, started.0, about.started_unix_ns],
+    )?;
+    transaction.commit()?;
+    Ok(started)
+}
+
+/// Insert a session after all that there are. Gives its id and the id of its first message.
+fn insert_session(transaction: &Transaction<'_>, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
     let first_id: i64 =
         transaction.query_row("SELECT coalesce(max(last_id), 0) + 1 FROM sessions", [], |row| row.get(0))?;
     transaction.execute(
@@ -242,118 +293,5 @@ fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite:
             first_id - 1,
         ],
     )?;
-    let session_id = transaction.last_insert_rowid();
-    transaction.commit()?;
-    Ok((session_id, first_id))
-}
-
-fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<()> {
-    if event.kind == Kind::Connected {
-        // The link was down until now.
-        connection.execute(
-            "UPDATE events SET until_elapsed_ns = ?3 WHERE session_id = ?1 AND endpoint = ?2 \
-             AND kind = 'disconnected' AND until_elapsed_ns IS NULL",
-            params![session_id, event.endpoint, event.elapsed_ns],
-        )?;
-    }
-    connection
-        .prepare_cached(
-            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, lost, detail) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            session_id,
-            event.unix_ns,
-            event.elapsed_ns,
-            event.until_elapsed_ns,
-            event.kind.name(),
-            event.endpoint,
-            event.lost.map(|lost| lost as i64),
-            event.detail,
-        ])
-        .map(|_| ())
-}
-
-/// Puts messages into tables, inside one transaction.
-struct Rows<'a> {
-    transaction: &'a Transaction<'a>,
-    session_id: i64,
-    topics: &'a mut HashMap<Vec<u8>, i64>,
-}
-
-impl Rows<'_> {
-    /// Insert all messages and events. Gives `tally` with them added.
-    fn insert(
-        &mut self,
-        batch: &Batch,
-        stall: Option<&Event>,
-        wanted: &Wanted,
-        first_id: i64,
-        tally: Tally,
-    ) -> rusqlite::Result<Tally> {
-        let mut tally = tally;
-        for event in batch.events().iter().chain(stall) {
-            tally.lost += event.lost.unwrap_or(0);
-            insert_event(self.transaction, self.session_id, event)?;
-        }
-        let mut packets = self.transaction.prepare_cached("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)")?;
-        for (id, message) in (first_id..).zip(batch.messages()) {
-            match wanted.decode(message.frames()) {
-                Ok(Envelope { topic, payload }) => {
-                    let topic_id = self.topic_id(topic)?;
-                    packets.execute(params![
-                        id,
-                        self.session_id,
-                        topic_id,
-                        message.unix_ns,
-                        message.elapsed_ns,
-                        payload
-                    ])?;
-                    tally.packet(payload.len());
-                }
-                Err(fault) => {
-                    self.reject(id, message, fault)?;
-                    tally.rejected += 1;
-                }
-            }
-        }
-        Ok(tally)
-    }
-
-    fn reject(&self, id: i64, message: Message<'_>, fault: Fault) -> rusqlite::Result<()> {
-        let lengths: Vec<usize> = message.frames().map(<[u8]>::len).collect();
-        let frames: Vec<u8> = message.frames().flatten().copied().collect();
-        self.transaction.prepare_cached("INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-            id,
-            self.session_id,
-            message.unix_ns,
-            message.elapsed_ns,
-            match lengths.len() == message.frame_count as usize {
-                true => fault,
-                false => Fault::TooManyFrames,
-            }
-            .name(),
-            message.frame_count,
-            json!(lengths).to_string(),
-            frames,
-        ])?;
-        Ok(())
-    }
-
-    fn topic_id(&mut self, topic: &[u8]) -> rusqlite::Result<i64> {
-        if let Some(&id) = self.topics.get(topic) {
-            return Ok(id);
-        }
-        // Bound as text byte for byte, also when it is no UTF-8.
-        let name = ToSqlOutput::Borrowed(ValueRef::Text(topic));
-        self.transaction
-            .prepare_cached("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING")?
-            .execute([&name])?;
-        let id = self
-            .transaction
-            .prepare_cached("SELECT id FROM topics WHERE name = ?")?
-            .query_row([&name], |row| row.get(0))?;
-        self.topics.insert(topic.to_vec(), id);
-        Ok(id)
-    }
+    Ok((transaction.last_insert_rowid(), first_id))
 }

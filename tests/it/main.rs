@@ -20,5 +20,6 @@ mod readme;
 mod record;
 mod replay;
 mod session;
+mod split;
 mod tidy;
 mod verify;

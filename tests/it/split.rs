@@ -1,0 +1,145 @@
+//! One capture in several sessions, and the clocks that they are stamped with.
+
+use std::fs;
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use fancyhwd::device::Simulated;
+
+use crate::support::{Bench, Daemon, eventually};
+
+fn recorder_and_device(bench: &Bench, record: &str) -> (Daemon, Daemon) {
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint} {record}")).start();
+    let publish = "publish --rate 20000 --on-full block --wait-subscribers 1";
+    (recorder, bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start())
+}
+
+fn ask(bench: &Bench, sql: &str) -> i64 {
+    Connection::open(bench.path("c.db")).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// All sessions together hold the device's packets from its first one on, without a hole; each begins at its own zero.
+fn assert_nothing_is_missing(bench: &Bench) {
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    let mut statement =
+        connection.prepare("SELECT id, session_id, elapsed_ns, payload FROM packets ORDER BY id").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut device = Simulated::new(12345);
+    let (mut count, mut last) = (0, (0, 0));
+    while let Some(row) = rows.next().unwrap() {
+        count += 1;
+        assert_eq!(row.get::<_, i64>(0).unwrap(), count);
+        let now: (i64, i64) = (row.get(1).unwrap(), row.get(2).unwrap());
+        assert!(now >= last && now.1 >= 0, "{last:?} is followed by {now:?}");
+        last = now;
+        let payload: Vec<u8> = row.get(3).unwrap();
+        assert!(fancyhwd::envelope::samples(&payload).all(|sample| sample == device.rand() as i16), "packet {count}");
+    }
+    assert_eq!(ask(bench, "SELECT sum(packets) FROM sessions"), count);
+    let joins = "SELECT count(*) FROM sessions a JOIN sessions b ON b.id = a.id + 1 WHERE b.first_id <> a.last_id + 1";
+    assert_eq!(ask(bench, joins), 0);
+}
+
+#[test]
+fn sighup_begins_a_new_session_without_losing_a_packet() {
+    let bench = Bench::new();
+    let (recorder, device) = recorder_and_device(&bench, "--label run");
+    for sessions in 1..=5 {
+        let more = ask(&bench, "SELECT sum(packets) FROM sessions") + 500;
+        eventually("more packets are recorded", || ask(&bench, "SELECT sum(packets) FROM sessions") > more);
+        recorder.signal(Signal::HUP);
+        eventually("the next session began", || ask(&bench, "SELECT count(*) FROM sessions") == sessions + 1);
+    }
+    recorder.stop().success().says("recorded sessions 1 to 6: ").says(", 0 lost");
+    device.stop().success();
+    assert_nothing_is_missing(&bench);
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT end_reason, count(*), min(label) FROM sessions GROUP BY 1 ORDER BY 1"),
+        "split|5|run\nstopped|1|run"
+    );
+    for id in 1..=6 {
+        let database = fancyhwd::store::Database::for_reading(&bench.path("c.db")).unwrap();
+        let session = database.find_session(&id.to_string()).unwrap();
+        assert_eq!(database.verify(&session).unwrap(), None, "session {id}");
+    }
+}
+
+#[test]
+fn sessions_are_split_by_size_and_by_time() {
+    for every in ["100kB", "50ms"] {
+        let bench = Bench::new();
+        let (recorder, device) = recorder_and_device(&bench, &format!("--split-every {every}"));
+        eventually("there are several sessions", || ask(&bench, "SELECT count(*) FROM sessions") >= 5);
+        recorder.stop().success();
+        device.stop().success();
+        assert_nothing_is_missing(&bench);
+        let (most_bytes, most_ns): (i64, i64) = Connection::open(bench.path("c.db"))
+            .unwrap()
+            .query_row("SELECT max(bytes), max(last_elapsed_ns) FROM sessions WHERE end_reason = 'split'", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        match every {
+            "100kB" => assert!((10_000..200_000).contains(&most_bytes), "{most_bytes} bytes"),
+            _ => assert!((1..10_000_000_000).contains(&most_ns), "{most_ns} ns"),
+        }
+    }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_is_an_event_and_elapsed_time_goes_on_evenly() {
+    let bench = Bench::new();
+    let library = ["x86_64", "aarch64"]
+        .map(|machine| format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|path| fs::exists(path).unwrap())
+        .expect("the package libfaketime is installed");
+    let offset = bench.path("offset");
+    let set_wall_clock = |offset_text: &str| {
+        let new = bench.path("new");
+        fs::write(&new, offset_text).unwrap();
+        fs::rename(new, &offset).unwrap();
+    };
+    set_wall_clock("+0");
+    let endpoint = bench.endpoint("device");
+    let recorder = bench
+        .fancyhwd(&format!("record --database c.db --connect {endpoint}"))
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &offset)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    let device = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
+    let steps = || ask(&bench, "SELECT count(*) FROM events WHERE kind = 'clock-step'");
+    let packets = || ask(&bench, "SELECT packets FROM sessions");
+    eventually("packets are recorded", || packets() > 100);
+    for (number, offset_text) in [(1, "+3600"), (2, "-3600")] {
+        set_wall_clock(offset_text);
+        eventually("the step is noted", || steps() == number);
+        let more = packets() + 100;
+        eventually("packets are recorded after the step", || packets() > more);
+    }
+    let finished = recorder.stop().success();
+    assert!(finished.stderr.contains("the wall clock was set by +3600."), "{}", finished.stderr);
+    device.stop().success();
+    let details = bench.sqlite3("c.db", "SELECT substr(detail, 1, 30) FROM events WHERE kind = 'clock-step'");
+    assert_eq!(details, "the wall clock was set by +360\nthe wall clock was set by -720");
+    // The wall clock jumps by an hour and back by two; elapsed time does not.
+    let largest = |column| {
+        let spacing = format!(
+            "SELECT max(abs(step)) FROM (SELECT {column} - lag({column}) OVER (ORDER BY id) AS step FROM packets)"
+        );
+        ask(&bench, &spacing)
+    };
+    assert!(largest("received_unix_ns") > 3_600_000_000_000);
+    assert!(largest("elapsed_ns") < 10_000_000_000);
+    assert_eq!(
+        ask(
+            &bench,
+            "SELECT count(*) FROM (SELECT elapsed_ns - lag(elapsed_ns) OVER (ORDER BY id) AS step FROM packets) WHERE step < 0"
+        ),
+        0
+    );
+}

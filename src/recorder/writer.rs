@@ -47,14 +47,18 @@ impl Writer<'_> {
             }
             let messages = batch.len();
             tracing::trace!("committed {messages} messages");
-            match self.to_print.map(|to_print| to_print.try_push(batch)) {
+            let Some(to_print) = self.to_print else {
+                self.queue.recycle(batch);
+                continue;
+            };
+            match to_print.try_push(batch) {
+                Ok(empty) => self.queue.recycle(empty),
                 // What the printer does not take is stored all the same.
-                Some(Err(Refused::Full(batch))) => {
+                Err(Refused::Full(batch)) => {
                     unprinted += messages;
                     self.queue.recycle(batch);
                 }
-                Some(Ok(batch)) => self.queue.recycle(batch),
-                Some(Err(Refused::Closed)) | None => {}
+                Err(Refused::Closed) => self.to_print = None,
             }
         }
         reporter.finish();

@@ -49,3 +49,10 @@ pub struct Event {
     /// The cause in words.
     pub detail: Option<String>,
 }
+
+impl Event {
+    /// An entry for a moment, about no link and without a cause in words.
+    pub fn at(unix_ns: i64, elapsed_ns: i64, kind: Kind, lost: Option<u64>) -> Self {
+        Self { kind, unix_ns, elapsed_ns, until_elapsed_ns: None, endpoint: None, lost, detail: None }
+    }
+}

@@ -245,18 +245,11 @@ impl<'a> Intake<'a> {
 
     /// Something that happens now.
     fn event(&self, kind: Kind, lost: Option<u64>) -> Event {
-        Event {
-            kind,
-            unix_ns: unix_ns(),
-            elapsed_ns: self.clock.elapsed_ns(),
-            until_elapsed_ns: None,
-            endpoint: None,
-            lost,
-            detail: None,
-        }
+        Event::at(unix_ns(), self.clock.elapsed_ns(), kind, lost)
     }
 
-    /// Milliseconds until the batch must be handed over, a link mended, the session split or the recording ended; -1 when nothing is to be done.
+    /// Milliseconds until the batch must be handed over, a link mended, the session split or the recording ended; -1
+    /// when nothing is to be done.
     fn wait_ms(&self, end_ns: i64) -> i64 {
         let batch_due_ns = match self.is_pending() {
             true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
@@ -359,12 +352,7 @@ impl<'a> Intake<'a> {
 
 fn overflow_at(first: Message<'_>) -> Event {
     Event {
-        kind: Kind::Overflow,
-        unix_ns: first.unix_ns,
-        elapsed_ns: first.elapsed_ns,
-        until_elapsed_ns: None,
-        endpoint: None,
-        lost: Some(0),
         detail: Some("the queue to the disk was full".to_owned()),
+        ..Event::at(first.unix_ns, first.elapsed_ns, Kind::Overflow, Some(0))
     }
 }

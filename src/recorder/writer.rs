@@ -112,14 +112,6 @@ impl Writer<'_> {
     }
 
     fn event(&self, kind: Kind, error: &Error) -> Event {
-        Event {
-            kind,
-            unix_ns: unix_ns(),
-            elapsed_ns: self.clock.elapsed_ns(),
-            until_elapsed_ns: None,
-            endpoint: None,
-            lost: Some(0),
-            detail: Some(error.to_string()),
-        }
+        Event { detail: Some(error.to_string()), ..Event::at(unix_ns(), self.clock.elapsed_ns(), kind, Some(0)) }
     }
 }

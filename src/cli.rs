@@ -148,6 +148,12 @@ pub struct RecordArguments {
     /// Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once
     #[arg(long, value_name = "DURATION|SIZE", env = "FANCYHWD_SPLIT_EVERY", hide_env_values = true)]
     pub split_every: Option<String>,
+    /// The most that the database may take, such as 20GB: the oldest finished sessions are deleted
+    #[arg(long, value_name = "SIZE", env = "FANCYHWD_MAX_USE", hide_env_values = true)]
+    pub max_use: Option<String>,
+    /// What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted
+    #[arg(long, value_name = "SIZE", env = "FANCYHWD_KEEP_FREE", hide_env_values = true)]
+    pub keep_free: Option<String>,
     /// What a commit survives: `full` also a power cut, `normal` a crash of the program
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FANCYHWD_DURABILITY", hide_env_values = true)]
     pub durability: String,

@@ -27,13 +27,24 @@ pub enum Error {
     /// A database cannot be used at all.
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
     /// A statement on an open database failed.
-    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, may_pass: bool },
+    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, passing: Option<Passing> },
+    /// A recording has used the room that it may take, and there is nothing older that could be deleted.
+    NoRoom { path: PathBuf },
     /// The stream that stands in for the device cannot be opened or read.
     Device { operation: &'static str, source_name: String, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
     System { operation: &'static str, cause: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
+}
+
+/// What keeps a database from being written for a while, and may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// Another program holds it.
+    Locked,
+    /// There is no room on the disk.
+    DiskFull,
 }
 
 /// The result of everything that can fail in a run.
@@ -52,9 +63,12 @@ impl Error {
         }
     }
 
-    /// Whether trying again later may help: the database was locked by another program, or the disk was full.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Database { may_pass: true, .. })
+    /// What must pass before it can be tried again with success, if that is so.
+    pub fn passing(&self) -> Option<Passing> {
+        match self {
+            Self::Database { passing, .. } => *passing,
+            _ => None,
+        }
     }
 
     fn cause(&self) -> String {
@@ -67,6 +81,9 @@ impl Error {
             | Self::Database { cause, .. } => cause.clone(),
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
+            Self::NoRoom { .. } => {
+                "the room within --max-use and --keep-free is used up by this session alone".to_owned()
+            }
             Self::Device { cause, .. } | Self::System { cause, .. } | Self::Output(cause) => cause.to_string(),
         }
     }
@@ -77,6 +94,7 @@ impl Error {
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
             Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } | Self::Database { hint, .. } => Some(hint),
+            Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
             Self::Device { .. } => Some("check the path and who writes to it"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
@@ -98,6 +116,7 @@ impl fmt::Display for Error {
             Self::Socket { operation, .. } => write!(f, "cannot {operation}: ")?,
             Self::OpenDatabase { path, .. } => write!(f, "cannot open database {}: ", path.display())?,
             Self::Database { operation, path, .. } => write!(f, "cannot {operation} in database {}: ", path.display())?,
+            Self::NoRoom { path } => write!(f, "cannot go on recording into {}: ", path.display())?,
             Self::Device { operation, source_name, .. } => {
                 write!(f, "cannot {operation} device stream {source_name}: ")?
             }

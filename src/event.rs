@@ -11,8 +11,16 @@ pub enum Kind {
     ClockStep,
     /// Messages came faster than the disk took them.
     Overflow,
-    /// The database could not be written for a while; nothing was lost by that alone.
+    /// The database was held by another program for a while; nothing was lost by that alone.
     Stall,
+    /// There was no room on the disk for a while; nothing was lost by that alone.
+    DiskFull,
+    /// The file could not be used any more: the recording went on in another one.
+    Moved,
+    /// Messages came that are no envelopes. They are stored.
+    Rejected,
+    /// An older session was deleted to make room.
+    Deleted,
     /// The database could not be written any more.
     Failed,
 }
@@ -26,6 +34,10 @@ impl Kind {
             Self::ClockStep => "clock-step",
             Self::Overflow => "overflow",
             Self::Stall => "stall",
+            Self::DiskFull => "disk-full",
+            Self::Moved => "moved",
+            Self::Rejected => "rejected",
+            Self::Deleted => "deleted",
             Self::Failed => "failed",
         }
     }

@@ -1,27 +1,76 @@
 //! The log: one line per event on standard error, with journal priorities where the journal reads it.
 
 use std::fmt;
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, stderr};
 use std::os::linux::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use chrono::{SecondsFormat, Utc};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// The last line of a terminal, which is written again and again. Set only where it can be seen.
+static LIVE_LINE: OnceLock<ProgressBar> = OnceLock::new();
+
 /// Start the log of this process. Errors are always shown.
 pub fn start(level: Level) {
+    if stderr().is_terminal() && level >= Level::INFO {
+        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // The template is valid; if it were not, the line would look different.
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            line.set_style(style);
+        }
+        // A second start, as in a test, keeps the first line.
+        let _ = LIVE_LINE.set(line);
+    }
     let format = if journal_reads_stderr() { Format::Journal } else { Format::Plain { color: stderr().is_terminal() } };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(stderr)
+        .with_writer(|| AboveLiveLine)
         // Whoever read standard error may have gone; that is no reason to end.
         .log_internal_errors(false)
         .event_format(format)
         .finish();
     // A second start, as in a test, keeps the first log.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Whether [`live`] is seen by anybody.
+pub fn has_live_line() -> bool {
+    LIVE_LINE.get().is_some()
+}
+
+/// Show this as the last line of the terminal, below all that is logged.
+pub fn live(text: String) {
+    if let Some(line) = LIVE_LINE.get() {
+        line.set_message(text);
+    }
+}
+
+/// Take the live line away.
+pub fn end_live() {
+    if let Some(line) = LIVE_LINE.get() {
+        line.finish_and_clear();
+    }
+}
+
+/// Standard error, with the live line out of the way while something is written.
+struct AboveLiveLine;
+
+impl io::Write for AboveLiveLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match LIVE_LINE.get() {
+            Some(line) => line.suspend(|| stderr().write(bytes)),
+            None => stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
+    }
 }
 
 /// Whether standard error is the journal's stream: systemd names its device and inode in `JOURNAL_STREAM`.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::batch::Batch;
 
@@ -21,7 +22,30 @@ struct State {
     batches: VecDeque<Batch>,
     spare: Vec<Batch>,
     bytes: usize,
+    peak_bytes: usize,
     closed: bool,
+}
+
+/// What [`Queue::pop_within`] found.
+#[derive(Debug)]
+pub enum Popped {
+    /// The oldest batch.
+    Batch(Batch),
+    /// Nothing came in that time.
+    Nothing,
+    /// The queue is closed and empty.
+    End,
+}
+
+/// How full a queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// What is inside, in bytes.
+    pub bytes: usize,
+    /// The most that ever was inside, in bytes.
+    pub peak_bytes: usize,
+    /// What fits, in bytes.
+    pub limit_bytes: usize,
 }
 
 /// Why a batch was not taken.
@@ -64,11 +88,26 @@ impl Queue {
 
     /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
     pub fn pop(&self) -> Option<Batch> {
-        let mut state = self.wait_while(|state| !state.closed && state.batches.is_empty());
-        let batch = state.batches.pop_front()?;
-        state.bytes -= batch.bytes();
-        self.changed.notify_all();
-        Some(batch)
+        self.give(self.wait_while(|state| !state.closed && state.batches.is_empty()))
+    }
+
+    /// Take the oldest batch; wait for one if there is none, but not longer than `wait`.
+    pub fn pop_within(&self, wait: Duration) -> Popped {
+        let waits = |state: &mut State| !state.closed && state.batches.is_empty();
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_closed = state.closed;
+        match self.give(state) {
+            Some(batch) => Popped::Batch(batch),
+            None if is_closed => Popped::End,
+            None => Popped::Nothing,
+        }
+    }
+
+    /// How full it is.
+    pub fn fill(&self) -> Fill {
+        let state = self.lock();
+        Fill { bytes: state.bytes, peak_bytes: state.peak_bytes, limit_bytes: self.limit_bytes }
     }
 
     /// Whether nothing goes in any more.
@@ -105,9 +144,17 @@ impl Queue {
             return Err(Refused::Full(batch));
         }
         state.bytes += batch.bytes();
+        state.peak_bytes = state.peak_bytes.max(state.bytes);
         state.batches.push_back(batch);
         self.changed.notify_all();
         Ok(state.spare.pop().unwrap_or_default())
+    }
+
+    fn give(&self, mut state: MutexGuard<'_, State>) -> Option<Batch> {
+        let batch = state.batches.pop_front()?;
+        state.bytes -= batch.bytes();
+        self.changed.notify_all();
+        Some(batch)
     }
 
     fn has_room(&self, state: &State, bytes: usize) -> bool {
@@ -170,6 +217,18 @@ mod tests {
         assert!(queue.push(batch(1)).is_none());
         assert!(queue.pop().is_some());
         assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn a_wait_for_a_batch_ends() {
+        let queue = Queue::new(1000);
+        assert!(matches!(queue.pop_within(Duration::from_millis(1)), Popped::Nothing));
+        queue.try_push(batch(1)).unwrap();
+        queue.close();
+        assert!(matches!(queue.pop_within(Duration::MAX), Popped::Batch(_)));
+        assert!(matches!(queue.pop_within(Duration::MAX), Popped::End));
+        let fill = queue.fill();
+        assert!(fill.bytes == 0 && fill.peak_bytes > 0 && fill.limit_bytes == 1000);
     }
 
     #[test]

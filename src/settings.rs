@@ -17,7 +17,7 @@ use crate::publisher;
 use crate::recorder::{self, SplitEvery};
 use crate::replayer::Passes;
 use crate::socket::{Endpoint, OnFull};
-use crate::store::Durability;
+use crate::store::{Durability, Limits};
 
 /// The interval of the C program that the simulated device stands for.
 const DEFAULT_INTERVAL: &str = "1s";
@@ -27,6 +27,9 @@ const QUEUE_MIN_BYTES: u64 = 1 << 20;
 
 /// A queue above this is a mistake in the unit.
 const QUEUE_MAX_BYTES: u64 = 1 << 40;
+
+/// Less would hold little beside the write-ahead log and the margin in which older sessions are deleted.
+const MAX_USE_MIN_BYTES: u64 = 32 << 20;
 
 /// SQLite stores a value of up to 1 GB.
 const MESSAGE_MAX_BYTES: u64 = 512 << 20;
@@ -79,6 +82,8 @@ pub struct RecordSettings {
     pub durability: Durability,
     /// Memory for packets that wait for the disk.
     pub queue_bytes: usize,
+    /// How much room it may take.
+    pub limits: Limits,
     /// The largest frame that is received.
     pub frame_max_bytes: i64,
     /// What to take, and when to end.
@@ -143,6 +148,10 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
         note: typed.note.clone(),
         durability: parse("--durability", &typed.durability)?,
         queue_bytes: bytes("--queue", &typed.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
+        limits: Limits {
+            max_use_bytes: size("--max-use", typed.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
+            keep_free_bytes: size("--keep-free", typed.keep_free.as_deref(), 1..=u64::MAX)?,
+        },
         frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES)? as i64,
         plan: recorder::Plan {
             wanted: wanted(&typed.topic)?,
@@ -232,6 +241,11 @@ fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result
             Err(refuse(option, text, format!("the size is from {least} to {most}")))
         }
     }
+}
+
+/// A size, if one was typed.
+fn size(option: &'static str, text: Option<&str>, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+    text.map(|text| bytes(option, text, range)).transpose()
 }
 
 /// A duration, or else a size.

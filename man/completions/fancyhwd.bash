@@ -109,7 +109,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --topic --database --label --note --count --duration --split-every --durability --commit-every --queue --max-message --on-overflow --print --verbose --quiet --help"
+            opts="-v -q -h --connect --topic --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-overflow --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -144,6 +144,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --split-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-use)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-free)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

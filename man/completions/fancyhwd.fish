@@ -53,6 +53,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Re
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-use -d 'The most that the database may take, such as 20GB: the oldest finished sessions are deleted' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -d 'What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is committed' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r

@@ -6,15 +6,15 @@ use std::thread;
 
 use crate::batch::SessionClock;
 use crate::command::{join, spawn};
-use crate::error::{Error, Result};
+use crate::error::{Error, Passing, Result};
 use crate::exit::Exit;
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{self, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
+use crate::recorder::{self, EndOnDrop, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
 use crate::stop::{Reload, Stop};
-use crate::store::{Database, EndReason, Recording, SessionStart};
+use crate::store::{Chapter, Database, EndReason, Ended, Recording, SessionStart};
 
 /// Record until a limit is reached or a stop is asked for.
 ///
@@ -26,65 +26,92 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions(), settings.frame_max_bytes)?;
     let reload = Reload::on_signal()?;
     let clock = SessionClock::now();
-    let mut recording = Recording::start(database, about(settings, clock))?;
-    let (session_id, _) = recording.session_ids();
+    let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
-        "recording session {session_id} from {} into {}",
+        "recording session {} from {} into {}",
+        recording.session_id(),
         settings.connect.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        settings.database.path.display(),
+        recording.path().display(),
     );
     tracing::info!("{status}");
     service::ready(&status);
 
-    let ended = capture(settings, socket, &mut recording, clock, stop, &reload);
+    let queue = Queue::new(settings.queue_bytes);
+    let ended = capture(settings, socket, &queue, &mut recording, clock, stop, &reload);
     let elapsed_ns = clock.elapsed_ns();
-    let tally = recording.tally();
-    let reason = match ended {
+    let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
+    let closed = recording.end(match &ended {
         Ok(Taken::UntilStop) => EndReason::Stopped,
         Ok(Taken::UntilLimit) => EndReason::Limit,
+        Err(Error::NoRoom { .. }) => EndReason::DiskFull,
+        Err(error) if error.passing() == Some(Passing::DiskFull) => EndReason::DiskFull,
         Err(_) => EndReason::Failed,
-    };
-    let sessions = match recording.session_ids() {
-        (first, last) if first == last => format!("session {last}"),
-        (first, last) => format!("sessions {first} to {last}"),
-    };
-    let closed = recording.end(reason);
-    let gaps = closed.as_ref().copied().unwrap_or(0);
+    });
+    let Ended { gaps, files_in_doubt } = closed.as_ref().copied().unwrap_or(Ended { gaps: 0, files_in_doubt: 0 });
     let missed = if gaps > 0 { format!(", packets may be missing in {gaps} gaps of the link") } else { String::new() };
-    tracing::info!("recorded {sessions}: {}, {} lost{missed}", tally.over(elapsed_ns), tally.lost);
+    let doubt = if files_in_doubt > 0 { format!(", {files_in_doubt} files in doubt") } else { String::new() };
+    let fill = queue.fill();
+    tracing::info!(
+        "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %",
+        tally.over(elapsed_ns),
+        tally.lost,
+        recorder::percent(fill.peak_bytes, fill.limit_bytes),
+    );
     // What failed first is what the user must know.
-    ended.and(closed).map(|gaps| Exit::from_loss(tally.lost > 0 || gaps > 0))
+    ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || gaps > 0 || files_in_doubt > 0))
 }
 
-/// Run receiver, writer and, if asked for, printer side by side until all are done.
+/// Run receiver, writer and, if asked for, printer and status side by side until all are done.
 fn capture(
     settings: &RecordSettings,
     socket: Receiver,
+    queue: &Queue,
     recording: &mut Recording,
     clock: SessionClock,
     stop: &Stop,
     reload: &Reload,
 ) -> Result<Taken> {
     let plan = &settings.plan;
-    let queue = &Queue::new(settings.queue_bytes);
+    let progress = &Progress::default();
+    progress.stored(recording.session_id(), recording.tally());
     let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
     let to_print = settings.print.then_some(print_queue);
     thread::scope(|scope| {
-        let writer = Writer { queue, recording, to_print, clock, stop };
-        let writer = spawn(scope, "writer", move || writer.run())?;
-        // If one of the others cannot be started, the writer must not wait for ever.
+        // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
+        let _end = EndOnDrop(progress);
+        let writer = Writer::new(queue, recording, to_print, clock, stop, progress);
+        let writer = spawn(scope, "writer", move || writer.run())?;
         if settings.print {
             spawn(scope, "printer", move || {
                 recorder::print(print_queue, &plan.wanted, stop);
                 Ok(())
             })?;
         }
-        let receiver = spawn(scope, "receiver", move || Intake::new(socket, queue, plan, clock).run(stop, reload))?;
+        if recorder::is_watched() {
+            spawn(scope, "status", move || {
+                recorder::watch(progress, queue);
+                Ok(())
+            })?;
+        }
+        let intake = Intake::new(socket, queue, plan, clock, progress);
+        let receiver = spawn(scope, "receiver", move || intake.run(stop, reload))?;
         let taken = join(receiver);
         join(writer)?;
         taken
     })
+}
+
+/// `session 3`, `sessions 3 to 5`, or, when there are several files, which sessions of which file.
+fn sessions(chapters: &[Chapter]) -> String {
+    let words = |chapter: &Chapter| {
+        let file = if chapters.len() > 1 { format!(" of {}", chapter.path.display()) } else { String::new() };
+        match (chapter.first_session_id, chapter.last_session_id) {
+            (first, last) if first == last => format!("session {last}{file}"),
+            (first, last) => format!("sessions {first} to {last}{file}"),
+        }
+    };
+    chapters.iter().map(words).collect::<Vec<_>>().join(" and ")
 }
 
 fn about(settings: &RecordSettings, clock: SessionClock) -> SessionStart {

@@ -8,6 +8,7 @@ use crate::envelope::Wanted;
 use crate::error::Result;
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
+use crate::recorder::Progress;
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
 use crate::stop::{Reload, Stop};
@@ -98,6 +99,7 @@ pub struct Intake<'a> {
     socket: Receiver,
     queue: &'a Queue,
     plan: &'a Plan,
+    progress: &'a Progress,
     started_ns: i64,
     clock: SessionClock,
     /// Bytes of messages in this session that were handed over.
@@ -116,11 +118,18 @@ pub struct Intake<'a> {
 
 impl<'a> Intake<'a> {
     /// Receive from `socket` into `queue`, in a session that began at `clock`.
-    pub fn new(socket: Receiver, queue: &'a Queue, plan: &'a Plan, clock: SessionClock) -> Self {
+    pub fn new(
+        socket: Receiver,
+        queue: &'a Queue,
+        plan: &'a Plan,
+        clock: SessionClock,
+        progress: &'a Progress,
+    ) -> Self {
         Self {
             socket,
             queue,
             plan,
+            progress,
             started_ns: clock.origin_ns,
             clock,
             session_bytes: 0,
@@ -294,6 +303,7 @@ impl<'a> Intake<'a> {
             let event = self.overflow.get_or_insert_with(|| overflow_at(lost));
             event.until_elapsed_ns = Some(lost.elapsed_ns);
             event.lost = event.lost.map(|lost| lost + 1);
+            self.progress.lose(1);
         }
         Ok(came)
     }

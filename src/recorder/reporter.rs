@@ -28,9 +28,20 @@ struct Unreported {
 impl Reporter {
     /// Report an event, now or in sum with those that follow.
     pub fn report(&mut self, event: &Event) {
+        self.add(event, 1);
+    }
+
+    /// Report messages that are no envelopes.
+    pub fn report_rejects(&mut self, messages: u64) {
+        if messages > 0 {
+            self.add(&Event::at(0, 0, Kind::Rejected, Some(0)), messages);
+        }
+    }
+
+    fn add(&mut self, event: &Event, events: u64) {
         let now_ns = monotonic_ns();
         let of_kind = self.kinds.entry(event.kind).or_default();
-        of_kind.events += 1;
+        of_kind.events += events;
         of_kind.lost += event.lost.unwrap_or(0);
         of_kind.until_elapsed_ns = event.until_elapsed_ns.unwrap_or(event.elapsed_ns);
         of_kind.endpoint = event.endpoint.clone().unwrap_or_default();
@@ -64,7 +75,10 @@ impl Unreported {
             Kind::ClockStep => {
                 tracing::warn!("{}{times}; the time since the session began goes on evenly", self.detail)
             }
-            Kind::Overflow | Kind::Stall | Kind::Failed => {
+            Kind::Rejected => {
+                tracing::warn!("{} messages that are no envelopes were stored as rejects", self.events);
+            }
+            Kind::Overflow | Kind::Stall | Kind::DiskFull | Kind::Moved | Kind::Deleted | Kind::Failed => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
             }

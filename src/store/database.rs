@@ -1,20 +1,17 @@
 //! Opening a database: for recording, which creates and locks it, or for reading.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rustix::fs::{FlockOperation, flock};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Passing, Result};
+use crate::store::files::{self, Fate, Identity};
 use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
-
-/// Captures are for their owner and group, never for everybody.
-const FILE_MODE: u32 = 0o640;
 
 /// The first SQLite without the WAL-reset bug: until 3.51.2, two connections could corrupt a database between them.
 const SQLITE_MIN_VERSION: i32 = 3_051_003;
@@ -22,9 +19,8 @@ const SQLITE_MIN_VERSION: i32 = 3_051_003;
 /// How long a statement waits for another program that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pages of write-ahead log after which a commit also moves them into the database: 64 MiB, so that this happens about
-/// once a second at the highest rates and hardly ever at usual ones.
-const CHECKPOINT_PAGES: i64 = 16_384;
+/// The write-ahead log is written over and over, and this much of it stays on the disk.
+const LOG_KEPT_BYTES: i64 = 64 << 20;
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +58,20 @@ impl FromStr for Durability {
 pub struct Database {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    /// Held while recording, released by the operating system however the process ends.
-    _lock: Option<File>,
+    held: Option<Held>,
+}
+
+/// What is held while recording.
+#[derive(Debug)]
+struct Held {
+    /// Released by the operating system however the process ends.
+    _lock: File,
+    identity: Identity,
 }
 
 impl Database {
-    /// Open `path` for recording. It is created if it does not exist; a second recorder is refused.
+    /// Open `path` for recording, or the first of its successors that is not suspect. It is created if it does not
+    /// exist; a second recorder is refused.
     ///
     /// # Errors
     /// When the file cannot be created, locked or written, or belongs to another program or a newer version.
@@ -80,19 +84,40 @@ impl Database {
                 "create it, or choose another place with --database",
             ));
         }
-        refuse_other_files(path)?;
-        let path = &true_path(path).map_err(|cause| refuse(cause.to_string(), "check who may read that directory"))?;
-        let lock = lock(path)?;
-        create_private(path).map_err(|cause| refuse(cause.to_string(), "check who may write there"))?;
+        files::refuse_other_files(path)?;
+        let asked_for =
+            files::true_path(path).map_err(|cause| refuse(cause.to_string(), "check who may read that directory"))?;
+        let path = &files::unsuspected(&asked_for);
+        if let Some(why) = files::suspicion(&asked_for) {
+            tracing::warn!("{} is suspect: {why}; recording into {}", asked_for.display(), path.display());
+        }
+        files::refuse_other_files(path)?;
+        let lock = files::lock(path)?;
+        let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
+        files::create_private(path).map_err(not_written)?;
+        let identity = Identity::of(path).map_err(not_written)?;
         let mut connection = open(path)?;
         let kind = checked_kind(&connection, path)?;
         let failed =
             |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
-        set_up(&connection, durability).map_err(failed)?;
+        set_up(&connection, kind, durability).map_err(failed)?;
         if kind != Kind::Ours(NEWEST_SCHEMA) {
             schema::migrate(&mut connection).map_err(failed)?;
         }
-        Ok(Self { connection, path: path.to_owned(), _lock: Some(lock) })
+        Ok(Self { connection, path: path.to_owned(), held: Some(Held { _lock: lock, identity }) })
+    }
+
+    /// Open the next file for a recording that cannot go on in `path` or in those after it.
+    ///
+    /// # Errors
+    /// As [`Database::for_recording`]; then no file is left behind.
+    pub(super) fn successor_of(path: &Path, durability: Durability) -> Result<Self> {
+        let next = files::successor(path).ok_or_else(|| Error::OpenDatabase {
+            path: path.to_owned(),
+            cause: "it has too many successors".to_owned(),
+            hint: "check the disk's health",
+        })?;
+        Self::for_recording(&next, durability).inspect_err(|_| files::remove(&next))
     }
 
     /// Open `path` for reading, also while it is being recorded.
@@ -104,8 +129,12 @@ impl Database {
         if !path.exists() {
             return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
         }
-        refuse_other_files(path)?;
-        let path = &true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
+        files::refuse_other_files(path)?;
+        let path =
+            &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
+        if let Some(why) = files::suspicion(path) {
+            tracing::warn!("{} is suspect: {why}", path.display());
+        }
         let connection = open(path)?;
         if checked_kind(&connection, path)? == Kind::Empty {
             return Err(refuse("it has no tables", "record something into it first"));
@@ -114,73 +143,30 @@ impl Database {
         connection
             .pragma_update(None, "query_only", true)
             .map_err(|cause| refuse(&cause.to_string(), "check who may read there"))?;
-        Ok(Self { connection, path: path.to_owned(), _lock: None })
+        Ok(Self { connection, path: path.to_owned(), held: None })
+    }
+
+    /// What became of the file since it was opened for recording.
+    pub(super) fn fate(&self) -> Fate {
+        self.held.as_ref().map_or(Fate::There, |held| held.identity.fate(&self.path))
     }
 
     /// An error of this database.
     pub(super) fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
         let path = self.path.clone();
         move |cause| {
-            let (hint, may_pass) = match cause.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ("see which program holds it", true),
-                Some(ErrorCode::DiskFull) => ("make room on that disk", true),
-                _ => ("check whether it is damaged, and the disk's health", false),
+            let extended_code = cause.sqlite_error().map(|error| error.extended_code);
+            let (hint, passing) = match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    ("see which program holds it", Some(Passing::Locked))
+                }
+                Some(ErrorCode::DiskFull) => ("make room on that disk", Some(Passing::DiskFull)),
+                // The index of the write-ahead log could not grow, which is what a full disk looks like there.
+                _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => ("make room on that disk", Some(Passing::DiskFull)),
+                _ => ("check whether it is damaged, and the disk's health", None),
             };
-            Error::Database { operation, path, cause: cause.to_string(), hint, may_pass }
+            Error::Database { operation, path, cause: cause.to_string(), hint, passing }
         }
-    }
-}
-
-/// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
-/// a special one (`:memory:`). The file itself need not exist.
-fn true_path(path: &Path) -> io::Result<PathBuf> {
-    match (path.canonicalize(), path.file_name()) {
-        (Err(cause), Some(name)) if cause.kind() == io::ErrorKind::NotFound => {
-            Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).canonicalize()?.join(name))
-        }
-        (canonical, _) => canonical,
-    }
-}
-
-/// Opening a FIFO would wait for ever, and SQLite's own words for a directory are unclear.
-fn refuse_other_files(path: &Path) -> Result<()> {
-    match fs::metadata(path) {
-        Ok(there) if !there.is_file() => Err(Error::OpenDatabase {
-            path: path.to_owned(),
-            cause: "it is no regular file".to_owned(),
-            hint: "choose another path with --database",
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Lock out a second recorder through a file beside the database. The database itself must not be opened and closed
-/// for this: SQLite's own locks on it would be dropped.
-fn lock(path: &Path) -> Result<File> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push("-lock");
-    let refuse = |cause: io::Error| Error::OpenDatabase {
-        path: path.to_owned(),
-        cause: cause.to_string(),
-        hint: "check who may write there",
-    };
-    let file =
-        File::options().write(true).create(true).truncate(false).mode(FILE_MODE).open(lock_path).map_err(refuse)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::OpenDatabase {
-            path: path.to_owned(),
-            cause: "another recorder is writing to it".to_owned(),
-            hint: "stop that one, or choose another file with --database",
-        }),
-        Err(cause) => Err(refuse(cause.into())),
-    }
-}
-
-fn create_private(path: &Path) -> io::Result<()> {
-    match File::options().write(true).create_new(true).mode(FILE_MODE).open(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
-        _ => Ok(()),
     }
 }
 
@@ -224,8 +210,15 @@ fn checked_kind(connection: &Connection, path: &Path) -> Result<Kind> {
     }
 }
 
-fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqlite::Result<()> {
+    if kind == Kind::Empty {
+        // So that the room of deleted sessions can be given back in small steps. Only an empty database takes it.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", durability.name())?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+    // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that was long once is cut when it begins anew.
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)
 }

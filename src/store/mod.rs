@@ -1,15 +1,23 @@
 //! The only place that knows SQLite: captures on disk.
 
+mod beginning;
 mod database;
+mod files;
 mod insertion;
+mod pruning;
 mod reader;
 mod recording;
 mod schema;
 mod sessions;
+mod space;
+mod succession;
 mod verify;
 
+pub use beginning::{EndReason, SessionStart};
 pub use database::{Database, Durability};
+pub use pruning::Room;
 pub use reader::Reader;
-pub use recording::{EndReason, Recording, SessionStart};
+pub use recording::{Chapter, Ended, Recording};
 pub use sessions::Session;
+pub use space::{Limits, Space};
 pub use verify::Damage;

@@ -77,7 +77,7 @@ impl Reader {
                 path: self.database.path.clone(),
                 cause: format!("messages {} to {} of the session are not there", self.first_id, self.last_id),
                 hint: "somebody deleted them, or the database is damaged",
-                may_pass: false,
+                passing: None,
             });
         }
         Ok(())

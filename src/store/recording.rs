@@ -1,83 +1,71 @@
 //! Writing a session: one transaction per batch, all or nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use serde_json::json;
+use rusqlite::{TransactionBehavior, params};
 
 use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
-use crate::clock::unix_ns;
-use crate::envelope::Wanted;
+use crate::clock::{NS_PER_S, unix_ns};
 use crate::error::Result;
-use crate::event::Event;
-use crate::store::insertion::{Insertion, insert_event};
-use crate::store::{Database, Durability};
+use crate::event::{Event, Kind};
+use crate::store::beginning::{self, EndReason, Inherited, SessionStart};
+use crate::store::insertion::{Insertion, Rejects};
+use crate::store::{Database, Limits};
 use crate::tally::Tally;
 
 /// Topics whose ids are remembered. Beyond that, as when every topic is recorded and each message has its own, the
 /// memory is emptied and the table is asked again.
 const TOPICS_MAX_REMEMBERED: usize = 4096;
 
-/// Why a session ended.
+/// Rejects of this time share an entry in the ledger, so that a flood of them is no flood of entries.
+const REJECTS_SHARE_NS: i64 = 60 * NS_PER_S;
+
+/// Sessions of one run in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// The file.
+    pub path: PathBuf,
+    /// The first session of the run in it.
+    pub first_session_id: i64,
+    /// The last one.
+    pub last_session_id: i64,
+}
+
+/// What is known at the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// On request.
-    Stopped,
-    /// `--count` or `--duration` was reached.
-    Limit,
-    /// The recording goes on in the next session.
-    Split,
-    /// Something failed.
-    Failed,
-}
-
-impl EndReason {
-    /// The name in the database.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::Limit => "limit",
-            Self::Split => "split",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// What is known about a session when it begins.
-#[derive(Clone, Debug)]
-pub struct SessionStart {
-    /// A name for people.
-    pub label: Option<String>,
-    /// A remark.
-    pub note: Option<String>,
-    /// When it begins.
-    pub started_unix_ns: i64,
-    /// What is connected to.
-    pub endpoints: Vec<String>,
-    /// What is asked for.
-    pub wanted: Wanted,
-    /// The machine.
-    pub host: String,
-    /// Which start of the machine.
-    pub boot_id: String,
-    /// What a commit survives.
-    pub durability: Durability,
+pub struct Ended {
+    /// Times when a link was down and came up again, so that packets may have been missed.
+    pub gaps: u64,
+    /// Files that the run had to leave, so that what is in them may not be whole.
+    pub files_in_doubt: u64,
 }
 
 /// A session that is being written. What these fields say is what the last commit made true.
 #[derive(Debug)]
 pub struct Recording {
-    database: Database,
-    about: SessionStart,
-    /// The first session of this run.
-    first_session_id: i64,
-    session_id: i64,
+    pub(super) database: Database,
+    pub(super) limits: Limits,
+    pub(super) about: SessionStart,
+    /// The file that the run began with.
+    pub(super) first_path: PathBuf,
+    /// What of this run is in other files.
+    pub(super) chapters: Vec<Chapter>,
+    pub(super) files_in_doubt: u64,
+    /// The first session of this run in this file.
+    pub(super) first_session_id: i64,
+    pub(super) session_id: i64,
     first_id: i64,
     next_id: i64,
     digest: Digest,
     topics: HashMap<Vec<u8>, i64>,
-    tally: Tally,
+    /// Links that are down, by endpoint.
+    pub(super) links_down: BTreeMap<String, Event>,
+    gaps: u64,
+    /// The entry of the rejects that came last.
+    rejects: Option<Rejects>,
+    pub(super) tally: Tally,
     /// The totals of the sessions of this run that are over.
     past: Tally,
     given_up: Option<Event>,
@@ -88,18 +76,26 @@ impl Recording {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn start(mut database: Database, about: SessionStart) -> Result<Self> {
-        let (session_id, first_id) =
-            start_session(&mut database.connection, &about).map_err(database.failed("begin a session"))?;
+    pub fn start(mut database: Database, about: SessionStart, limits: Limits) -> Result<Self> {
+        let inherited = Inherited { links_down: &BTreeMap::new(), moved: None };
+        let (session_id, first_id) = beginning::start_session(&mut database.connection, &about, inherited)
+            .map_err(database.failed("begin a session"))?;
         Ok(Self {
+            first_path: database.path.clone(),
             database,
+            limits,
             about,
+            chapters: Vec::new(),
+            files_in_doubt: 0,
             first_session_id: session_id,
             session_id,
             first_id,
             next_id: first_id,
             digest: FIRST_DIGEST,
             topics: HashMap::new(),
+            links_down: BTreeMap::new(),
+            gaps: 0,
+            rejects: None,
             tally: Tally::default(),
             past: Tally::default(),
             given_up: None,
@@ -114,18 +110,41 @@ impl Recording {
     pub fn split(&mut self, started_unix_ns: i64) -> Result<()> {
         self.about.started_unix_ns = started_unix_ns;
         let failed = self.database.failed("begin the next session");
-        let (session_id, first_id) =
-            next_session(&mut self.database.connection, self.session_id, &self.about).map_err(failed)?;
-        (self.session_id, self.first_id, self.next_id) = (session_id, first_id, first_id);
-        self.digest = FIRST_DIGEST;
-        self.past = self.past.plus(self.tally);
-        self.tally = Tally::default();
+        let inherited = Inherited { links_down: &self.links_down, moved: None };
+        let started = beginning::next_session(&mut self.database.connection, self.session_id, &self.about, inherited)
+            .map_err(failed)?;
+        self.begin(started);
         Ok(())
     }
 
-    /// The number of the session, and of the first one of this run.
-    pub fn session_ids(&self) -> (i64, i64) {
-        (self.first_session_id, self.session_id)
+    /// From here on another session is written.
+    pub(super) fn begin(&mut self, (session_id, first_id): (i64, i64)) {
+        (self.session_id, self.first_id, self.next_id) = (session_id, first_id, first_id);
+        self.digest = FIRST_DIGEST;
+        self.rejects = None;
+        self.past = self.past.plus(self.tally);
+        self.tally = Tally::default();
+        self.topics.clear();
+    }
+
+    /// The number of the session.
+    pub fn session_id(&self) -> i64 {
+        self.session_id
+    }
+
+    /// The file that is written.
+    pub fn path(&self) -> &Path {
+        &self.database.path
+    }
+
+    /// What this run has written, file by file.
+    pub fn chapters(&self) -> Vec<Chapter> {
+        let last = Chapter {
+            path: self.database.path.clone(),
+            first_session_id: self.first_session_id,
+            last_session_id: self.session_id,
+        };
+        self.chapters.iter().cloned().chain([last]).collect()
     }
 
     /// The number in the session, from 0, that the next message gets.
@@ -138,21 +157,23 @@ impl Recording {
         self.past.plus(self.tally)
     }
 
-    /// Write a batch in one transaction, together with the event of a stall that has just ended. After an error nothing
-    /// of it is written, and it can be given again.
+    /// Write a batch in one transaction, together with an event that has just ended. After an error nothing of it is
+    /// written, and it can be given again.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn commit(&mut self, batch: &Batch, stall: Option<&Event>) -> Result<()> {
+    pub fn commit(&mut self, batch: &Batch, ended: Option<&Event>) -> Result<()> {
         if self.topics.len() > TOPICS_MAX_REMEMBERED {
             self.topics.clear();
         }
         let digest = batch.digest(&self.digest, self.next_id);
-        match self.write(batch, stall, &digest) {
-            Ok(tally) => {
+        match self.write(batch, ended, &digest) {
+            Ok((tally, rejects)) => {
                 self.next_id += batch.len() as i64;
                 self.digest = digest;
                 self.tally = tally;
+                self.rejects = rejects;
+                batch.events().iter().for_each(|event| self.follow_link(event));
                 Ok(())
             }
             Err(cause) => {
@@ -163,11 +184,26 @@ impl Recording {
         }
     }
 
-    fn write(&mut self, batch: &Batch, stall: Option<&Event>, digest: &Digest) -> rusqlite::Result<Tally> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        ended: Option<&Event>,
+        digest: &Digest,
+    ) -> rusqlite::Result<(Tally, Option<Rejects>)> {
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut rows = Insertion { transaction: &transaction, session_id: self.session_id, topics: &mut self.topics };
-        let tally = rows.insert(batch, stall, &self.about.wanted, self.next_id, self.tally)?;
         let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
+        let (first_ns, last_ns) = (elapsed_ns(batch.messages().next()), elapsed_ns(batch.last()));
+        let is_over =
+            |rejects: &Rejects| first_ns.is_some_and(|first_ns| first_ns - rejects.elapsed_ns > REJECTS_SHARE_NS);
+        let mut rows = Insertion {
+            transaction: &transaction,
+            session_id: self.session_id,
+            topics: &mut self.topics,
+            tally: self.tally,
+            rejects: self.rejects.clone().filter(|rejects| !is_over(rejects)),
+        };
+        rows.insert(batch, ended, &self.about.wanted, self.next_id)?;
+        let (tally, rejects) = (rows.tally, rows.rejects);
         let last_id = self.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
             transaction
@@ -185,15 +221,45 @@ impl Recording {
             .execute(params![
                 self.session_id,
                 last_id,
-                elapsed_ns(batch.messages().next()),
-                elapsed_ns(batch.last()),
+                first_ns,
+                last_ns,
                 tally.packets as i64,
                 tally.rejected as i64,
                 tally.lost as i64,
                 tally.bytes as i64,
             ])?;
         transaction.commit()?;
-        Ok(tally)
+        Ok((tally, rejects))
+    }
+
+    fn follow_link(&mut self, event: &Event) {
+        let Some(endpoint) = &event.endpoint else { return };
+        match event.kind {
+            Kind::Disconnected => drop(self.links_down.insert(endpoint.clone(), event.clone())),
+            Kind::Connected => self.gaps += u64::from(self.links_down.remove(endpoint).is_some()),
+            _ => {}
+        }
+    }
+
+    /// Move the write-ahead log into the database when it has grown long. A reader that holds on to an old state of the
+    /// database makes it wait.
+    ///
+    /// # Errors
+    /// When the disk fails: nothing is lost by that, but the file is not to be relied on any more.
+    pub fn checkpoint(&self) -> Result<()> {
+        let checkpoint = |mode: &str| -> rusqlite::Result<i64> {
+            self.database
+                .connection
+                .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
+                .query_row([], |row| row.get(1))
+        };
+        let run = || -> rusqlite::Result<()> {
+            if checkpoint("NOOP")? >= self.limits.log_max_pages() {
+                checkpoint("PASSIVE")?;
+            }
+            Ok(())
+        };
+        run().map_err(self.database.failed("checkpoint"))
     }
 
     /// Count messages that can no more be stored, together with the event that says why. They are in the totals that
@@ -203,28 +269,14 @@ impl Recording {
         self.given_up = Some(event);
     }
 
-    /// End the session, move the write-ahead log into the database and close it. Gives the number of gaps: times when a
-    /// link was down and came up again, so that packets may have been missed.
+    /// End the session, move the write-ahead log into the database and close it.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn end(self, reason: EndReason) -> Result<u64> {
+    pub fn end(self, reason: EndReason) -> Result<Ended> {
         let connection = &self.database.connection;
-        connection
-            .execute(
-                "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
-                params![self.session_id, unix_ns(), reason.name(), self.tally.lost as i64],
-            )
-            .and_then(|_| self.given_up.iter().try_for_each(|event| insert_event(connection, self.session_id, event)))
+        beginning::end_session(connection, self.session_id, reason, self.tally.lost, self.given_up.as_ref())
             .map_err(self.database.failed("end the session"))?;
-        let gaps: i64 = connection
-            .query_row(
-                "SELECT count(*) FROM events WHERE session_id >= ?1 AND kind = 'disconnected' \
-                 AND until_elapsed_ns IS NOT NULL",
-                [self.first_session_id],
-                |row| row.get(0),
-            )
-            .map_err(self.database.failed("read the ledger"))?;
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(self.database.failed("checkpoint"))?;
@@ -234,64 +286,6 @@ impl Recording {
         let _ = connection.pragma_update(None, "journal_mode", "DELETE");
         let failed = self.database.failed("close");
         self.database.connection.close().map_err(|(_, cause)| failed(cause))?;
-        Ok(gaps.unsigned_abs())
+        Ok(Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt })
     }
-}
-
-fn start_session(connection: &mut Connection, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
-    // has any.
-    transaction.execute(
-        "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
-             (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
-             started_unix_ns) \
-         WHERE ended_unix_ns IS NULL",
-        [],
-    )?;
-    let started = insert_session(&transaction, about)?;
-    transaction.commit()?;
-    Ok(started)
-}
-
-/// End one session as `split` and begin the next. A link that is down now is down in the next one too.
-fn next_session(connection: &mut Connection, old_id: i64, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute(
-        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
-        params![old_id, about.started_unix_ns, EndReason::Split.name()],
-    )?;
-    let started = insert_session(&transaction, about)?;
-    transaction.execute(
-        "INSERT INTO events (session_id, unix_ns, elapsed_ns, kind, endpoint, lost, detail) \
-         SELECT ?2, ?3, 0, kind, endpoint, lost, 'down since the session before' FROM events \
-         WHERE session_id = ?1 AND kind = 'disconnected' AND until_elapsed_ns IS NULL",
-        params![old_id, started.0, about.started_unix_ns],
-    )?;
-    transaction.commit()?;
-    Ok(started)
-}
-
-/// Insert a session after all that there are. Gives its id and the id of its first message.
-fn insert_session(transaction: &Transaction<'_>, about: &SessionStart) -> rusqlite::Result<(i64, i64)> {
-    let first_id: i64 =
-        transaction.query_row("SELECT coalesce(max(last_id), 0) + 1 FROM sessions", [], |row| row.get(0))?;
-    transaction.execute(
-        "INSERT INTO sessions (label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
-         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            about.label,
-            about.note,
-            about.started_unix_ns,
-            json!(about.endpoints).to_string(),
-            json!(about.wanted.names()).to_string(),
-            about.host,
-            about.boot_id,
-            env!("CARGO_PKG_VERSION"),
-            about.durability.name(),
-            first_id,
-            first_id - 1,
-        ],
-    )?;
-    Ok((transaction.last_insert_rowid(), first_id))
 }

@@ -1,0 +1,165 @@
+//! How a session begins, and how the one before it ends.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use serde_json::json;
+
+use crate::clock::unix_ns;
+use crate::envelope::Wanted;
+use crate::event::{Event, Kind};
+use crate::store::Durability;
+use crate::store::insertion::insert_event;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// On request.
+    Stopped,
+    /// `--count` or `--duration` was reached.
+    Limit,
+    /// The recording goes on in the next session.
+    Split,
+    /// There was no room left within the limits.
+    DiskFull,
+    /// Something failed.
+    Failed,
+}
+
+impl EndReason {
+    /// The name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Limit => "limit",
+            Self::Split => "split",
+            Self::DiskFull => "disk-full",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known about a session when it begins.
+#[derive(Clone, Debug)]
+pub struct SessionStart {
+    /// A name for people.
+    pub label: Option<String>,
+    /// A remark.
+    pub note: Option<String>,
+    /// When it begins.
+    pub started_unix_ns: i64,
+    /// What is connected to.
+    pub endpoints: Vec<String>,
+    /// What is asked for.
+    pub wanted: Wanted,
+    /// The machine.
+    pub host: String,
+    /// Which start of the machine.
+    pub boot_id: String,
+    /// What a commit survives.
+    pub durability: Durability,
+}
+
+/// What a session begins with in its ledger.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inherited<'a> {
+    /// The links that are down, by endpoint. They are down in this session too.
+    pub links_down: &'a BTreeMap<String, Event>,
+    /// Why the recording goes on here, if it began in another file.
+    pub moved: Option<&'a Event>,
+}
+
+/// Begin a session. Those that a crash left open are closed first, as `interrupted`. Gives its id, and the id of its
+/// first message.
+pub(super) fn start_session(
+    connection: &mut Connection,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<(i64, i64)> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
+    // has any.
+    transaction.execute(
+        "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
+             (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
+             started_unix_ns) \
+         WHERE ended_unix_ns IS NULL",
+        [],
+    )?;
+    let started = insert_session(&transaction, about, inherited)?;
+    transaction.commit()?;
+    Ok(started)
+}
+
+/// End one session as `split` and begin the next.
+pub(super) fn next_session(
+    connection: &mut Connection,
+    old_id: i64,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<(i64, i64)> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute(
+        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
+        params![old_id, about.started_unix_ns, EndReason::Split.name()],
+    )?;
+    let started = insert_session(&transaction, about, inherited)?;
+    transaction.commit()?;
+    Ok(started)
+}
+
+/// Insert a session after all that there are. Gives its id and the id of its first message.
+fn insert_session(
+    transaction: &Transaction<'_>,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<(i64, i64)> {
+    let first_id: i64 =
+        transaction.query_row("SELECT coalesce(max(last_id), 0) + 1 FROM sessions", [], |row| row.get(0))?;
+    transaction.execute(
+        "INSERT INTO sessions (label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
+         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            about.label,
+            about.note,
+            about.started_unix_ns,
+            json!(about.endpoints).to_string(),
+            json!(about.wanted.names()).to_string(),
+            about.host,
+            about.boot_id,
+            env!("CARGO_PKG_VERSION"),
+            about.durability.name(),
+            first_id,
+            first_id - 1,
+        ],
+    )?;
+    let session_id = transaction.last_insert_rowid();
+    if let Some(event) = inherited.moved {
+        insert_event(transaction, session_id, event)?;
+    }
+    for link in inherited.links_down.values() {
+        let detail = Some("down since the session before".to_owned());
+        let down = Event { detail, ..Event::at(about.started_unix_ns, 0, Kind::Disconnected, link.lost) };
+        insert_event(transaction, session_id, &Event { endpoint: link.endpoint.clone(), ..down })?;
+    }
+    Ok((session_id, first_id))
+}
+
+/// End a session.
+pub(super) fn end_session(
+    connection: &Connection,
+    session_id: i64,
+    reason: EndReason,
+    lost: u64,
+    last_event: Option<&Event>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute(
+        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
+        params![session_id, unix_ns(), reason.name(), lost as i64],
+    )?;
+    if let Some(event) = last_event {
+        insert_event(&transaction, session_id, event)?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,204 @@
+//! The files of a database: their names, their lock, and whether they are still those that were opened.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FlockOperation, Mode, OFlags, Stat, flock, fstat, open, stat};
+
+use crate::error::{Error, Result};
+
+/// Captures are for their owner and group, never for everybody.
+const FILE_MODE: u32 = 0o640;
+
+/// Files that a recording may go on in, one after the other. Each one stands for a disk error that somebody should see.
+const NUMBER_MAX: u32 = 9_999;
+
+/// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
+/// a special one (`:memory:`). The file itself need not exist.
+pub(super) fn true_path(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.file_name()) {
+        (Err(cause), Some(name)) if cause.kind() == io::ErrorKind::NotFound => {
+            Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).canonicalize()?.join(name))
+        }
+        (canonical, _) => canonical,
+    }
+}
+
+/// Opening a FIFO would wait for ever, and SQLite's own words for a directory are unclear.
+pub(super) fn refuse_other_files(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(Error::OpenDatabase {
+            path: path.to_owned(),
+            cause: "it is no regular file".to_owned(),
+            hint: "choose another path with --database",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Lock out a second recorder through a file beside the database. The database itself must not be opened and closed
+/// for this: SQLite's own locks on it would be dropped.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let refuse = |cause: io::Error| Error::OpenDatabase {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+        hint: "check who may write there",
+    };
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(beside(path, "-lock"))
+        .map_err(refuse)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::OpenDatabase {
+            path: path.to_owned(),
+            cause: "another recorder is writing to it".to_owned(),
+            hint: "stop that one, or choose another file with --database",
+        }),
+        Err(cause) => Err(refuse(cause.into())),
+    }
+}
+
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    match File::options().write(true).create_new(true).mode(FILE_MODE).open(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+/// The file beside a database that has this ending behind its name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// `captures.db` and 2: `captures.2.db`.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// The file to go on in when `path` cannot be written any more: the first number that is free.
+pub(super) fn successor(path: &Path) -> Option<PathBuf> {
+    (1..=NUMBER_MAX).map(|number| numbered(path, number)).find(|path| !path.exists() && suspicion(path).is_none())
+}
+
+/// The file that is recorded into when `path` is asked for: itself, or the first of its successors that no disk error
+/// has made suspect.
+pub(super) fn unsuspected(path: &Path) -> PathBuf {
+    let successors = (1..=NUMBER_MAX).map(|number| numbered(path, number));
+    std::iter::once(path.to_owned()).chain(successors).find(|path| suspicion(path).is_none()).unwrap_or(path.to_owned())
+}
+
+/// Remove a database that was made in vain.
+pub(super) fn remove(path: &Path) {
+    for ending in ["", "-wal", "-shm", "-journal", "-lock"] {
+        // What is left over is empty, and does no harm.
+        let _ = fs::remove_file(beside(path, ending));
+    }
+}
+
+/// Why a database is suspect, if it is: a file beside it says so.
+pub(super) fn suspicion(path: &Path) -> Option<String> {
+    match fs::read_to_string(beside(path, "-suspect")) {
+        Ok(text) => Some(text.lines().next().unwrap_or_default().to_owned()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) => Some(cause.to_string()),
+    }
+}
+
+/// Mark a database as suspect, in a file beside it: after a disk error nobody knows what of it is on the disk, and
+/// writing into it would not help.
+pub(super) fn mark_suspect(path: &Path, why: &str) -> io::Result<()> {
+    let mark = beside(path, "-suspect");
+    fs::write(&mark, format!("{why}\n"))?;
+    File::open(&mark)?.sync_all()
+}
+
+/// What became of a file under the name by which it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is where it was.
+    There,
+    /// It goes by another name now.
+    Renamed,
+    /// It has no name any more, and is gone once it is closed.
+    Deleted,
+}
+
+/// A file that is held so that it can be recognised, without being opened: SQLite's locks would be dropped when such a
+/// second descriptor is closed.
+#[derive(Debug)]
+pub(super) struct Identity {
+    held: OwnedFd,
+}
+
+impl Identity {
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { held: open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())? })
+    }
+
+    /// What became of it.
+    pub fn fate(&self, path: &Path) -> Fate {
+        let Ok(held) = fstat(&self.held) else { return Fate::There };
+        let same = |there: Stat| there.st_dev == held.st_dev && there.st_ino == held.st_ino;
+        match stat(path) {
+            Ok(there) if same(there) => Fate::There,
+            // A directory that cannot be read now does not mean that the file is gone.
+            Err(cause) if !matches!(cause, rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Fate::There,
+            _ if held.st_nlink == 0 => Fate::Deleted,
+            _ => Fate::Renamed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn successors_are_numbered_before_the_ending() {
+        assert_eq!(numbered(Path::new("/a.b/captures.db"), 2), Path::new("/a.b/captures.2.db"));
+        assert_eq!(numbered(Path::new("/a.b/captures"), 10), Path::new("/a.b/captures.10"));
+    }
+
+    #[test]
+    fn a_file_is_recognised_by_what_it_is_not_by_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&path, "").unwrap();
+        let identity = Identity::of(&path).unwrap();
+        assert_eq!(identity.fate(&path), Fate::There);
+        fs::rename(&path, &other).unwrap();
+        assert_eq!(identity.fate(&path), Fate::Renamed);
+        fs::write(&path, "").unwrap();
+        assert_eq!(identity.fate(&path), Fate::Renamed);
+        fs::remove_file(&other).unwrap();
+        assert_eq!(identity.fate(&path), Fate::Deleted);
+    }
+
+    #[test]
+    fn a_suspect_file_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c.db");
+        assert_eq!(unsuspected(&path), path);
+        mark_suspect(&path, "fsync failed").unwrap();
+        assert_eq!(suspicion(&path).unwrap(), "fsync failed");
+        assert_eq!(unsuspected(&path), directory.path().join("c.1.db"));
+        assert_eq!(successor(&path).unwrap(), directory.path().join("c.1.db"));
+        fs::write(directory.path().join("c.1.db"), "").unwrap();
+        assert_eq!(successor(&path).unwrap(), directory.path().join("c.2.db"));
+    }
+}

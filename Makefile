@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils libfaketime man-db mandoc python3 python3-zmq
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils libfaketime man-db mandoc mount python3 python3-zmq strace
 CARGO = cargo
 
 .PHONY: build demo test man

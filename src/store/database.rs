@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::ffi::{SQLITE_IOERR, SQLITE_IOERR_SHMSIZE};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, Passing, Result};
@@ -17,7 +17,7 @@ use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 const SQLITE_MIN_VERSION: i32 = 3_051_003;
 
 /// How long a statement waits for another program that holds the database.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is written over and over, and this much of it stays on the disk.
 const LOG_KEPT_BYTES: i64 = 64 << 20;
@@ -215,7 +215,14 @@ fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqli
         // So that the room of deleted sessions can be given back in small steps. Only an empty database takes it.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // When that fails it is not an error but the answer.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(SQLITE_IOERR),
+            Some(format!("it stays in journal mode {mode} instead of a write-ahead log")),
+        ));
+    }
     connection.pragma_update(None, "synchronous", durability.name())?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -1,11 +1,14 @@
 //! Making room: the oldest sessions are deleted in steps that are too small to hold a capture up.
 
+use std::time::Duration;
+
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::Result;
 use crate::event::Event;
 use crate::store::Recording;
+use crate::store::database::BUSY_TIMEOUT;
 use crate::store::insertion::insert_event;
 
 /// With less room than this, older sessions are deleted: two of the largest batches.
@@ -63,7 +66,12 @@ impl Recording {
         let mut pages = statement.query([])?;
         // Each row that is asked for is one page.
         while pages.next()?.is_some() {}
-        Ok(())
+        drop(pages);
+        // The file becomes shorter when the log is moved into it. Whoever reads now is not waited for.
+        connection.busy_timeout(Duration::ZERO)?;
+        let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        moved
     }
 
     /// Delete the rows of a deleted session, or else delete a session: without its row in `sessions`, the others belong

@@ -170,7 +170,10 @@ impl Recording {
         match self.write(batch, ended, &digest) {
             Ok((tally, rejects)) => {
                 self.next_id += batch.len() as i64;
-                self.digest = digest;
+                // A commit of events alone is no link of the chain: it has no row in `batches`.
+                if batch.len() > 0 {
+                    self.digest = digest;
+                }
                 self.tally = tally;
                 self.rejects = rejects;
                 batch.events().iter().for_each(|event| self.follow_link(event));

@@ -91,13 +91,14 @@ impl Database {
         let (file_bytes, reusable_bytes) = read().map_err(self.failed("see how large it is"))?;
         // Where the disk does not say, there is no limit to go by.
         let free_bytes = statvfs(&self.path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        // Pages that are only in the log so far will need room in the file.
-        let to_come_bytes = file_bytes.saturating_sub(fs::metadata(&self.path).map_or(0, |file| file.len()));
-        let below_free =
-            signed(free_bytes) - signed(limits.keep_free_bytes.unwrap_or(0)) - signed(to_come_bytes.min(free_bytes));
+        // What is only in the log so far will make the file longer, or shorter.
+        let to_come_bytes = signed(file_bytes) - fs::metadata(&self.path).map_or(0, |file| signed(file.len()));
+        let below_free = signed(free_bytes)
+            .saturating_sub(signed(limits.keep_free_bytes.unwrap_or(0)))
+            .saturating_sub(to_come_bytes);
         let below_use = limits.max_use_bytes.map_or(i64::MAX, |most_bytes| {
             let log_bytes = limits.log_max_pages() * PAGE_BYTES as i64 + LOG_EXCESS_BYTES;
-            signed(most_bytes) - signed(file_bytes) - log_bytes
+            signed(most_bytes).saturating_sub(signed(file_bytes)).saturating_sub(log_bytes)
         });
         Ok(Pages { file_bytes, reusable_bytes, growable_bytes: below_free.min(below_use) })
     }

@@ -11,7 +11,9 @@
 mod support;
 
 mod device;
+mod disk;
 mod errors;
+mod faults;
 mod links;
 mod man;
 mod peers;
@@ -21,5 +23,6 @@ mod record;
 mod replay;
 mod session;
 mod split;
+mod status;
 mod tidy;
 mod verify;

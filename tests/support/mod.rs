@@ -185,8 +185,12 @@ pub struct Daemon {
 impl Daemon {
     /// Wait until it tells the service manager this, such as `READY=1`. Gives the whole message.
     pub fn wait_until_told(&self, wanted: &str) -> String {
+        self.wait_until(wanted, |line| line == wanted)
+    }
+
+    fn wait_until(&self, wanted: &str, is_it: impl Fn(&str) -> bool) -> String {
         let socket = self.notifications.as_ref().expect("a program that was started with `start`");
-        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let pidfd = pidfd_open(self.pid_handle(), PidfdFlags::empty()).unwrap();
         loop {
             let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
             let ready = poll(&mut fds, Some(&patience())).unwrap();
@@ -196,13 +200,23 @@ impl Daemon {
             let mut buffer = [0; 4096];
             let length = socket.recv(&mut buffer).unwrap();
             let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if message.lines().any(|line| line == wanted) {
+            if message.lines().any(&is_it) {
                 return message;
             }
         }
     }
 
-    fn pid(&self) -> Pid {
+    /// Wait until its status says this.
+    pub fn wait_until_status(&self, wanted: &str) -> String {
+        self.wait_until(wanted, |line| line.starts_with("STATUS=") && line.contains(wanted))
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    fn pid_handle(&self) -> Pid {
         Pid::from_child(self.child.as_ref().unwrap())
     }
 
@@ -213,12 +227,18 @@ impl Daemon {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
+        kill_process(self.pid_handle(), signal).unwrap();
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        let pidfd = pidfd_open(self.pid_handle(), PidfdFlags::empty()).unwrap();
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
     }
 
     /// Wait for its end.
     pub fn finish(mut self) -> Finished {
-        let pidfd = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let pidfd = pidfd_open(self.pid_handle(), PidfdFlags::empty()).unwrap();
         let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience())).unwrap();
         assert!(ended > 0, "did not end in time: {}", self.report());
         let status = self.child.take().unwrap().wait().unwrap();

@@ -1,0 +1,283 @@
+//! Disks that fill up, files that vanish: the recording goes on, and says what happened.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use fancyhwd::store::Database;
+
+use crate::support::{Bench, Daemon, eventually};
+
+/// A small disk of its own, gone when the test ends.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(bench: &Bench, size: &str) -> Self {
+        let path = bench.path("disk");
+        fs::create_dir(&path).unwrap();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status().unwrap();
+        assert!(mounted.success(), "this test mounts a small disk: it must run as root, also in a container");
+        Self(path)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let disk = rustix::fs::statvfs(&self.0).unwrap();
+        disk.f_bavail * disk.f_frsize
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn number(database: &Path, sql: &str) -> i64 {
+    Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn committed(database: &Path) -> i64 {
+    number(database, "SELECT coalesce(sum(packets), 0) FROM sessions")
+}
+
+/// Every session of a database agrees with its digests.
+fn assert_sound(database: &Path) {
+    let integrity: String =
+        Connection::open(database).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(integrity, "ok", "{}", database.display());
+    let database = Database::for_reading(database).unwrap();
+    for session in database.sessions().unwrap() {
+        assert_eq!(database.verify(&session).unwrap(), None, "session {}", session.id);
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_for_and_the_loss_is_exact() {
+    const SENT: i64 = 300_000;
+    let bench = Bench::new();
+    let disk = SmallDisk::mount(&bench, "2m");
+    let filler = disk.0.join("filler");
+    let endpoint = bench.endpoint("device");
+    let database = disk.0.join("c.db");
+    let line = format!("record --queue 1MiB --database {} --connect {endpoint}", database.display());
+    let recorder = bench.fancyhwd(&line).start();
+    fs::write(&filler, vec![0; disk.free_bytes() as usize - (400 << 10)]).unwrap();
+
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    bench.fancyhwd(&format!("{publish} --count {SENT} --bind {endpoint}")).run().success();
+    eventually("the full disk is reported", || recorder.log().contains("trying again each second"));
+    recorder.wait_until_status("degraded for");
+
+    // The disk grows: the filler alone would leave too little room for the write-ahead log and the database.
+    let began = Instant::now();
+    let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&disk.0).status().unwrap();
+    assert!(grown.success());
+    fs::remove_file(&filler).unwrap();
+    eventually("what was kept is written", || {
+        number(&database, "SELECT count(*) FROM events WHERE kind = 'disk-full'") > 0
+    });
+    println!("written again after {:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() < 10);
+    let finished = recorder.stop().code(3).says("disk-full up to");
+
+    let stored = committed(&database);
+    let lost = number(&database, "SELECT sum(lost) FROM events");
+    println!("stored {stored}, lost {lost}");
+    assert!(lost > 0, "the queue of 1 MiB cannot have kept everything");
+    assert_eq!(stored + lost, SENT);
+    assert_eq!(number(&database, "SELECT lost FROM sessions"), lost);
+    assert!(finished.stderr.contains(&format!(", {lost} lost, queue at most")), "{}", finished.stderr);
+    assert_sound(&database);
+    let shown = bench.fancyhwd(&format!("session show --database {}", database.display())).run().success().stdout;
+    assert!(shown.contains("disk-full, 0 lost") && shown.contains("overflow"), "{shown}");
+}
+
+/// A recorder of a device that sends 1,000 packets a second, with some of them committed in `c.db`.
+fn recording(bench: &Bench) -> (Daemon, Daemon) {
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let device = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
+    eventually("packets are committed", || committed(&bench.path("c.db")) > 0);
+    (device, recorder)
+}
+
+fn goes_on(bench: &Bench, file: &str) {
+    let path = bench.path(file);
+    eventually("the recording goes on in another file", || path.exists());
+    eventually("packets are committed there", || {
+        let sessions = "SELECT count(*) FROM sqlite_schema WHERE name = 'sessions'";
+        number(&path, sessions) == 1 && committed(&path) > 100
+    });
+}
+
+#[test]
+fn a_database_that_is_renamed_is_ended_and_followed_by_another_without_a_gap() {
+    let bench = Bench::new();
+    let (device, recorder) = recording(&bench);
+    fs::rename(bench.path("c.db"), bench.path("kept.db")).unwrap();
+    goes_on(&bench, "c.1.db");
+    recorder.stop().success().says("c.db was renamed or replaced").says("recorded session 1 of").says("c.1.db: ");
+    device.stop();
+    // The renamed file has all of its packets, without the log that stayed under the old name.
+    assert_sound(&bench.path("kept.db"));
+    assert_sound(&bench.path("c.1.db"));
+    assert_eq!(bench.sqlite3("kept.db", "SELECT end_reason FROM sessions"), "failed");
+    assert_eq!(bench.sqlite3("c.1.db", "SELECT end_reason FROM sessions"), "stopped");
+    for file in ["kept.db", "c.1.db"] {
+        assert_eq!(bench.sqlite3(file, "SELECT count(*) FROM events WHERE kind = 'moved' AND lost = 0"), "1");
+    }
+    // The times go on as if nothing had happened: 1 ms from the last packet here to the first there.
+    let last = number(&bench.path("kept.db"), "SELECT max(elapsed_ns) FROM packets");
+    let first = number(&bench.path("c.1.db"), "SELECT min(elapsed_ns) FROM packets");
+    assert!((1..500_000_000).contains(&(first - last)), "{} ns apart", first - last);
+    let started = "SELECT started_unix_ns FROM sessions";
+    assert_eq!(bench.sqlite3("kept.db", started), bench.sqlite3("c.1.db", started));
+    let payloads = |file: &str| -> Vec<Vec<u8>> {
+        let connection = Connection::open(bench.path(file)).unwrap();
+        let mut statement = connection.prepare("SELECT payload FROM packets ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let mut simulated = fancyhwd::device::Simulated::new(12345);
+    for (number, payload) in payloads("kept.db").into_iter().chain(payloads("c.1.db")).enumerate() {
+        let expected: Vec<i16> = (0..16).map(|_| simulated.rand() as i16).collect();
+        assert!(fancyhwd::envelope::samples(&payload).eq(expected), "packet {number} is missing or not in order");
+    }
+}
+
+#[test]
+fn a_database_that_is_deleted_is_noticed_and_the_loss_is_said() {
+    let bench = Bench::new();
+    let (device, recorder) = recording(&bench);
+    for file in ["c.db", "c.db-wal", "c.db-shm"] {
+        fs::remove_file(bench.path(file)).unwrap();
+    }
+    goes_on(&bench, "c.1.db");
+    recorder.stop().code(3).says("was deleted with all that was in it").says("1 files in doubt");
+    device.stop();
+    assert_sound(&bench.path("c.1.db"));
+    let events = "SELECT count(*) FROM events WHERE kind = 'moved' AND lost IS NULL AND detail LIKE '%deleted%'";
+    assert_eq!(bench.sqlite3("c.1.db", events), "1");
+    assert!(!bench.path("c.db").exists());
+}
+
+#[test]
+fn a_database_that_is_replaced_is_left_alone() {
+    let bench = Bench::new();
+    bench.fancyhwd("record --database other.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    let (device, recorder) = recording(&bench);
+    let other = fs::read(bench.path("other.db")).unwrap();
+    fs::rename(bench.path("other.db"), bench.path("c.db")).unwrap();
+    goes_on(&bench, "c.1.db");
+    recorder.signal(Signal::INT);
+    // What was in the replaced file has no name any more.
+    recorder.finish().code(3);
+    device.stop();
+    assert_eq!(fs::read(bench.path("c.db")).unwrap(), other);
+    assert_sound(&bench.path("c.1.db"));
+}
+
+#[test]
+fn a_suspect_database_is_not_recorded_into() {
+    let bench = Bench::new();
+    let record = "record --database c.db --duration 1ms --connect tcp://127.0.0.1:1";
+    bench.fancyhwd(record).run().success();
+    fs::write(bench.path("c.db-suspect"), "fsync failed\n").unwrap();
+    let before = fs::read(bench.path("c.db")).unwrap();
+    bench.fancyhwd(record).run().success().says("c.db is suspect: fsync failed; recording into").says("c.1.db");
+    bench.fancyhwd(record).run().success();
+    assert_eq!(fs::read(bench.path("c.db")).unwrap(), before);
+    assert_eq!(bench.sqlite3("c.1.db", "SELECT count(*) FROM sessions"), "2");
+    bench.fancyhwd("session list --database c.db").run().success().says("c.db is suspect: fsync failed");
+}
+
+fn size_of_files(bench: &Bench) -> u64 {
+    ["c.db", "c.db-wal", "c.db-shm"]
+        .iter()
+        .filter_map(|file| fs::metadata(bench.path(file)).ok())
+        .map(|file| file.len())
+        .sum()
+}
+
+#[test]
+fn the_oldest_sessions_are_deleted_to_stay_within_a_limit() {
+    const SENT: usize = 2_000_000;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let options = "--max-use 48MiB --split-every 4MiB --on-overflow block --durability normal";
+    let recorder =
+        bench.fancyhwd(&format!("record {options} --count {SENT} --database c.db --connect {endpoint}")).start();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    let device = bench.fancyhwd(&format!("{publish} --count {SENT} --bind {endpoint}")).spawn();
+    let mut most_bytes = 0;
+    eventually("all packets came", || {
+        most_bytes = most_bytes.max(size_of_files(&bench));
+        recorder.log().contains("recorded session")
+    });
+    device.finish().success();
+    recorder.finish().success().says("was deleted to make room").says(", 0 lost");
+    println!("at most {most_bytes} bytes on disk");
+    assert!(most_bytes <= 48 << 20);
+    assert_sound(&bench.path("c.db"));
+    let database = bench.path("c.db");
+    // What is left are the last sessions, whole and one after the other, and nothing of the others.
+    let sessions = number(&database, "SELECT count(*) FROM sessions");
+    let first = number(&database, "SELECT min(first_id) FROM sessions");
+    assert!(sessions > 2 && first > 1_000_000, "{sessions} sessions from id {first}");
+    assert_eq!(number(&database, "SELECT max(id) FROM packets"), SENT as i64);
+    assert_eq!(number(&database, "SELECT count(*) FROM packets"), SENT as i64 - first + 1);
+    for table in ["batches", "events"] {
+        let strays = format!("SELECT count(*) FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions)");
+        assert_eq!(number(&database, &strays), 0, "{table}");
+    }
+    assert!(number(&database, "SELECT count(*) FROM events WHERE kind = 'deleted' AND lost = 0") > 0);
+}
+
+#[test]
+fn a_limit_that_one_session_uses_up_ends_the_recording_with_its_reason() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    let device = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    bench
+        .fancyhwd(&format!("record --max-use 48MiB --database c.db --connect {endpoint}"))
+        .run()
+        .code(1)
+        .says("cannot go on recording into")
+        .says("used up by this session alone; give it more, or let --split-every")
+        .says(", 0 lost");
+    drop(device);
+    assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions"), "disk-full");
+    assert!(size_of_files(&bench) > 20 << 20);
+    assert_sound(&bench.path("c.db"));
+}
+
+#[test]
+fn the_oldest_sessions_are_deleted_to_keep_the_disk_free() {
+    let bench = Bench::new();
+    let disk = SmallDisk::mount(&bench, "100m");
+    let endpoint = bench.endpoint("device");
+    let database = disk.0.join("c.db");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 400000";
+    for _ in 0..2 {
+        let record = format!("record --count 400000 --database {} --connect {endpoint}", database.display());
+        let recorder = bench.fancyhwd(&record).start();
+        bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+        recorder.finish().success();
+    }
+    let size_bytes = fs::metadata(&database).unwrap().len();
+    // Somebody else takes room: the older session must go, and its room is given back.
+    let record = format!("record --keep-free 30MiB --database {} --connect {endpoint}", database.display());
+    let recorder = bench.fancyhwd(&record).start();
+    fs::write(disk.0.join("filler"), vec![0; disk.free_bytes() as usize - (25 << 20)]).unwrap();
+    eventually("there is room again", || disk.free_bytes() >= 30 << 20);
+    recorder.stop().success().says("session 1 of").says("was deleted to make room");
+    println!("{size_bytes} bytes before, {} after", fs::metadata(&database).unwrap().len());
+    assert_eq!(number(&database, "SELECT min(id) FROM sessions"), 2);
+    assert_eq!(committed(&database), 400_000);
+    assert_sound(&database);
+}

@@ -1,0 +1,99 @@
+//! What a recorder tells while it runs: to the service manager, on a terminal, in the ledger.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+
+use crate::support::{Bench, FANCYHWD, eventually};
+
+fn committed(bench: &Bench) -> i64 {
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    connection.query_row("SELECT packets + rejected FROM sessions", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn the_service_manager_is_told_what_is_going_on() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let device = bench
+        .fancyhwd(&format!("publish --rate 1000 --count 10 --wait-subscribers 1 --bind {endpoint}"))
+        .run()
+        .success();
+    drop(device);
+    let status = recorder.wait_until_status("session 1: 10 packets, ");
+    assert!(status.contains("/s, 320 B, queue 0.0 %, 0 lost, "), "{status}");
+    assert!(status.contains(" free") || status.contains("full in "), "{status}");
+    recorder.stop().code(0);
+}
+
+#[test]
+fn a_service_manager_that_does_not_read_holds_nothing_up() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    // Full before the recorder says anything but READY.
+    let socket = UnixDatagram::bind(bench.path("notify")).unwrap();
+    let recorder = bench
+        .fancyhwd(&format!("record --database c.db --connect {endpoint}"))
+        .env("NOTIFY_SOCKET", bench.path("notify"))
+        .spawn();
+    let mut ready = [0; 100];
+    assert!(socket.recv(&mut ready).unwrap() > 0);
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"full", bench.path("notify")).is_ok() {}
+    bench.fancyhwd(&format!("publish --rate 1000 --count 2000 --wait-subscribers 1 --bind {endpoint}")).run().success();
+    eventually("all packets are committed", || committed(&bench) == 2000);
+    recorder.stop().code(0);
+}
+
+#[test]
+fn on_a_terminal_the_last_line_is_alive_and_the_log_stands_above_it() {
+    let bench = Bench::new();
+    let line =
+        format!("{FANCYHWD} record --duration 2500ms --database {} --connect tcp://127.0.0.1:1", bench.text("c.db"));
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.matches("session 1: 0 packets, 0.0/s, 0 B, queue 0.0 %, 0 lost, ").count() >= 2, "{text}");
+    // The summary stands on a line of its own, and nothing is left below it.
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(last.contains("recorded session 1: 0 packets"), "{text}");
+
+    let quiet = bench.fancyhwd("record --duration 1500ms --database c.db --connect tcp://127.0.0.1:1").run().success();
+    assert!(!quiet.stderr.contains("queue 0.0 %, 0 lost, "), "{}", quiet.stderr);
+}
+
+#[test]
+fn a_flood_of_rejects_is_one_entry_in_the_ledger_and_few_lines_in_the_log() {
+    const REJECTS: usize = 50_000;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder =
+        bench.fancyhwd(&format!("record --topic * --database c.db --commit-every 10ms --connect {endpoint}")).start();
+    let context = zmq::Context::new();
+    let device = context.socket(zmq::XPUB).unwrap();
+    device.set_sndhwm(0).unwrap();
+    device.bind(&endpoint).unwrap();
+    device.recv_bytes(0).unwrap();
+    for _ in 0..REJECTS {
+        device.send("spaceless", 0).unwrap();
+    }
+    for _ in 0..3 {
+        device.send("t odd", 0).unwrap();
+    }
+    eventually("all are committed", || committed(&bench) == REJECTS as i64 + 3);
+    let finished = recorder.stop().code(0);
+    let events = "SELECT count(*), lost, until_elapsed_ns > elapsed_ns, detail FROM events WHERE kind = 'rejected'";
+    let detail = format!("{} stored as rejects, the first: no-space", REJECTS + 3);
+    assert_eq!(bench.sqlite3("c.db", events), format!("1|0|1|{detail}"));
+    let lines = finished.stderr.lines().filter(|line| line.contains("that are no envelopes")).count();
+    assert!((1..=10).contains(&lines), "{}", finished.stderr);
+    let shown = bench.fancyhwd("session show --database c.db").run().success().stdout;
+    assert!(shown.contains(&detail), "{shown}");
+}

@@ -171,7 +171,7 @@ impl Recording {
             Ok((tally, rejects)) => {
                 self.next_id += batch.len() as i64;
                 // A commit of events alone is no link of the chain: it has no row in `batches`.
-                if batch.len() > 0 {
+                if batch.last().is_some() {
                     self.digest = digest;
                 }
                 self.tally = tally;

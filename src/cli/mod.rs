@@ -1,5 +1,10 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod publish;
+mod record;
+mod replay;
+mod session;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -9,6 +14,11 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+
+pub use publish::PublishArguments;
+pub use record::RecordArguments;
+pub use replay::ReplayArguments;
+pub use session::{ListArguments, SessionArguments, SessionCommand, SessionOutput, ShowArguments};
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
 ///
@@ -78,184 +88,12 @@ pub struct SendArguments {
     pub on_full: String,
 }
 
-/// Options of `publish`.
-#[derive(Args, Debug)]
-pub struct PublishArguments {
-    /// Where to send, and to whom
-    #[command(flatten)]
-    pub send: SendArguments,
-    /// Topic of every packet: 1 to 255 bytes, no space
-    #[arg(long, value_name = "NAME", default_value = "fancyhw_data", env = "FANCYHWD_TOPIC", hide_env_values = true)]
-    pub topic: String,
-    /// What to publish: `simulated`, or raw little-endian int16 from `stream:PATH` or `stream:-` (standard input)
-    #[arg(long, value_name = "DEVICE", default_value = "simulated", env = "FANCYHWD_DEVICE", hide_env_values = true)]
-    pub device: String,
-    /// Seed of the simulated device, as for srand()
-    #[arg(long, value_name = "N", default_value_t = 12345, env = "FANCYHWD_SEED", hide_env_values = true)]
-    pub seed: u32,
-    /// Samples in a packet: 1 to 65536
-    #[arg(long, value_name = "N", default_value_t = 16, env = "FANCYHWD_PACKET_SIZE", hide_env_values = true)]
-    pub packet_size: u32,
-    /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]
-    #[arg(long, value_name = "DURATION", env = "FANCYHWD_INTERVAL", hide_env_values = true)]
-    pub interval: Option<String>,
-    /// Packets per second instead of an interval; `max` sends without a pause
-    #[arg(long, value_name = "HZ", env = "FANCYHWD_RATE", hide_env_values = true)]
-    pub rate: Option<String>,
-    /// Stop after so many packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), env = "FANCYHWD_COUNT", hide_env_values = true)]
-    pub count: Option<u64>,
-}
-
 /// Which database.
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
     /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]
     #[arg(long, value_name = "PATH", env = "FANCYHWD_DATABASE", hide_env_values = true)]
     pub database: Option<PathBuf>,
-}
-
-/// Options of `record`.
-#[derive(Args, Debug)]
-pub struct RecordArguments {
-    /// Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times
-    #[arg(
-        long,
-        value_name = "ENDPOINT",
-        default_value = "tcp://127.0.0.1:5555",
-        env = "FANCYHWD_CONNECT",
-        hide_env_values = true
-    )]
-    pub connect: Vec<String>,
-    /// Topic to record, exactly; `*` records every topic. May be given several times
-    #[arg(long, value_name = "NAME", default_value = "fancyhw_data", env = "FANCYHWD_TOPIC", hide_env_values = true)]
-    pub topic: Vec<String>,
-    /// Where to record
-    #[command(flatten)]
-    pub database: DatabaseArguments,
-    /// Name of the session
-    #[arg(long, value_name = "TEXT", env = "FANCYHWD_LABEL", hide_env_values = true)]
-    pub label: Option<String>,
-    /// Remark about the session
-    #[arg(long, value_name = "TEXT", env = "FANCYHWD_NOTE", hide_env_values = true)]
-    pub note: Option<String>,
-    /// Stop after so many packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), env = "FANCYHWD_COUNT", hide_env_values = true)]
-    pub count: Option<u64>,
-    /// Stop after this time, such as 90s or 1h30m
-    #[arg(long, value_name = "DURATION", env = "FANCYHWD_DURATION", hide_env_values = true)]
-    pub duration: Option<String>,
-    /// Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once
-    #[arg(long, value_name = "DURATION|SIZE", env = "FANCYHWD_SPLIT_EVERY", hide_env_values = true)]
-    pub split_every: Option<String>,
-    /// The most that the database may take, such as 20GB: the oldest finished sessions are deleted
-    #[arg(long, value_name = "SIZE", env = "FANCYHWD_MAX_USE", hide_env_values = true)]
-    pub max_use: Option<String>,
-    /// What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted
-    #[arg(long, value_name = "SIZE", env = "FANCYHWD_KEEP_FREE", hide_env_values = true)]
-    pub keep_free: Option<String>,
-    /// What a commit survives: `full` also a power cut, `normal` a crash of the program
-    #[arg(long, value_name = "LEVEL", default_value = "full", env = "FANCYHWD_DURABILITY", hide_env_values = true)]
-    pub durability: String,
-    /// The longest time until a packet is committed
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "100ms",
-        env = "FANCYHWD_COMMIT_EVERY",
-        hide_env_values = true
-    )]
-    pub commit_every: String,
-    /// Memory for packets that wait for the disk, such as 64MiB or 2GB
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "FANCYHWD_QUEUE", hide_env_values = true)]
-    pub queue: String,
-    /// The largest message that is received, such as 64KiB; a larger one breaks the link, which is mended
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", env = "FANCYHWD_MAX_MESSAGE", hide_env_values = true)]
-    pub max_message: String,
-    /// When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait
-    #[arg(long, value_name = "POLICY", default_value = "drop", env = "FANCYHWD_ON_OVERFLOW", hide_env_values = true)]
-    pub on_overflow: String,
-    /// Print each packet, decoded, once it is stored
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_PRINT", hide_env_values = true)]
-    pub print: bool,
-}
-
-/// Options of `replay`.
-#[derive(Args, Debug)]
-pub struct ReplayArguments {
-    /// Session to replay: an id, a label, or `latest` for the newest finished one
-    #[arg(value_name = "SESSION", default_value = "latest")]
-    pub session: String,
-    /// What to replay from
-    #[command(flatten)]
-    pub database: DatabaseArguments,
-    /// Where to send, and to whom
-    #[command(flatten)]
-    pub send: SendArguments,
-    /// Factor on the speed, such as 0.5 or 10; `max` sends without a pause
-    #[arg(long, value_name = "FACTOR", default_value = "1", env = "FANCYHWD_SPEED", hide_env_values = true)]
-    pub speed: String,
-    /// Replay again and again, or N times
-    #[arg(
-        long = "loop",
-        value_name = "N",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "forever",
-        default_value = "1",
-        hide_default_value = true,
-        env = "FANCYHWD_LOOP",
-        hide_env_values = true
-    )]
-    pub passes: String,
-}
-
-/// Options of `session`.
-#[derive(Args, Debug)]
-#[command(disable_help_subcommand = true)]
-pub struct SessionArguments {
-    /// What to do
-    #[command(subcommand)]
-    pub command: SessionCommand,
-}
-
-/// What can be done with sessions.
-#[derive(Debug, Subcommand)]
-pub enum SessionCommand {
-    /// List all sessions, oldest first
-    List(ListArguments),
-    /// Show all that is known about a session
-    Show(ShowArguments),
-}
-
-/// Options of `session list`.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Where to look
-    #[command(flatten)]
-    pub output: SessionOutput,
-}
-
-/// Options of `session show`.
-#[derive(Args, Debug)]
-pub struct ShowArguments {
-    /// Session to show: an id, a label, or `latest` for the newest finished one
-    #[arg(value_name = "SESSION", default_value = "latest")]
-    pub session: String,
-    /// Where to look
-    #[command(flatten)]
-    pub output: SessionOutput,
-}
-
-/// Options of every session command.
-#[derive(Args, Debug)]
-pub struct SessionOutput {
-    /// Where to look
-    #[command(flatten)]
-    pub database: DatabaseArguments,
-    /// Print JSON
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_JSON", hide_env_values = true)]
-    pub json: bool,
 }
 
 /// The definition, for manual pages and completions.

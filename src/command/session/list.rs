@@ -1,0 +1,56 @@
+//! `fancyhwd session list`.
+
+use crate::cli::ListArguments;
+use crate::command::session::open;
+use crate::command::session::text::{as_json, duration, end, iso_seconds, pretty, printable, rate, size};
+use crate::error::Result;
+use crate::store::Session;
+
+/// All sessions, oldest first.
+pub(super) fn run(typed: &ListArguments) -> Result<String> {
+    let sessions = open(&typed.output)?.sessions()?;
+    Ok(match typed.output.json {
+        true => pretty(&sessions.iter().map(as_json).collect()),
+        false => table(&sessions),
+    })
+}
+
+/// One line per session under a heading; numbers stand to the right.
+fn table(sessions: &[Session]) -> String {
+    if sessions.is_empty() {
+        return "no sessions\n".to_owned();
+    }
+    let heading = ["ID", "LABEL", "START", "DURATION", "PACKETS", "RATE", "LOST", "REJECTED", "END", "SIZE"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(sessions.iter().map(|session| {
+        [
+            session.id.to_string(),
+            printable(session.label.as_deref().unwrap_or("-")),
+            iso_seconds(session.started_unix_ns),
+            duration(session),
+            session.tally.packets.to_string(),
+            rate(session),
+            session.tally.lost.to_string(),
+            session.tally.rejected.to_string(),
+            end(session).to_owned(),
+            size(session),
+        ]
+    }));
+    let to_the_left = ["LABEL", "START", "END"];
+    let widths: Vec<usize> = (0..heading.len())
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for ((cell, &width), name) in row.iter().zip(&widths).zip(heading) {
+            let padded =
+                if to_the_left.contains(&name) { format!("{cell:<width$}") } else { format!("{cell:>width$}") };
+            line.push_str(&padded);
+            line.push_str("  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

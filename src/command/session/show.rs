@@ -1,0 +1,83 @@
+//! `fancyhwd session show`.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::cli::ShowArguments;
+use crate::command::session::open;
+use crate::command::session::text::{as_json, duration, end, iso, pretty, printable, rate, size};
+use crate::error::Result;
+use crate::store::Session;
+use crate::tally::seconds;
+
+/// All that is known about one session.
+pub(super) fn run(typed: &ShowArguments) -> Result<String> {
+    let database = open(&typed.output)?;
+    let session = database.find_session(&typed.session)?;
+    let ledger = database.ledger(session.id)?;
+    Ok(match typed.output.json {
+        true => {
+            let mut json = as_json(&session);
+            if let Some(fields) = json.as_object_mut() {
+                fields.insert("ledger".to_owned(), Value::Array(ledger));
+            }
+            pretty(&json)
+        }
+        false => card(&session) + &ledger_lines(&ledger),
+    })
+}
+
+/// All about one session, a line each.
+fn card(session: &Session) -> String {
+    let list =
+        |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+    let lines = [
+        ("session", session.id.to_string()),
+        ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
+        ("note", session.note.clone().unwrap_or_else(|| "-".to_owned())),
+        ("start", iso(session.started_unix_ns)),
+        ("end", session.ended_unix_ns.map_or_else(|| "-".to_owned(), iso)),
+        ("end reason", end(session).to_owned()),
+        ("duration", duration(session)),
+        ("packets", session.tally.packets.to_string()),
+        ("rate", rate(session)),
+        ("lost", session.tally.lost.to_string()),
+        ("rejected", session.tally.rejected.to_string()),
+        ("size", format!("{} ({} bytes of samples)", size(session), session.tally.bytes)),
+        ("ids", format!("{} to {}", session.first_id, session.last_id)),
+        ("endpoints", list(&session.endpoints)),
+        ("topics", list(&session.topics)),
+        ("host", session.host.clone()),
+        ("boot id", session.boot_id.clone()),
+        ("version", session.fancyhwd_version.clone()),
+        ("durability", session.durability.clone()),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<12}{}", printable(&value));
+    }
+    text
+}
+
+/// A line for each entry of the ledger.
+fn ledger_lines(ledger: &[Value]) -> String {
+    let mut text = String::new();
+    for entry in ledger {
+        let at = |name: &str| entry.get(name).and_then(Value::as_i64);
+        let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let until = at("until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
+        let lost = at("lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
+        let line = format!(
+            "{:.3} s{until}: {}, {lost} {} {}",
+            seconds(at("elapsed_ns").unwrap_or_default()),
+            words("kind"),
+            words("endpoint"),
+            words("detail")
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<12}{}", "ledger", printable(line.trim_end()));
+    }
+    text
+}

@@ -1,0 +1,69 @@
+//! How the parts of a session are written.
+
+use bytesize::ByteSize;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::store::Session;
+use crate::tally::{rate_hz, seconds};
+
+pub(super) fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// Names as in the database, and what follows from them.
+pub(super) fn as_json(session: &Session) -> Value {
+    json!({
+        "id": session.id,
+        "label": session.label,
+        "note": session.note,
+        "started": iso(session.started_unix_ns),
+        "started_unix_ns": session.started_unix_ns,
+        "ended": session.ended_unix_ns.map(iso),
+        "ended_unix_ns": session.ended_unix_ns,
+        "end_reason": session.end_reason,
+        "duration_ns": session.duration_ns,
+        "packets": session.tally.packets,
+        "rejected": session.tally.rejected,
+        "lost": session.tally.lost,
+        "bytes": session.tally.bytes,
+        "rate_hz": rate_hz(session.tally.packets, session.duration_ns),
+        "first_id": session.first_id,
+        "last_id": session.last_id,
+        "endpoints": session.endpoints,
+        "topics": session.topics,
+        "host": session.host,
+        "boot_id": session.boot_id,
+        "fancyhwd_version": session.fancyhwd_version,
+        "durability": session.durability,
+    })
+}
+
+/// Without control characters, which a label of somebody else's database may hold.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
+}
+
+pub(super) fn end(session: &Session) -> &str {
+    session.end_reason.as_deref().unwrap_or("open")
+}
+
+pub(super) fn duration(session: &Session) -> String {
+    format!("{:.3} s", seconds(session.duration_ns))
+}
+
+pub(super) fn rate(session: &Session) -> String {
+    format!("{:.1}/s", rate_hz(session.tally.packets, session.duration_ns))
+}
+
+pub(super) fn size(session: &Session) -> String {
+    ByteSize(session.tally.bytes).to_string()
+}
+
+pub(super) fn iso(unix_ns: i64) -> String {
+    DateTime::<Utc>::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+pub(super) fn iso_seconds(unix_ns: i64) -> String {
+    DateTime::<Utc>::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -11,7 +11,7 @@ pub enum Exit {
     Failed,
     /// 2: wrong usage or configuration; nothing was started.
     Usage,
-    /// 3: finished, but data was lost.
+    /// 3: finished, but data was lost, or a capture is not as it should be.
     Loss,
 }
 

@@ -43,7 +43,11 @@ fn execute(cli: &Cli) -> Result<Exit> {
         Command::Publish(typed) => command::publish::run(&settings::publish(typed)?, &Stop::on_signals()?),
         Command::Record(typed) => command::record::run(&settings::record(typed)?, &Stop::on_signals()?),
         Command::Replay(typed) => command::replay::run(&settings::replay(typed)?, &Stop::on_signals()?),
-        Command::Session(typed) => print(&command::session::run(&typed.command)?),
+        Command::Session(typed) => {
+            let answer = command::session::run(&typed.command)?;
+            print(&answer.text)?;
+            Ok(answer.exit)
+        }
     }
 }
 

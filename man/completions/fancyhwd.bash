@@ -34,6 +34,9 @@ _fancyhwd() {
             fancyhwd__subcmd__session,show)
                 cmd="fancyhwd__subcmd__session__subcmd__show"
                 ;;
+            fancyhwd__subcmd__session,verify)
+                cmd="fancyhwd__subcmd__session__subcmd__verify"
+                ;;
             *)
                 ;;
         esac
@@ -221,7 +224,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show"
+            opts="-v -q -h --verbose --quiet --help list show verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +257,24 @@ _fancyhwd() {
             ;;
         fancyhwd__subcmd__session__subcmd__show)
             opts="-v -q -h --database --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__verify)
+            opts="-v -q -h --all --database --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -21,6 +21,10 @@ pub enum SessionCommand {
     List(ListArguments),
     /// Show all that is known about a session
     Show(ShowArguments),
+    /// Check that sessions are as they were recorded
+    ///
+    /// Reads every message and compares it with the digests of its commits, and with the counts and times of its session.
+    Verify(VerifyArguments),
 }
 
 /// Options of `session list`.
@@ -51,4 +55,18 @@ pub struct SessionOutput {
     /// Print JSON
     #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_JSON", hide_env_values = true)]
     pub json: bool,
+}
+
+/// Options of `session verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArguments {
+    /// Session to verify: an id, a label, or `latest` for the newest finished one, which is the default
+    #[arg(value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Verify every session
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_ALL", hide_env_values = true)]
+    pub all: bool,
+    /// Where to look
+    #[command(flatten)]
+    pub output: SessionOutput,
 }

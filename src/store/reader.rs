@@ -136,18 +136,22 @@ impl Rows {
     }
 }
 
+/// Nothing is appended when it cannot be read.
 fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
     let mut rest = row.get_ref(4)?.as_blob()?;
     let lengths: Vec<usize> = serde_json::from_str(row.get_ref(5)?.as_str()?)
         .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, cause.into()))?;
-    let mut entry = batch.message(row.get(1)?, row.get(2)?);
+    let mut frames = Vec::with_capacity(lengths.len());
     for length_bytes in lengths {
         let (frame, after) = rest
             .split_at_checked(length_bytes)
             .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, length_bytes as i64))?;
-        entry.frame(&[frame]);
+        frames.push(frame);
         rest = after;
     }
-    entry.set_frame_count(row.get(6)?);
+    let frame_count = row.get(6)?;
+    let mut entry = batch.message(row.get(1)?, row.get(2)?);
+    frames.iter().for_each(|frame| entry.frame(&[frame]));
+    entry.set_frame_count(frame_count);
     Ok(())
 }

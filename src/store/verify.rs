@@ -1,9 +1,9 @@
 //! Is a session as it was recorded? The digests of its commits say so.
 
-use rusqlite::params;
+use rusqlite::{ErrorCode, OptionalExtension, params};
 
 use crate::batch::{Batch, Digest, FIRST_DIGEST};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::reader::Rows;
 use crate::store::{Database, Session};
 use crate::tally::Tally;
@@ -11,7 +11,8 @@ use crate::tally::Tally;
 /// What was found wrong first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// The messages among which it is: first and last id.
+    /// The messages among which it is: first and last id. Without any (the first is above the last) it is about the
+    /// session as a whole.
     pub first_id: i64,
     /// See `first_id`.
     pub last_id: i64,
@@ -21,79 +22,210 @@ pub struct Damage {
 
 /// One commit, as its row in `batches` says.
 struct Commit {
+    id: i64,
     first_id: i64,
     last_id: i64,
     digest: Vec<u8>,
 }
 
+impl Commit {
+    fn messages(&self) -> i64 {
+        self.last_id.saturating_sub(self.first_id).saturating_add(1)
+    }
+}
+
+/// A pass over a session: what is known from the commits so far.
+struct Pass<'a> {
+    database: &'a Database,
+    session: &'a Session,
+    rows: Rows,
+    batch: Batch,
+    digest: Digest,
+    commit_id: i64,
+    next_id: i64,
+    tally: Tally,
+    first_elapsed_ns: Option<i64>,
+    last_elapsed_ns: Option<i64>,
+}
+
 impl Database {
     /// Read the whole session and compare it with the digests of its commits and with its totals. Gives the first
-    /// damage; `None` when the session is as it was recorded.
+    /// damage; `None` when the session is as it was recorded. Of a session that is being recorded, what `session` says
+    /// is committed is compared.
+    ///
+    /// Each commit is read in a transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
-    /// When the database cannot be read at all.
+    /// When the database cannot be read at all, or the session was deleted meanwhile.
     pub fn verify(&self, session: &Session) -> Result<Option<Damage>> {
-        self.try_verify(session).map_err(self.failed("verify a session"))
+        let mut pass = Pass {
+            database: self,
+            session,
+            rows: Rows::default(),
+            batch: Batch::default(),
+            digest: FIRST_DIGEST,
+            commit_id: i64::MIN,
+            next_id: session.first_id,
+            tally: Tally::default(),
+            first_elapsed_ns: None,
+            last_elapsed_ns: None,
+        };
+        let found = match pass.run() {
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                Some(pass.rest("SQLite cannot read the file"))
+            }
+            found => found.map_err(self.failed("verify a session"))?,
+        };
+        if found.is_some() && self.find_session(&session.id.to_string())?.id != session.id {
+            return Err(Error::NoSuchSession { wanted: session.id.to_string(), database: self.path.clone() });
+        }
+        Ok(found)
     }
 
-    fn try_verify(&self, session: &Session) -> rusqlite::Result<Option<Damage>> {
-        let mut rows = Rows::default();
-        let mut batch = Batch::default();
-        let mut digest = FIRST_DIGEST;
-        let mut next_id = session.first_id;
-        let mut statement = self
-            .connection
-            .prepare("SELECT first_id, last_id, digest FROM batches WHERE session_id = ?1 ORDER BY id")?;
-        let mut commits = statement.query([session.id])?;
-        while let Some(row) = commits.next()? {
-            let commit = Commit { first_id: row.get(0)?, last_id: row.get(1)?, digest: row.get(2)? };
-            let damage = |what| Damage { first_id: commit.first_id, last_id: commit.last_id, what };
-            if commit.first_id != next_id || commit.last_id < commit.first_id {
-                return Ok(Some(damage("the commits do not follow one another")));
+    /// How many commits the session has.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn commits(&self, session: &Session) -> Result<u64> {
+        let sql = "SELECT count(*) FROM batches WHERE session_id = ?1 AND last_id <= ?2";
+        let count = self.connection.query_row(sql, params![session.id, session.last_id], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(self.failed("count commits"))
+    }
+}
+
+impl Pass<'_> {
+    fn run(&mut self) -> rusqlite::Result<Option<Damage>> {
+        while self.next_id <= self.session.last_id {
+            let Some(commit) = self.next_commit()? else {
+                return Ok(Some(self.rest("the last commits are missing")));
+            };
+            if let Some(damage) = self.compare(&commit)? {
+                return Ok(Some(damage));
             }
-            batch.clear();
-            // What cannot be read, such as a topic without a name, is damage too.
-            match rows.fill(&self.connection, commit.first_id, commit.last_id, &mut batch) {
-                Ok(_) if self.is_dense(&commit, &batch)? => {}
-                Ok(_) => return Ok(Some(damage("a message is missing"))),
-                Err(_) => return Ok(Some(damage("a message cannot be read"))),
-            }
-            let expected: Digest = batch.digest(&digest, commit.first_id);
-            if commit.digest != expected {
-                return Ok(Some(damage("the digest does not agree with the messages")));
-            }
-            digest = expected;
-            next_id = commit.last_id.saturating_add(1);
         }
-        let damage = |what| Damage { first_id: next_id, last_id: session.last_id, what };
-        if next_id != session.last_id.saturating_add(1) {
-            return Ok(Some(damage("the last commits are missing")));
-        }
-        Ok((self.count(session)? != session.tally).then(|| damage("the totals do not agree with the messages")))
+        self.compare_totals()
     }
 
-    /// Whether every id of the commit is there and belongs to one message.
-    fn is_dense(&self, commit: &Commit, batch: &Batch) -> rusqlite::Result<bool> {
-        let sql = "SELECT (SELECT count(*) FROM packets WHERE id BETWEEN ?1 AND ?2) \
-                        + (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2), \
-                   EXISTS (SELECT 1 FROM packets JOIN rejects USING (id) WHERE id BETWEEN ?1 AND ?2)";
-        let (count, is_doubled): (i64, bool) = self
+    /// Damage somewhere in what was not compared yet.
+    fn rest(&self, what: &'static str) -> Damage {
+        Damage { first_id: self.next_id, last_id: self.session.last_id, what }
+    }
+
+    fn next_commit(&self) -> rusqlite::Result<Option<Commit>> {
+        let sql =
+            "SELECT id, first_id, last_id, digest FROM batches WHERE session_id = ?1 AND id > ?2 ORDER BY id LIMIT 1";
+        self.database
             .connection
             .prepare_cached(sql)?
-            .query_row(params![commit.first_id, commit.last_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let expected = commit.last_id - commit.first_id + 1;
-        Ok(count == expected && batch.len() as i64 == expected && !is_doubled)
+            .query_row(params![self.session.id, self.commit_id], |row| {
+                Ok(Commit { id: row.get(0)?, first_id: row.get(1)?, last_id: row.get(2)?, digest: row.get(3)? })
+            })
+            .optional()
     }
 
-    /// The totals as the rows give them; losses have no rows but events.
-    fn count(&self, session: &Session) -> rusqlite::Result<Tally> {
-        let sql = "SELECT (SELECT count(*) FROM packets WHERE id BETWEEN ?1 AND ?2 AND session_id = ?3), \
-                          (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2 AND session_id = ?3), \
-                          (SELECT coalesce(sum(lost), 0) FROM events WHERE session_id = ?3), \
-                          (SELECT coalesce(sum(length(payload)), 0) FROM packets WHERE id BETWEEN ?1 AND ?2)";
-        self.connection.query_row(sql, params![session.first_id, session.last_id, session.id], |row| {
-            let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            Ok(Tally { packets: count(0)?, rejected: count(1)?, lost: count(2)?, bytes: count(3)? })
+    /// Compare one commit with its messages.
+    fn compare(&mut self, commit: &Commit) -> rusqlite::Result<Option<Damage>> {
+        let among = |what| Some(Damage { first_id: commit.first_id, last_id: commit.last_id, what });
+        let at = |id, what| Some(Damage { first_id: id, last_id: id, what });
+        let follows = commit.first_id == self.next_id && commit.last_id >= commit.first_id;
+        if !follows || commit.last_id > self.session.last_id {
+            return Ok(Some(self.rest("the commits do not follow one another")));
+        }
+        if let Some((id, what)) = self.count(commit)? {
+            return Ok(at(id, what));
+        }
+        self.batch.clear();
+        let connection = &self.database.connection;
+        if let Err(cause) = self.rows.fill(connection, commit.first_id, commit.last_id, &mut self.batch) {
+            // What makes no sense, such as a topic without a name, is damage too; a disk that fails is not.
+            return match cause.sqlite_error_code() {
+                None => Ok(at(commit.first_id.saturating_add(self.batch.len() as i64), "it cannot be read")),
+                Some(_) => Err(cause),
+            };
+        }
+        if self.batch.len() as i64 != commit.messages() {
+            return Ok(among("they are more than a commit can have"));
+        }
+        self.digest = self.batch.digest(&self.digest, commit.first_id);
+        if commit.digest != self.digest {
+            return Ok(among("the digest does not agree with the messages"));
+        }
+        for (id, message) in (commit.first_id..).zip(self.batch.messages()) {
+            if self.last_elapsed_ns.is_some_and(|last_ns| message.elapsed_ns < last_ns) {
+                return Ok(at(id, "its time is before that of the one before it"));
+            }
+            self.first_elapsed_ns.get_or_insert(message.elapsed_ns);
+            self.last_elapsed_ns = Some(message.elapsed_ns);
+        }
+        (self.commit_id, self.next_id) = (commit.id, commit.last_id.saturating_add(1));
+        Ok(None)
+    }
+
+    /// Count the messages of a commit. Gives the first id that has not one message of this session.
+    fn count(&mut self, commit: &Commit) -> rusqlite::Result<Option<(i64, &'static str)>> {
+        let sql = "SELECT count(*), coalesce(sum(length(payload)), 0), min(id) FILTER (WHERE session_id <> ?3), \
+                   (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2), \
+                   (SELECT min(id) FROM rejects WHERE id BETWEEN ?1 AND ?2 AND session_id <> ?3) \
+                   FROM packets WHERE id BETWEEN ?1 AND ?2";
+        let range = params![commit.first_id, commit.last_id, self.session.id];
+        let (packets, bytes, rejected, stray_id) =
+            self.database.connection.prepare_cached(sql)?.query_row(range, |row| {
+                let stray_ids: [Option<i64>; 2] = [row.get(2)?, row.get(4)?];
+                let stray_id = stray_ids.into_iter().flatten().min();
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(3)?, stray_id))
+            })?;
+        if let Some(id) = stray_id {
+            return Ok(Some((id, "it belongs to another session")));
+        }
+        self.tally.packets += packets.unsigned_abs();
+        self.tally.bytes += bytes.unsigned_abs();
+        self.tally.rejected += rejected.unsigned_abs();
+        let is_whole = packets.saturating_add(rejected) == commit.messages();
+        match is_whole && rejected == 0 {
+            true => Ok(None),
+            false => self.first_hole(commit),
+        }
+    }
+
+    fn first_hole(&self, commit: &Commit) -> rusqlite::Result<Option<(i64, &'static str)>> {
+        let sql = "SELECT id FROM packets WHERE id BETWEEN ?1 AND ?2 \
+                   UNION ALL SELECT id FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+        let mut statement = self.database.connection.prepare_cached(sql)?;
+        let mut ids = statement.query(params![commit.first_id, commit.last_id])?;
+        let mut expected_id = commit.first_id;
+        while let Some(row) = ids.next()? {
+            match row.get::<_, i64>(0)? {
+                id if id > expected_id => return Ok(Some((expected_id, "it is missing"))),
+                id if id < expected_id => return Ok(Some((id, "it is there twice"))),
+                _ => expected_id = expected_id.saturating_add(1),
+            }
+        }
+        Ok((expected_id <= commit.last_id).then_some((expected_id, "it is missing")))
+    }
+
+    /// Compare what the session says of itself with what was counted, once all of it was read.
+    fn compare_totals(&self) -> rusqlite::Result<Option<Damage>> {
+        let duration_ns =
+            self.last_elapsed_ns.zip(self.first_elapsed_ns).map_or(0, |(last, first)| last.saturating_sub(first));
+        // Both in one statement, as of one moment: a recorder may be adding to them.
+        let sql = "SELECT lost = (SELECT coalesce(sum(lost), 0) FROM events WHERE session_id = ?1), \
+                   NOT EXISTS (SELECT 1 FROM batches WHERE session_id = ?1 AND batches.last_id > sessions.last_id) \
+                   FROM sessions WHERE id = ?1";
+        let agree: Option<(bool, bool)> = self
+            .database
+            .connection
+            .query_row(sql, [self.session.id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let counted = Tally { lost: self.session.tally.lost, ..self.tally };
+        Ok(match agree {
+            _ if counted != self.session.tally => Some(self.rest("the totals do not agree with the messages")),
+            _ if duration_ns != self.session.duration_ns => {
+                Some(self.rest("the first and last time do not agree with the messages"))
+            }
+            Some((true, true)) => None,
+            Some((_, false)) => Some(self.rest("there are commits beyond its end")),
+            Some((false, _)) => Some(self.rest("the number of lost packets does not agree with the ledger")),
+            None => Some(self.rest("it is gone")),
         })
     }
 }

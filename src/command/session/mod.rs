@@ -3,20 +3,39 @@
 mod list;
 mod show;
 mod text;
+mod verify;
 
 use crate::cli::{SessionCommand, SessionOutput};
 use crate::error::Result;
+use crate::exit::Exit;
 use crate::settings;
 use crate::store::Database;
 
-/// The text that the command prints.
+/// What a session command found out.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What it prints.
+    pub text: String,
+    /// Whether all is well with the sessions.
+    pub exit: Exit,
+}
+
+impl From<String> for Answer {
+    /// A text, and all is well.
+    fn from(text: String) -> Self {
+        Self { text, exit: Exit::Done }
+    }
+}
+
+/// Run the command.
 ///
 /// # Errors
 /// When the database cannot be read or there is no such session.
-pub fn run(command: &SessionCommand) -> Result<String> {
+pub fn run(command: &SessionCommand) -> Result<Answer> {
     match command {
-        SessionCommand::List(typed) => list::run(typed),
-        SessionCommand::Show(typed) => show::run(typed),
+        SessionCommand::List(typed) => list::run(typed).map(Answer::from),
+        SessionCommand::Show(typed) => show::run(typed).map(Answer::from),
+        SessionCommand::Verify(typed) => verify::run(typed),
     }
 }
 

@@ -13,7 +13,7 @@
 //! [`batch::Batch`] of stamped messages.
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
-//! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`), edges (`device`, `socket`, `store`,
+//! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `comparison`), edges (`device`, `socket`, `store`,
 //! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`,
 //! `service`, `log`, `error`, `exit`).
 
@@ -27,6 +27,7 @@ pub mod cli;
 pub mod publisher;
 pub mod recorder;
 pub mod replayer;
+pub mod comparison;
 
 pub mod device;
 pub mod socket;

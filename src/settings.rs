@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
-use crate::cli::{DatabaseArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments};
+use crate::cli::{DatabaseArguments, DiffArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments};
 use crate::device::Source;
 use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::error::{Error, Result};
@@ -107,6 +107,21 @@ pub struct ReplaySettings {
     pub passes: Passes,
 }
 
+/// What `session diff` compares.
+#[derive(Clone, Debug)]
+pub struct DiffSettings {
+    /// An id, a label, or `latest`.
+    pub a: String,
+    /// See `a`.
+    pub b: String,
+    /// Where A is.
+    pub database: PathBuf,
+    /// Where B is.
+    pub other: PathBuf,
+    /// By how much the spacing may differ.
+    pub timing_tolerance_ns: Option<i64>,
+}
+
 /// Check what was typed for `publish`.
 ///
 /// # Errors
@@ -176,6 +191,22 @@ pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
         send: send(&typed.send)?,
         speed: parse("--speed", &typed.speed)?,
         passes: parse("--loop", &typed.passes)?,
+    })
+}
+
+/// Check what was typed for `session diff`.
+///
+/// # Errors
+/// [`Error::Setting`] for the first value that cannot be used.
+pub fn diff(typed: &DiffArguments) -> Result<DiffSettings> {
+    const TOLERANCE: &str = "--timing-tolerance";
+    let database = database(&typed.output.database)?.path;
+    Ok(DiffSettings {
+        a: typed.a.clone(),
+        b: typed.b.clone(),
+        other: typed.other.clone().unwrap_or_else(|| database.clone()),
+        database,
+        timing_tolerance_ns: typed.timing_tolerance.as_deref().map(|text| duration_ns(TOLERANCE, text)).transpose()?,
     })
 }
 

@@ -28,6 +28,9 @@ _fancyhwd() {
             fancyhwd,session)
                 cmd="fancyhwd__subcmd__session"
                 ;;
+            fancyhwd__subcmd__session,diff)
+                cmd="fancyhwd__subcmd__session__subcmd__diff"
+                ;;
             fancyhwd__subcmd__session,list)
                 cmd="fancyhwd__subcmd__session__subcmd__list"
                 ;;
@@ -224,12 +227,38 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify"
+            opts="-v -q -h --verbose --quiet --help list show verify diff"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__diff)
+            opts="-v -q -h --database --json --other --timing-tolerance --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --other)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timing-tolerance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -31,7 +31,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s V -l version -d 'Prin
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run a simulated device, or pass a stream of samples on'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
-complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show and verify what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify and compare what was captured'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
@@ -73,12 +73,13 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Re
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -s v -l verbose -d 'Log more; twice for everything'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -s q -l quiet -d 'Log warnings and errors only, and no summary'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -s h -l help -d 'Print help'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -f -a "list" -d 'List all sessions, oldest first'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -f -a "show" -d 'Show all that is known about a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify" -f -a "verify" -d 'Check that sessions are as they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -f -a "list" -d 'List all sessions, oldest first'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -f -a "show" -d 'Show all that is known about a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -f -a "verify" -d 'Check that sessions are as they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff" -f -a "diff" -d 'Compare two sessions'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log more; twice for everything'
@@ -95,3 +96,10 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l other -d 'The database of B, if it is another one' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l timing-tolerance -d 'Differ also when p99 of the difference between the spacings is above this, such as 1ms' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l json -d 'Print JSON'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -18,7 +18,9 @@ use crate::error::{Error, Result};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
-pub use session::{ListArguments, SessionArguments, SessionCommand, SessionOutput, ShowArguments, VerifyArguments};
+pub use session::{
+    DiffArguments, ListArguments, SessionArguments, SessionCommand, SessionOutput, ShowArguments, VerifyArguments,
+};
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
 ///
@@ -64,7 +66,7 @@ pub enum Command {
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.
     Replay(ReplayArguments),
-    /// List, show and verify what was captured
+    /// List, show, verify and compare what was captured
     Session(SessionArguments),
 }
 

@@ -1,5 +1,7 @@
 //! What can be typed behind `fancyhwd session`.
 
+use std::path::PathBuf;
+
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 
@@ -25,6 +27,10 @@ pub enum SessionCommand {
     ///
     /// Reads every message and compares it with the digests of its commits, and with the counts and times of its session.
     Verify(VerifyArguments),
+    /// Compare two sessions
+    ///
+    /// Compares the messages byte for byte and in their order, and how far apart they came.
+    Diff(DiffArguments),
 }
 
 /// Options of `session list`.
@@ -69,4 +75,24 @@ pub struct VerifyArguments {
     /// Where to look
     #[command(flatten)]
     pub output: SessionOutput,
+}
+
+/// Options of `session diff`.
+#[derive(Args, Debug)]
+pub struct DiffArguments {
+    /// One session: an id, a label, or `latest`
+    #[arg(value_name = "A")]
+    pub a: String,
+    /// The session to compare it with
+    #[arg(value_name = "B")]
+    pub b: String,
+    /// Where to look
+    #[command(flatten)]
+    pub output: SessionOutput,
+    /// The database of B, if it is another one
+    #[arg(long, value_name = "PATH", env = "FANCYHWD_OTHER", hide_env_values = true)]
+    pub other: Option<PathBuf>,
+    /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
+    #[arg(long, value_name = "DURATION", env = "FANCYHWD_TIMING_TOLERANCE", hide_env_values = true)]
+    pub timing_tolerance: Option<String>,
 }

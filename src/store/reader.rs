@@ -24,8 +24,6 @@ pub struct Reader {
     last_id: i64,
     first_id: i64,
     rows: Rows,
-    /// Messages read since the beginning.
-    messages: usize,
 }
 
 impl Reader {
@@ -38,13 +36,12 @@ impl Reader {
             return Err(Error::EmptySession { id: session.id, database: database.path });
         }
         let (first_id, last_id) = (session.first_id, session.last_id);
-        Ok(Self { database, next_id: first_id, last_id, first_id, rows: Rows::default(), messages: 0 })
+        Ok(Self { database, next_id: first_id, last_id, first_id, rows: Rows::default() })
     }
 
     /// Stand before the first message again.
     pub fn rewind(&mut self) {
         self.next_id = self.first_id;
-        self.messages = 0;
     }
 
     /// The size of the largest of the session's first messages, in bytes: what to expect.
@@ -70,12 +67,11 @@ impl Reader {
     pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
         let failed = self.database.failed("read packets");
         self.read_rows(batch).map_err(failed)?;
-        self.messages += batch.len();
-        if self.messages == 0 {
+        if batch.is_empty() && self.next_id <= self.last_id {
             return Err(Error::Database {
                 operation: "read packets",
                 path: self.database.path.clone(),
-                cause: format!("messages {} to {} of the session are not there", self.first_id, self.last_id),
+                cause: format!("messages {} to {} of the session are not there", self.next_id, self.last_id),
                 hint: "somebody deleted them, or the database is damaged",
                 passing: None,
             });

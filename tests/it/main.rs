@@ -11,6 +11,7 @@
 mod support;
 
 mod device;
+mod diff;
 mod disk;
 mod errors;
 mod faults;

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 7] = [
     &["main", "run", "lib"],
     &["command"],
     &["settings", "cli"],
-    &["publisher", "recorder", "replayer"],
+    &["publisher", "recorder", "replayer", "comparison"],
     &["device", "socket", "store"],
     &["envelope", "event", "batch", "queue", "pace", "tally", "clock"],
     &["stop", "service", "log", "error", "exit"],

@@ -1,6 +1,8 @@
 //! `fancyhwd session`: what was captured, as a table for people and as JSON for programs.
 
+mod diff;
 mod list;
+mod message;
 mod show;
 mod text;
 mod verify;
@@ -36,6 +38,7 @@ pub fn run(command: &SessionCommand) -> Result<Answer> {
         SessionCommand::List(typed) => list::run(typed).map(Answer::from),
         SessionCommand::Show(typed) => show::run(typed).map(Answer::from),
         SessionCommand::Verify(typed) => verify::run(typed),
+        SessionCommand::Diff(typed) => diff::run(typed),
     }
 }
 

@@ -1,0 +1,101 @@
+//! `fancyhwd session diff`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::DiffArguments;
+use crate::command::session::Answer;
+use crate::command::session::message::Excerpt;
+use crate::command::session::text::pretty;
+use crate::comparison::{Comparison, Difference, compare};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::settings::{self, DiffSettings};
+use crate::store::{Database, Reader, Session};
+
+/// Compare two sessions.
+pub(super) fn run(typed: &DiffArguments) -> Result<Answer> {
+    let settings = settings::diff(typed)?;
+    let (a, a_reader) = open(&settings.a, &settings.database)?;
+    let (b, b_reader) = open(&settings.b, &settings.other)?;
+    let found = compare(a_reader, b_reader)?;
+    let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
+    let text = match typed.output.json {
+        true => pretty(&as_json(&settings, [&a, &b], &found, is_late)),
+        false => lines(&settings, [&a, &b], &found, is_late),
+    };
+    Ok(Answer { text, exit: Exit::from_loss(!found.is_same() || is_late) })
+}
+
+/// A session, and its messages if it has any.
+fn open(wanted: &str, path: &Path) -> Result<(Session, Option<Reader>)> {
+    let database = Database::for_reading(path)?;
+    let session = database.find_session(wanted)?;
+    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session)?) };
+    Ok((session, reader))
+}
+
+fn lines(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> String {
+    let side = |session: &Session, path: &Path, messages| {
+        format!("session {} of {}, {messages} messages", session.id, path.display())
+    };
+    let mut lines = vec![
+        ("A", side(a, &settings.database, found.messages_in_a())),
+        ("B", side(b, &settings.other, found.messages_in_b())),
+        ("equal", found.equal.to_string()),
+        ("changed", found.changed.to_string()),
+        ("only in A", found.only_in_a.to_string()),
+        ("only in B", found.only_in_b.to_string()),
+    ];
+    if let Some(difference) = &found.first {
+        let (a, b) = excerpts(difference);
+        let words = |excerpt: Option<Excerpt>| excerpt.map_or("nothing there".to_owned(), |it| it.to_string());
+        lines.push(("first in A", words(a)));
+        lines.push(("first in B", words(b)));
+    }
+    lines.push(("spacing", found.spacing.to_string()));
+    if is_late {
+        lines.push(("", "p99 of the spacing is above --timing-tolerance".to_owned()));
+    }
+    let mut text = String::new();
+    for (name, value) in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<12}{value}");
+    }
+    text
+}
+
+/// Both sides of a difference, cut in the same place.
+fn excerpts(difference: &Difference) -> (Option<Excerpt>, Option<Excerpt>) {
+    let Difference { a, b } = difference;
+    let from = a.as_ref().zip(b.as_ref()).map_or(0, |(a, b)| Excerpt::start(&a.content, &b.content));
+    (a.as_ref().map(|message| Excerpt::new(message, from)), b.as_ref().map(|message| Excerpt::new(message, from)))
+}
+
+fn as_json(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> Value {
+    let side = |session: &Session, path: &Path, messages| json!({ "database": path.to_string_lossy(), "id": session.id, "label": session.label, "messages": messages });
+    let spacing = &found.spacing;
+    json!({
+        "same": found.is_same(),
+        "a": side(a, &settings.database, found.messages_in_a()),
+        "b": side(b, &settings.other, found.messages_in_b()),
+        "equal": found.equal,
+        "changed": found.changed,
+        "only_in_a": found.only_in_a,
+        "only_in_b": found.only_in_b,
+        "first_difference": found.first.as_ref().map(|difference| {
+            let (a, b) = excerpts(difference);
+            json!({ "a": a.map(|it| it.as_json()), "b": b.map(|it| it.as_json()) })
+        }),
+        "spacing": {
+            "compared": spacing.count(),
+            "p50_ns": spacing.p50_ns(),
+            "p99_ns": spacing.p99_ns(),
+            "max_ns": spacing.max_ns(),
+        },
+        "timing_tolerance_ns": settings.timing_tolerance_ns,
+        "within_tolerance": settings.timing_tolerance_ns.map(|_| !is_late),
+    })
+}

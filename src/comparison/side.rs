@@ -1,0 +1,79 @@
+//! One side of a comparison: the messages that come next.
+
+use std::collections::VecDeque;
+
+use crate::batch::{Batch, Message};
+use crate::error::Result;
+use crate::store::Reader;
+
+/// No more than this is looked ahead, however large the messages are: four of the largest batches.
+const LOOKAHEAD_MAX_BYTES: usize = 16 << 20;
+
+/// What is compared of a message: its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Content {
+    /// How many frames it had.
+    pub frame_count: u32,
+    /// Those that were kept.
+    pub frames: Vec<Vec<u8>>,
+}
+
+/// A message and its place in its session.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its number, from 0.
+    pub number: i64,
+    /// When it came, since the session began.
+    pub elapsed_ns: i64,
+    /// What is compared.
+    pub content: Content,
+}
+
+impl Placed {
+    fn new(number: i64, message: Message<'_>) -> Self {
+        let frames = message.frames().map(<[u8]>::to_vec).collect();
+        let content = Content { frame_count: message.frame_count, frames };
+        Self { number, elapsed_ns: message.elapsed_ns, content }
+    }
+
+    fn bytes(&self) -> usize {
+        self.content.frames.iter().map(Vec::len).sum()
+    }
+}
+
+/// A session that is read, as far as is needed.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// `None` at its end.
+    reader: Option<Reader>,
+    batch: Batch,
+    next_number: i64,
+    /// What was read and not compared yet.
+    pub messages: VecDeque<Placed>,
+}
+
+impl Side {
+    pub fn new(reader: Option<Reader>) -> Self {
+        Self { reader, batch: Batch::default(), next_number: 0, messages: VecDeque::new() }
+    }
+
+    /// Have so many messages at hand, or as many as there are or can be kept, but at least one if there is one.
+    pub fn look_ahead(&mut self, messages: usize) -> Result<()> {
+        while self.messages.len() < messages
+            && let Some(reader) = &mut self.reader
+            && (self.messages.is_empty()
+                || self.messages.iter().map(Placed::bytes).sum::<usize>() < LOOKAHEAD_MAX_BYTES)
+        {
+            self.batch.clear();
+            reader.read(&mut self.batch)?;
+            if self.batch.is_empty() {
+                self.reader = None;
+            }
+            for (number, message) in (self.next_number..).zip(self.batch.messages()) {
+                self.messages.push_back(Placed::new(number, message));
+            }
+            self.next_number += self.batch.len() as i64;
+        }
+        Ok(())
+    }
+}

@@ -20,6 +20,8 @@ pub enum Error {
     NoSuchSession { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
     EmptySession { id: i64, database: PathBuf },
+    /// The session cannot be deleted now.
+    SessionIsRecorded { id: i64, database: PathBuf },
     /// An endpoint cannot be bound or connected.
     Endpoint { operation: &'static str, endpoint: String, cause: String, hint: &'static str },
     /// A socket failed outside of bind and connect.
@@ -54,9 +56,11 @@ impl Error {
     /// The exit code that goes with this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::CommandLine(_) | Self::Setting { .. } | Self::NoSuchSession { .. } | Self::EmptySession { .. } => {
-                Exit::Usage
-            }
+            Self::CommandLine(_)
+            | Self::Setting { .. }
+            | Self::NoSuchSession { .. }
+            | Self::EmptySession { .. }
+            | Self::SessionIsRecorded { .. } => Exit::Usage,
             // Whoever read the output has gone: it has what it wanted.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -81,6 +85,7 @@ impl Error {
             | Self::Database { cause, .. } => cause.clone(),
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
+            Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
             Self::NoRoom { .. } => {
                 "the room within --max-use and --keep-free is used up by this session alone".to_owned()
             }
@@ -93,6 +98,7 @@ impl Error {
             Self::CommandLine(_) | Self::Setting { .. } => None,
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
+            Self::SessionIsRecorded { .. } => Some("stop the recorder, or let it begin the next session (SIGHUP)"),
             Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } | Self::Database { hint, .. } => Some(hint),
             Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
@@ -112,6 +118,9 @@ impl fmt::Display for Error {
                 write!(f, "cannot find session '{wanted}' in {}: ", database.display())?;
             }
             Self::EmptySession { id, database } => write!(f, "cannot replay session {id} of {}: ", database.display())?,
+            Self::SessionIsRecorded { id, database } => {
+                write!(f, "cannot delete session {id} of {}: ", database.display())?;
+            }
             Self::Endpoint { operation, endpoint, .. } => write!(f, "cannot {operation} {endpoint}: ")?,
             Self::Socket { operation, .. } => write!(f, "cannot {operation}: ")?,
             Self::OpenDatabase { path, .. } => write!(f, "cannot open database {}: ", path.display())?,

@@ -28,8 +28,14 @@ _fancyhwd() {
             fancyhwd,session)
                 cmd="fancyhwd__subcmd__session"
                 ;;
+            fancyhwd__subcmd__session,delete)
+                cmd="fancyhwd__subcmd__session__subcmd__delete"
+                ;;
             fancyhwd__subcmd__session,diff)
                 cmd="fancyhwd__subcmd__session__subcmd__diff"
+                ;;
+            fancyhwd__subcmd__session,label)
+                cmd="fancyhwd__subcmd__session__subcmd__label"
                 ;;
             fancyhwd__subcmd__session,list)
                 cmd="fancyhwd__subcmd__session__subcmd__list"
@@ -227,12 +233,30 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff"
+            opts="-v -q -h --verbose --quiet --help list show verify diff label delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__delete)
+            opts="-v -q -h --yes --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -256,6 +280,24 @@ _fancyhwd() {
                     return 0
                     ;;
                 --timing-tolerance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__label)
+            opts="-v -q -h --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

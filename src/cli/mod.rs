@@ -19,7 +19,8 @@ pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
 pub use session::{
-    DiffArguments, ListArguments, SessionArguments, SessionCommand, SessionOutput, ShowArguments, VerifyArguments,
+    DeleteArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand, SessionOutput,
+    ShowArguments, VerifyArguments,
 };
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
@@ -66,7 +67,7 @@ pub enum Command {
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.
     Replay(ReplayArguments),
-    /// List, show, verify and compare what was captured
+    /// List, show, verify, compare, label and delete what was captured
     Session(SessionArguments),
 }
 

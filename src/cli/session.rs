@@ -31,6 +31,13 @@ pub enum SessionCommand {
     ///
     /// Compares the messages byte for byte and in their order, and how far apart they came.
     Diff(DiffArguments),
+    /// Give a session another label
+    Label(LabelArguments),
+    /// Delete a session
+    ///
+    /// Deletes a session with all of its packets, also while another one is recorded into the same database. It cannot be
+    /// undone.
+    Delete(DeleteArguments),
 }
 
 /// Options of `session list`.
@@ -95,4 +102,32 @@ pub struct DiffArguments {
     /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
     #[arg(long, value_name = "DURATION", env = "FANCYHWD_TIMING_TOLERANCE", hide_env_values = true)]
     pub timing_tolerance: Option<String>,
+}
+
+/// Options of `session label`.
+#[derive(Args, Debug)]
+pub struct LabelArguments {
+    /// Session to label: an id, a label, or `latest`
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// The label; an empty one is removed
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// Where to look
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+/// Options of `session delete`.
+#[derive(Args, Debug)]
+pub struct DeleteArguments {
+    /// Session to delete: an id, a label, or `latest`
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// Do not ask
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_YES", hide_env_values = true)]
+    pub yes: bool,
+    /// Where to look
+    #[command(flatten)]
+    pub database: DatabaseArguments,
 }

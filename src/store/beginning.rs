@@ -114,12 +114,20 @@ fn insert_session(
     about: &SessionStart,
     inherited: Inherited<'_>,
 ) -> rusqlite::Result<(i64, i64)> {
-    let first_id: i64 =
-        transaction.query_row("SELECT coalesce(max(last_id), 0) + 1 FROM sessions", [], |row| row.get(0))?;
+    // Also after what a deleted session has left behind, which would be taken for a part of this one.
+    let (session_id, first_id): (i64, i64) = transaction.query_row(
+        "SELECT coalesce(max(id), 0) + 1, coalesce(max(last_id), 0) + 1 FROM ( \
+             SELECT id, last_id FROM sessions \
+             UNION ALL SELECT session_id, last_id FROM batches WHERE id = (SELECT max(id) FROM batches) \
+             UNION ALL SELECT session_id, 0 FROM events WHERE id = (SELECT max(id) FROM events))",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     transaction.execute(
-        "INSERT INTO sessions (label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
-         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sessions (id, label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
+         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
+            session_id,
             about.label,
             about.note,
             about.started_unix_ns,
@@ -133,7 +141,6 @@ fn insert_session(
             first_id - 1,
         ],
     )?;
-    let session_id = transaction.last_insert_rowid();
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;
     }

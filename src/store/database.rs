@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::ffi::{SQLITE_IOERR, SQLITE_IOERR_SHMSIZE};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use crate::error::{Error, Passing, Result};
 use crate::store::files::{self, Fate, Identity};
@@ -125,6 +125,36 @@ impl Database {
     /// # Errors
     /// When there is no such file, or it is no database of this program and version.
     pub fn for_reading(path: &Path) -> Result<Self> {
+        let database = Self::existing(path)?;
+        if let Some(why) = files::suspicion(&database.path) {
+            tracing::warn!("{} is suspect: {why}", database.path.display());
+        }
+        // Not opened read-only, because then SQLite would leave its side files behind.
+        database.set("query_only", true, "check who may read there")?;
+        Ok(database)
+    }
+
+    /// Open `path` for small changes to what was captured, also while it is being recorded.
+    ///
+    /// # Errors
+    /// As [`Database::for_reading`], and when a disk error has made it suspect: then it is better left as it is.
+    pub fn for_changing(path: &Path) -> Result<Self> {
+        let database = Self::existing(path)?;
+        if let Some(why) = files::suspicion(&database.path) {
+            let cause = format!("it is suspect: {why}");
+            return Err(Error::OpenDatabase {
+                path: database.path,
+                cause,
+                hint: "copy what is needed, and change the copy",
+            });
+        }
+        // As in a recording: the log is moved into the database by itself, where an error of the disk can be seen.
+        database.set("wal_autocheckpoint", 0, "check who may write there")?;
+        Ok(database)
+    }
+
+    /// Open a database that is there.
+    fn existing(path: &Path) -> Result<Self> {
         let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
         if !path.exists() {
             return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
@@ -132,18 +162,19 @@ impl Database {
         files::refuse_other_files(path)?;
         let path =
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
-        if let Some(why) = files::suspicion(path) {
-            tracing::warn!("{} is suspect: {why}", path.display());
-        }
         let connection = open(path)?;
         if checked_kind(&connection, path)? == Kind::Empty {
             return Err(refuse("it has no tables", "record something into it first"));
         }
-        // Not opened read-only, because then SQLite would leave its side files behind.
-        connection
-            .pragma_update(None, "query_only", true)
-            .map_err(|cause| refuse(&cause.to_string(), "check who may read there"))?;
         Ok(Self { connection, path: path.to_owned(), held: None })
+    }
+
+    fn set(&self, pragma: &str, value: impl ToSql, hint: &'static str) -> Result<()> {
+        self.connection.pragma_update(None, pragma, value).map_err(|cause| Error::OpenDatabase {
+            path: self.path.clone(),
+            cause: cause.to_string(),
+            hint,
+        })
     }
 
     /// What became of the file since it was opened for recording.

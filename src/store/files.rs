@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, Mode, OFlags, Stat, flock, fstat, open, stat};
@@ -15,6 +17,12 @@ const FILE_MODE: u32 = 0o640;
 
 /// Files that a recording may go on in, one after the other. Each one stands for a disk error that somebody should see.
 const NUMBER_MAX: u32 = 9_999;
+
+/// Somebody who looks whether a recorder is there holds its lock for an instant: another look after this time.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// So many looks, and it is another recorder.
+const LOCK_TRIES: u32 = 10;
 
 /// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
 /// a special one (`:memory:`). The file itself need not exist.
@@ -54,13 +62,39 @@ pub(super) fn lock(path: &Path) -> Result<File> {
         .mode(FILE_MODE)
         .open(beside(path, "-lock"))
         .map_err(refuse)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let mut locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    for _ in 0..LOCK_TRIES {
+        if locked != Err(rustix::io::Errno::WOULDBLOCK) {
+            break;
+        }
+        thread::sleep(LOCK_PAUSE);
+        locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::OpenDatabase {
             path: path.to_owned(),
             cause: "another recorder is writing to it".to_owned(),
             hint: "stop that one, or choose another file with --database",
         }),
+        Err(cause) => Err(refuse(cause.into())),
+    }
+}
+
+/// Whether a recorder has locked the database.
+pub(super) fn is_locked(path: &Path) -> Result<bool> {
+    let refuse = |cause: io::Error| Error::OpenDatabase {
+        path: path.to_owned(),
+        cause: format!("whether it is being recorded cannot be seen: {cause}"),
+        hint: "check who may read the file that ends in -lock",
+    };
+    let file = match File::open(beside(path, "-lock")) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(refuse)?,
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
         Err(cause) => Err(refuse(cause.into())),
     }
 }

@@ -2,8 +2,10 @@
 
 mod beginning;
 mod database;
+mod deletion;
 mod files;
 mod insertion;
+mod leftovers;
 mod pruning;
 mod reader;
 mod recording;

@@ -1,24 +1,16 @@
 //! Making room: the oldest sessions are deleted in steps that are too small to hold a capture up.
 
-use std::time::Duration;
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
-use rusqlite::{Transaction, TransactionBehavior, params};
-
-use crate::clock::{NS_PER_S, monotonic_ns};
+use crate::clock::monotonic_ns;
 use crate::error::Result;
 use crate::event::Event;
 use crate::store::Recording;
-use crate::store::database::BUSY_TIMEOUT;
 use crate::store::insertion::insert_event;
+use crate::store::leftovers::{self, Leftover, STEP_NS};
 
 /// With less room than this, older sessions are deleted: two of the largest batches.
 const MARGIN_BYTES: i64 = 8 << 20;
-
-/// A step ends after this time, or after the commit's worth of rows during which it passes.
-const STEP_NS: i64 = NS_PER_S / 50;
-
-/// Pages that a step gives back to the disk: 4 MiB.
-const STEP_PAGES: i64 = 1024;
 
 /// Entries of the ledger that a step deletes.
 const STEP_EVENTS: i64 = 1000;
@@ -47,7 +39,7 @@ impl Recording {
         let pages = self.pages()?;
         let failed = self.database.failed("make room");
         if pages.growable_bytes < 0 && pages.reusable_bytes > 0 {
-            return self.give_back().map_err(failed).map(|()| Room::Growing);
+            return self.database.give_back().map_err(failed).map(|()| Room::Growing);
         }
         if pages.room_bytes() >= MARGIN_BYTES {
             return Ok(Room::Enough);
@@ -57,21 +49,6 @@ impl Recording {
             false if pages.room_bytes() > 0 => Ok(Room::Enough),
             false => Ok(Room::Exhausted),
         }
-    }
-
-    /// Give free pages of the file back to the disk.
-    fn give_back(&self) -> rusqlite::Result<()> {
-        let connection = &self.database.connection;
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
-        let mut pages = statement.query([])?;
-        // Each row that is asked for is one page.
-        while pages.next()?.is_some() {}
-        drop(pages);
-        // The file becomes shorter when the log is moved into it. Whoever reads now is not waited for.
-        connection.busy_timeout(Duration::ZERO)?;
-        let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        moved
     }
 
     /// Delete the rows of a deleted session, or else delete a session: without its row in `sessions`, the others belong
@@ -92,30 +69,18 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         transaction.query_row("SELECT id, first_id FROM sessions ORDER BY id LIMIT 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    let mut some = false;
-    let mut oldest = transaction.prepare_cached("SELECT id, first_id, last_id FROM batches ORDER BY id LIMIT 1")?;
-    let mut packets = transaction.prepare_cached("DELETE FROM packets WHERE id BETWEEN ?1 AND ?2")?;
-    let mut rejects = transaction.prepare_cached("DELETE FROM rejects WHERE id BETWEEN ?1 AND ?2")?;
-    let mut batch = transaction.prepare_cached("DELETE FROM batches WHERE id = ?1")?;
-    while monotonic_ns() < until_ns {
-        let row: (i64, i64, i64) = match oldest.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))) {
-            Ok(row) => row,
-            Err(rusqlite::Error::QueryReturnedNoRows) => break,
-            Err(cause) => return Err(cause),
-        };
-        if row.1 >= first_id {
-            break;
-        }
-        packets.execute(params![row.1, row.2])?;
-        rejects.execute(params![row.1, row.2])?;
-        batch.execute([row.0])?;
-        some = true;
-    }
+    let mut oldest =
+        transaction.prepare_cached("SELECT id, session_id, first_id, last_id FROM batches ORDER BY id LIMIT 1")?;
+    let next = || {
+        let commit = oldest.query_row([], Leftover::from_row).optional()?;
+        Ok(commit.filter(|commit| commit.first_id < first_id))
+    };
+    let (rows, _) = leftovers::delete_commits(transaction, until_ns, next)?;
     let events = transaction.execute(
         "DELETE FROM events WHERE session_id < ?1 AND id < (SELECT min(id) FROM events) + ?2",
         params![oldest_id, STEP_EVENTS],
     )?;
-    Ok(some || events > 0)
+    Ok(rows > 0 || events > 0)
 }
 
 fn delete_oldest_session(

@@ -250,19 +250,7 @@ impl Recording {
     /// # Errors
     /// When the disk fails: nothing is lost by that, but the file is not to be relied on any more.
     pub fn checkpoint(&self) -> Result<()> {
-        let checkpoint = |mode: &str| -> rusqlite::Result<i64> {
-            self.database
-                .connection
-                .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
-                .query_row([], |row| row.get(1))
-        };
-        let run = || -> rusqlite::Result<()> {
-            if checkpoint("NOOP")? >= self.limits.log_max_pages() {
-                checkpoint("PASSIVE")?;
-            }
-            Ok(())
-        };
-        run().map_err(self.database.failed("checkpoint"))
+        self.database.checkpoint(self.limits.log_max_pages())
     }
 
     /// Count messages that can no more be stored, together with the event that says why. They are in the totals that

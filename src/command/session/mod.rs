@@ -1,6 +1,8 @@
 //! `fancyhwd session`: what was captured, as a table for people and as JSON for programs.
 
+mod delete;
 mod diff;
+mod label;
 mod list;
 mod message;
 mod show;
@@ -39,6 +41,8 @@ pub fn run(command: &SessionCommand) -> Result<Answer> {
         SessionCommand::Show(typed) => show::run(typed).map(Answer::from),
         SessionCommand::Verify(typed) => verify::run(typed),
         SessionCommand::Diff(typed) => diff::run(typed),
+        SessionCommand::Label(typed) => label::run(typed),
+        SessionCommand::Delete(typed) => delete::run(typed),
     }
 }
 

@@ -1,0 +1,55 @@
+//! `fancyhwd session delete`.
+
+use std::io::{self, IsTerminal, Write, stderr, stdin};
+
+use crate::cli::DeleteArguments;
+use crate::command::session::Answer;
+use crate::error::{Error, Result};
+use crate::settings;
+use crate::store::{Database, Session};
+
+/// Delete a session, once it is clear that this is meant.
+pub(super) fn run(typed: &DeleteArguments) -> Result<Answer> {
+    let path = settings::database(&typed.database)?.path;
+    let mut database = Database::for_changing(&path)?;
+    let session = match database.find_session(&typed.session) {
+        Ok(session) => session,
+        // What was asked for may be done already, but for the rest of an interrupted deletion.
+        Err(error @ Error::NoSuchSession { .. }) if typed.yes => {
+            return match database.clear_leftovers()? {
+                0 => Err(error),
+                rows => {
+                    tracing::info!("removed {rows} rows that an interrupted deletion had left in {}", path.display());
+                    Ok(Answer::from(String::new()))
+                }
+            };
+        }
+        Err(error) => return Err(error),
+    };
+    let what = format!("session {} of {} with {} packets", session.id, path.display(), session.tally.packets);
+    if !typed.yes && !is_meant(&session, &what)? {
+        tracing::info!("nothing was deleted");
+        return Ok(Answer::from(String::new()));
+    }
+    database.delete_session(session.id)?;
+    database.clear_leftovers()?;
+    tracing::info!("deleted {what}");
+    Ok(Answer::from(String::new()))
+}
+
+/// Ask whoever sits at the terminal.
+fn is_meant(session: &Session, what: &str) -> Result<bool> {
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        let text = format!("session {} is deleted without a question only with --yes", session.id);
+        return Err(Error::CommandLine(text));
+    }
+    let ask = || -> io::Result<String> {
+        write!(stderr(), "Delete {what}? [y/N] ")?;
+        stderr().flush()?;
+        let mut answer = String::new();
+        stdin().read_line(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = ask().map_err(|cause| Error::System { operation: "ask at the terminal", cause })?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

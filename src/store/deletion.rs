@@ -96,6 +96,11 @@ impl Database {
     /// # Errors
     /// When the database cannot be written. What is done so far stays done.
     pub fn clear_leftovers(&mut self) -> Result<usize> {
+        let mode: rusqlite::Result<String> = self.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0));
+        if mode.is_ok_and(|mode| mode == "wal") {
+            // So that no step waits for the disk while it holds a recorder up. Those that a power cut takes are made again.
+            let _ = self.connection.pragma_update(None, "synchronous", "NORMAL");
+        }
         let rows = self.delete_leftover_commits()? + self.delete_leftover_events()?;
         if rows > 0 {
             self.give_all_back()?;

@@ -141,7 +141,7 @@ fn an_interrupted_deletion_leaves_a_database_that_can_be_recorded_into_and_is_en
     capture(&bench, 1000);
     capture(&bench, 400_000);
     let deletion = bench.fancyhwd("session delete 2 --yes --database c.db").spawn();
-    eventually("the session is gone", || ask(&bench, "SELECT count(*) FROM sessions") == 1);
+    eventually("some of it is gone", || ask(&bench, "SELECT min(id) FROM packets WHERE id > 1000") > 1001);
     deletion.signal(Signal::KILL);
     deletion.finish();
     let left = ask(&bench, "SELECT count(*) FROM packets") - 1000;

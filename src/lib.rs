@@ -14,7 +14,7 @@
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `comparison`), edges (`device`, `socket`, `store`,
-//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `clock`), ground (`stop`,
+//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `clock`), ground (`stop`,
 //! `service`, `log`, `error`, `exit`).
 
 pub mod run;
@@ -39,6 +39,7 @@ pub mod batch;
 pub mod queue;
 pub mod pace;
 pub mod tally;
+pub mod statistics;
 pub mod clock;
 
 pub mod stop;

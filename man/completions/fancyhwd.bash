@@ -327,7 +327,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__show)
-            opts="-v -q -h --database --json --verbose --quiet --help"
+            opts="-v -q -h --full --database --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

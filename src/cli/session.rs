@@ -54,6 +54,9 @@ pub struct ShowArguments {
     /// Session to show: an id, a label, or `latest` for the newest finished one
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
+    /// Read every packet for the rates of topics and for gaps, also of a session with more than 1,000,000 of them
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_FULL", hide_env_values = true)]
+    pub full: bool,
     /// Where to look
     #[command(flatten)]
     pub output: SessionOutput,

@@ -12,6 +12,7 @@ mod recording;
 mod schema;
 mod sessions;
 mod space;
+mod stamps;
 mod succession;
 mod verify;
 
@@ -22,4 +23,5 @@ pub use reader::Reader;
 pub use recording::{Chapter, Ended, Recording};
 pub use sessions::Session;
 pub use space::{Limits, Space};
+pub use stamps::Stamp;
 pub use verify::Damage;

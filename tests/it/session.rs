@@ -46,7 +46,9 @@ fn json_says_the_same() {
     let shown = bench.fancyhwd("session show first --json --database c.db").run().success().stdout;
     let mut shown: Value = serde_json::from_str(&shown).unwrap();
     // The device went before the recorder did, perhaps.
-    shown.as_object_mut().unwrap().remove("ledger");
+    for more in ["ledger", "by_topic", "gaps"] {
+        assert!(shown.as_object_mut().unwrap().remove(more).is_some(), "{more}");
+    }
     assert_eq!(shown, list[0]);
 }
 
@@ -59,4 +61,61 @@ fn show_finds_a_session_by_id_by_label_and_as_the_latest() {
         assert!(shown.contains("durability  full\n"), "{shown}");
     }
     assert!(!bench.path("c.db-wal").exists() && !bench.path("c.db-shm").exists());
+}
+
+/// A session of twelve messages, with times that can be reckoned by hand: every 10 ms, but for two gaps.
+fn times_by_hand() -> Bench {
+    let bench = Bench::new();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
+    connection.execute_batch("INSERT INTO topics VALUES (1, 'one'), (2, 't' || char(7) || 'wo')").unwrap();
+    let times_ms = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 1090, 2590];
+    for (id, at_ms) in (1..).zip(times_ms) {
+        let sql = match id {
+            4 => "INSERT INTO rejects VALUES (?1, 1, 0, ?2 * 1000000, 'no-space', 1, '[1]', x'00')",
+            5 | 7 => "INSERT INTO packets VALUES (?1, 1, 2, 0, ?2 * 1000000, x'0000')",
+            _ => "INSERT INTO packets VALUES (?1, 1, 1, 0, ?2 * 1000000, x'0000')",
+        };
+        connection.execute(sql, [id, at_ms]).unwrap();
+    }
+    let totals = "UPDATE sessions SET last_id = 12, packets = 11, rejected = 1, bytes = 22, first_elapsed_ns = 0, last_elapsed_ns = 2590000000";
+    connection.execute(totals, []).unwrap();
+    bench
+}
+
+#[test]
+fn show_has_the_rates_of_topics_and_the_gaps() {
+    let bench = times_by_hand();
+    let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
+    // One: 9 packets in 2.59 s. The mean spacing is 2590 ms / 11, and five times that is 1177 ms.
+    for line in [
+        "topic       one: 9 packets, 3.1/s, spacing 10.000 ms to 1500.000 ms\n",
+        "topic       t\u{fffd}wo: 2 packets, 50.0/s, spacing 20.000 ms to 20.000 ms\n",
+        "gaps        1 above 1177.273 ms (5 times the mean spacing)\n",
+        "gap         1500.000 ms before #11, which came at 2.590 s\n",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["by_topic"][0]["min_spacing_ns"], 10_000_000);
+    assert_eq!(json["by_topic"][0]["rate_hz"], 8.0 / 2.59);
+    assert_eq!(json["by_topic"][1]["packets"], 2);
+    assert_eq!(json["gaps"]["count"], 1);
+    assert_eq!(json["gaps"]["above_ns"], 1_177_272_727);
+    assert_eq!(json["gaps"]["longest"][0]["number"], 11);
+}
+
+#[test]
+fn show_of_a_huge_session_says_what_it_leaves_out() {
+    let bench = times_by_hand();
+    bench.sqlite3("c.db", "UPDATE sessions SET packets = 1000000");
+    let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
+    assert!(shown.contains("left out    rates of topics, and gaps: all packets are read with --full\n"), "{shown}");
+    assert!(!shown.contains("\ngaps") && !shown.contains("\ntopic  "), "{shown}");
+    let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["by_topic"], &json["gaps"]), (&Value::Null, &Value::Null));
+    let shown = bench.fancyhwd("session show 1 --full --database c.db").run().success().stdout;
+    assert!(shown.contains("one: 9 packets") && !shown.contains("left out"), "{shown}");
 }

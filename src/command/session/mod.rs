@@ -2,6 +2,7 @@
 
 mod delete;
 mod diff;
+mod figures;
 mod label;
 mod list;
 mod message;

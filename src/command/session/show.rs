@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cli::ShowArguments;
+use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
 use crate::command::session::open;
 use crate::command::session::text::{as_json, duration, end, iso, pretty, printable, rate, size};
 use crate::error::Result;
@@ -15,16 +16,25 @@ use crate::tally::seconds;
 pub(super) fn run(typed: &ShowArguments) -> Result<String> {
     let database = open(&typed.output)?;
     let session = database.find_session(&typed.session)?;
+    let is_read = typed.full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
+    let figures = is_read.then(|| Figures::of(&database, &session)).transpose()?;
     let ledger = database.ledger(session.id)?;
     Ok(match typed.output.json {
         true => {
             let mut json = as_json(&session);
             if let Some(fields) = json.as_object_mut() {
+                let (topics, gaps) = figures.map(|figures| figures.as_json()).unzip();
+                fields.insert("by_topic".to_owned(), topics.unwrap_or_default());
+                fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
                 fields.insert("ledger".to_owned(), Value::Array(ledger));
             }
             pretty(&json)
         }
-        false => card(&session) + &ledger_lines(&ledger),
+        false => {
+            let left_out =
+                || format!("{:<12}rates of topics, and gaps: all packets are read with --full\n", "left out");
+            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&ledger)
+        }
     })
 }
 

@@ -42,7 +42,8 @@ pub struct Batch {
     last_at: usize,
     events: Vec<Event>,
     session_start: Option<SessionClock>,
-    first_number: i64,
+    numbers: Vec<i64>,
+    jump: u64,
 }
 
 /// When a session began, on both clocks.
@@ -129,14 +130,36 @@ impl Batch {
         self.session_start = Some(clock);
     }
 
-    /// The number in its session, from 0, of the first message; known once it is stored.
-    pub fn first_number(&self) -> i64 {
-        self.first_number
+    /// The number in its session, from 0, of each message; when it is being recorded, of the first one only, once that is
+    /// stored: the others follow.
+    pub fn numbers(&self) -> &[i64] {
+        &self.numbers
     }
 
-    /// Note the number of the first message.
-    pub fn set_first_number(&mut self, first_number: i64) {
-        self.first_number = first_number;
+    /// The messages have the numbers from this one on.
+    pub fn set_numbers_from(&mut self, first_number: i64) {
+        self.numbers.clear();
+        self.numbers.push(first_number);
+    }
+
+    /// The same, to be changed.
+    pub fn numbers_mut(&mut self) -> &mut [i64] {
+        &mut self.numbers
+    }
+
+    /// Note the number of the message that was appended last.
+    pub fn push_number(&mut self, number: i64) {
+        self.numbers.push(number);
+    }
+
+    /// After how many jumps in the session this was read.
+    pub fn jump(&self) -> u64 {
+        self.jump
+    }
+
+    /// Note after how many jumps in the session this was read.
+    pub fn set_jump(&mut self, jump: u64) {
+        self.jump = jump;
     }
 
     /// Empty it, keeping the memory for the next messages unless that became very large.
@@ -149,7 +172,8 @@ impl Batch {
         self.last_at = 0;
         self.events.clear();
         self.session_start = None;
-        self.first_number = 0;
+        self.numbers.clear();
+        self.jump = 0;
     }
 
     /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message

@@ -32,6 +32,8 @@ pub enum Error {
     NoRoom { path: PathBuf },
     /// The stream that stands in for the device cannot be opened or read.
     Device { operation: &'static str, source_name: String, cause: io::Error },
+    /// The report of a replay cannot be written.
+    Report { path: PathBuf, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
     System { operation: &'static str, cause: io::Error },
     /// Standard output cannot be written.
@@ -84,7 +86,10 @@ impl Error {
             Self::NoRoom { .. } => {
                 "the room within --max-use and --keep-free is used up by this session alone".to_owned()
             }
-            Self::Device { cause, .. } | Self::System { cause, .. } | Self::Output(cause) => cause.to_string(),
+            Self::Device { cause, .. }
+            | Self::Report { cause, .. }
+            | Self::System { cause, .. }
+            | Self::Output(cause) => cause.to_string(),
         }
     }
 
@@ -97,6 +102,7 @@ impl Error {
             Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
             Self::Device { .. } => Some("check the path and who writes to it"),
+            Self::Report { .. } => Some("choose another file with --timing-report"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
             Self::Output(_) => Some("check where the output goes"),
         }
@@ -120,6 +126,7 @@ impl fmt::Display for Error {
             Self::Device { operation, source_name, .. } => {
                 write!(f, "cannot {operation} device stream {source_name}: ")?
             }
+            Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
             Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }

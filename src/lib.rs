@@ -37,6 +37,8 @@ pub mod event;
 pub mod batch;
 pub mod queue;
 pub mod pace;
+pub mod position;
+pub mod lateness;
 pub mod tally;
 pub mod clock;
 

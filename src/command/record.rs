@@ -13,7 +13,7 @@ use crate::recorder::{self, EndOnDrop, Intake, PRINT_QUEUE_BYTES, Progress, Take
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
-use crate::stop::{Reload, Stop};
+use crate::stop::{Request, Stop};
 use crate::store::{Chapter, Database, EndReason, Ended, Recording, SessionStart};
 
 /// Record until a limit is reached or a stop is asked for.
@@ -24,7 +24,7 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path, settings.durability)?;
     let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions(), settings.frame_max_bytes)?;
-    let reload = Reload::on_signal()?;
+    let reload = Request::to_reload()?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
@@ -69,7 +69,7 @@ fn capture(
     recording: &mut Recording,
     clock: SessionClock,
     stop: &Stop,
-    reload: &Reload,
+    reload: &Request,
 ) -> Result<Taken> {
     let plan = &settings.plan;
     let progress = &Progress::default();

@@ -11,7 +11,7 @@ use crate::queue::{CloseOnDrop, Queue, Refused};
 use crate::recorder::Progress;
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
-use crate::stop::{Reload, Stop};
+use crate::stop::{Request, Stop};
 use crate::tally::seconds;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
@@ -148,7 +148,7 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When the socket fails; what was received before is handed over.
-    pub fn run(mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
+    pub fn run(mut self, stop: &Stop, reload: &Request) -> Result<Taken> {
         let _close = CloseOnDrop(self.queue);
         let taken = self.take_until_end(stop, reload);
         service::stopping();
@@ -163,7 +163,7 @@ impl<'a> Intake<'a> {
         taken.and_then(|taken| drained.map(|()| taken))
     }
 
-    fn take_until_end(&mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
+    fn take_until_end(&mut self, stop: &Stop, reload: &Request) -> Result<Taken> {
         let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.started_ns.saturating_add(duration_ns));
         loop {
             match self.socket.wait(stop, reload, self.wait_ms(end_ns))? {

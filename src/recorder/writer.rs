@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
             self.clock = clock;
             tracing::info!("recording session {}", self.recording.session_id());
         }
-        batch.set_first_number(self.recording.next_number());
+        batch.set_numbers_from(self.recording.next_number());
         self.recording.commit(batch, ended)
     }
 

@@ -9,7 +9,7 @@ use crate::clock::{monotonic_ns, unix_ns};
 use crate::error::Result;
 use crate::socket::link::{Change, Link};
 use crate::socket::{Endpoint, socket_error};
-use crate::stop::{Reload, Stop};
+use crate::stop::{Request, Stop};
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Receiver {
     ///
     /// # Errors
     /// When a socket fails.
-    pub fn wait(&mut self, stop: &Stop, reload: &Reload, timeout_ms: i64) -> Result<Woken> {
+    pub fn wait(&mut self, stop: &Stop, reload: &Request, timeout_ms: i64) -> Result<Woken> {
         let signal = |fd: BorrowedFd<'_>| PollItem::from_fd(fd.as_raw_fd(), POLLIN);
         let mut items = vec![signal(stop.as_fd()), signal(reload.as_fd())];
         items.extend(self.links.iter().map(|link| link.monitor.as_poll_item(POLLIN)));

@@ -23,8 +23,9 @@ use crate::store::{Chapter, Database, EndReason, Ended, Recording, SessionStart}
 pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path, settings.durability)?;
-    let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions(), settings.frame_max_bytes)?;
     let reload = Request::to_reload()?;
+    let subscriptions = settings.plan.wanted.subscriptions();
+    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, &reload)?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
@@ -95,7 +96,7 @@ fn capture(
             })?;
         }
         let intake = Intake::new(socket, queue, plan, clock, progress);
-        let receiver = spawn(scope, "receiver", move || intake.run(stop, reload))?;
+        let receiver = spawn(scope, "receiver", move || intake.run(reload))?;
         let taken = join(receiver);
         join(writer)?;
         taken

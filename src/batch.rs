@@ -23,6 +23,13 @@ pub const BATCH_MAX_BYTES: usize = 4 << 20;
 /// socket option limits the number.
 pub const MESSAGE_MAX_FRAMES: u32 = 1024;
 
+/// Bytes that are kept of one message beside its first frame, so that many large frames make no message that the
+/// database cannot hold.
+const MESSAGE_MAX_BYTES: usize = 64 << 20;
+
+/// What an entry of the ledger takes, with its texts, about.
+const EVENT_BYTES: usize = 512;
+
 const HEADER_BYTES: usize = 8 + 8 + 4 + 4;
 
 /// Where the two counts of frames stand in the header.
@@ -102,12 +109,12 @@ impl Batch {
 
     /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.log.len()
+        self.log.len() + EVENT_BYTES * self.events.len()
     }
 
     /// Whether it should be handed over instead of growing.
     pub fn is_full(&self) -> bool {
-        self.messages >= BATCH_MAX_MESSAGES || self.log.len() >= BATCH_MAX_BYTES
+        self.messages >= BATCH_MAX_MESSAGES || self.bytes() >= BATCH_MAX_BYTES
     }
 
     /// Entries for the ledger that are to be stored together with the messages.
@@ -195,11 +202,14 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] are only counted.
+    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] and [`MESSAGE_MAX_BYTES`] are only counted.
     pub fn frame(&mut self, parts: &[&[u8]]) {
-        if self.kept_count < MESSAGE_MAX_FRAMES {
-            // Frames are limited to far less than 4 GiB where they are received and where they are stored.
-            let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        // Frames are limited to far less than 4 GiB where they are received and where they are stored.
+        let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let kept_bytes = self.log.len() - self.counts_at;
+        let has_room = self.kept_count == 0 || kept_bytes + length_bytes <= MESSAGE_MAX_BYTES;
+        // One that is left out is followed by no other: what is kept is the beginning of the message.
+        if has_room && self.kept_count == self.frame_count && self.kept_count < MESSAGE_MAX_FRAMES {
             self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
             for part in parts {
                 self.log.extend_from_slice(part);

@@ -27,7 +27,7 @@ pub enum Error {
     /// A database cannot be used at all.
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
     /// A statement on an open database failed.
-    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, passing: Option<Passing> },
+    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, trouble: Trouble },
     /// A recording has used the room that it may take, and there is nothing older that could be deleted.
     NoRoom { path: PathBuf },
     /// The stream that stands in for the device cannot be opened or read.
@@ -40,13 +40,17 @@ pub enum Error {
     Output(io::Error),
 }
 
-/// What keeps a database from being written for a while, and may pass.
+/// Why a database cannot be written or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
-    /// Another program holds it.
+pub enum Trouble {
+    /// Another program holds it, which may pass.
     Locked,
-    /// There is no room on the disk.
+    /// There is no room on the disk, which may pass.
     DiskFull,
+    /// The disk or the file fails: what is in it is not to be relied on.
+    Disk,
+    /// Anything else: it says nothing about the file.
+    Other,
 }
 
 /// The result of everything that can fail in a run.
@@ -65,11 +69,11 @@ impl Error {
         }
     }
 
-    /// What must pass before it can be tried again with success, if that is so.
-    pub fn passing(&self) -> Option<Passing> {
+    /// What is wrong with a database.
+    pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Database { passing, .. } => *passing,
-            _ => None,
+            Self::Database { trouble, .. } => *trouble,
+            _ => Trouble::Other,
         }
     }
 

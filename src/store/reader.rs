@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::batch::Batch;
 use crate::envelope::{self, SEPARATOR};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::position::Position;
 use crate::store::{Database, Session};
 
@@ -169,16 +169,17 @@ impl Reader {
         let failed = self.database.failed("read packets");
         let last_read_id =
             self.rows.fill(&self.database.connection, self.next_id, self.last_id, batch).map_err(failed)?;
+        let wanted_id = self.next_id;
         self.next_id = last_read_id.map_or(self.next_id, |id| id.saturating_add(1));
         self.number_from(batch);
         self.messages += batch.len();
-        if self.messages == 0 && self.next_id == self.first_id {
+        if last_read_id.is_none() && wanted_id <= self.last_id {
             return Err(Error::Database {
                 operation: "read packets",
                 path: self.database.path.clone(),
-                cause: format!("messages {} to {} of the session are not there", self.first_id, self.last_id),
+                cause: format!("messages {wanted_id} to {} of the session are not there", self.last_id),
                 hint: "somebody deleted them, or the database is damaged",
-                passing: None,
+                trouble: Trouble::Other,
             });
         }
         if self.messages == 0 && batch.is_empty() {

@@ -3,9 +3,10 @@
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils libfaketime man-db mandoc mount python3 python3-zmq strace
+BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
 CARGO = cargo
 
-.PHONY: build demo test man
+.PHONY: build demo test bench man
 
 build:
 	@packaging/install-missing $(BUILD_PACKAGES)
@@ -20,6 +21,11 @@ demo: build
 test: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	$(CARGO) test --release --locked
+
+# Measure this machine: some fifteen minutes. The table is printed and kept in benches/results/.
+bench: build
+	@packaging/install-missing $(BENCH_PACKAGES)
+	$(CARGO) bench --locked --bench record
 
 # Write manual pages and completions anew from the command line's definition.
 man: build

@@ -23,6 +23,13 @@ pub const BATCH_MAX_BYTES: usize = 4 << 20;
 /// socket option limits the number.
 pub const MESSAGE_MAX_FRAMES: u32 = 1024;
 
+/// Bytes that are kept of one message beside its first frame, so that many large frames make no message that the
+/// database cannot hold.
+const MESSAGE_MAX_BYTES: usize = 64 << 20;
+
+/// What an entry of the ledger takes, with its texts, about.
+const EVENT_BYTES: usize = 512;
+
 const HEADER_BYTES: usize = 8 + 8 + 4 + 4;
 
 /// Where the two counts of frames stand in the header.
@@ -42,7 +49,8 @@ pub struct Batch {
     last_at: usize,
     events: Vec<Event>,
     session_start: Option<SessionClock>,
-    first_number: i64,
+    numbers: Vec<i64>,
+    jump: u64,
 }
 
 /// When a session began, on both clocks.
@@ -101,12 +109,12 @@ impl Batch {
 
     /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.log.len()
+        self.log.len() + EVENT_BYTES * self.events.len()
     }
 
     /// Whether it should be handed over instead of growing.
     pub fn is_full(&self) -> bool {
-        self.messages >= BATCH_MAX_MESSAGES || self.log.len() >= BATCH_MAX_BYTES
+        self.messages >= BATCH_MAX_MESSAGES || self.bytes() >= BATCH_MAX_BYTES
     }
 
     /// Entries for the ledger that are to be stored together with the messages.
@@ -129,14 +137,36 @@ impl Batch {
         self.session_start = Some(clock);
     }
 
-    /// The number in its session, from 0, of the first message; known once it is stored.
-    pub fn first_number(&self) -> i64 {
-        self.first_number
+    /// The number in its session, from 0, of each message; when it is being recorded, of the first one only, once that is
+    /// stored: the others follow.
+    pub fn numbers(&self) -> &[i64] {
+        &self.numbers
     }
 
-    /// Note the number of the first message.
-    pub fn set_first_number(&mut self, first_number: i64) {
-        self.first_number = first_number;
+    /// The messages have the numbers from this one on.
+    pub fn set_numbers_from(&mut self, first_number: i64) {
+        self.numbers.clear();
+        self.numbers.push(first_number);
+    }
+
+    /// The same, to be changed.
+    pub fn numbers_mut(&mut self) -> &mut [i64] {
+        &mut self.numbers
+    }
+
+    /// Note the number of the message that was appended last.
+    pub fn push_number(&mut self, number: i64) {
+        self.numbers.push(number);
+    }
+
+    /// After how many jumps in the session this was read.
+    pub fn jump(&self) -> u64 {
+        self.jump
+    }
+
+    /// Note after how many jumps in the session this was read.
+    pub fn set_jump(&mut self, jump: u64) {
+        self.jump = jump;
     }
 
     /// Empty it, keeping the memory for the next messages unless that became very large.
@@ -149,7 +179,8 @@ impl Batch {
         self.last_at = 0;
         self.events.clear();
         self.session_start = None;
-        self.first_number = 0;
+        self.numbers.clear();
+        self.jump = 0;
     }
 
     /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message
@@ -171,11 +202,14 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] are only counted.
+    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] and [`MESSAGE_MAX_BYTES`] are only counted.
     pub fn frame(&mut self, parts: &[&[u8]]) {
-        if self.kept_count < MESSAGE_MAX_FRAMES {
-            // Frames are limited to far less than 4 GiB where they are received and where they are stored.
-            let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        // Frames are limited to far less than 4 GiB where they are received and where they are stored.
+        let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let kept_bytes = self.log.len() - self.counts_at;
+        let has_room = self.kept_count == 0 || kept_bytes + length_bytes <= MESSAGE_MAX_BYTES;
+        // One that is left out is followed by no other: what is kept is the beginning of the message.
+        if has_room && self.kept_count == self.frame_count && self.kept_count < MESSAGE_MAX_FRAMES {
             self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
             for part in parts {
                 self.log.extend_from_slice(part);

@@ -3,12 +3,11 @@
 //! Wall clock time (`unix_ns`) says when something happened and may be stepped by NTP or by hand; monotonic time says
 //! how far apart two things happened and is what every wait uses. Both are integer nanoseconds.
 
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{ClockId, Timespec, clock_gettime};
-
-use crate::stop::Stop;
 
 /// Nanoseconds in a second.
 pub const NS_PER_S: i64 = 1_000_000_000;
@@ -19,6 +18,9 @@ const OFFSET_ERROR_NS: i64 = 100_000;
 /// Waits longer than this are left to an interruptible wait; what remains is slept to the nanosecond. Short enough
 /// that a stop is noticed at once, longer than the slack the kernel grants itself when it polls.
 const FINE_WAIT_NS: i64 = 2_000_000;
+
+/// A precise wait wakes this much early: later than that the kernel wakes a thread once in some hundred times.
+const SPIN_NS: i64 = 60_000;
 
 /// The wall clock: nanoseconds since 1970-01-01 UTC, below zero before it.
 pub fn unix_ns() -> i64 {
@@ -50,39 +52,75 @@ pub fn sharpen_wakeups() {
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
-/// Wait until the monotonic clock shows `due_ns`, or a stop is asked for. Says whether to stop.
+/// How a wait ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pacing {
+    /// Wake a little early and watch the clock for the rest: to the microsecond, for a part of a processor.
+    Precise,
+    /// Sleep: some tens of microseconds late, for next to nothing.
+    Economical,
+}
+
+impl FromStr for Pacing {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "precise" => Ok(Self::Precise),
+            "economical" => Ok(Self::Economical),
+            _ => Err("`precise` or `economical`"),
+        }
+    }
+}
+
+/// Wait until the monotonic clock shows `due_ns`, or until `interrupted`, which waits for so many nanoseconds at most,
+/// says that something else is to be done. Says whether that is so.
 ///
 /// The deadline is absolute, so that being late once never delays what follows.
-pub fn wait_until(due_ns: i64, stop: &Stop) -> bool {
+pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) -> bool) -> bool {
     loop {
         let left_ns = due_ns.saturating_sub(monotonic_ns());
         if left_ns <= FINE_WAIT_NS {
             break;
         }
         // The kernel may end a poll 0.1 % late: wait for a part, then look again.
-        if stop.wait_ns((left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99)) {
+        if interrupted((left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99)) {
             return true;
         }
     }
-    let due = Timespec { tv_sec: due_ns.max(0) / NS_PER_S, tv_nsec: due_ns.max(0) % NS_PER_S };
-    while monotonic_ns() < due_ns {
-        // Ends early when a signal came; the condition above decides.
-        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &due);
+    // Looked for now and not at the deadline, when every microsecond counts.
+    if interrupted(0) {
+        return true;
     }
-    stop.requested()
+    let wake_ns = match pacing {
+        Pacing::Precise => due_ns.saturating_sub(SPIN_NS),
+        Pacing::Economical => due_ns,
+    };
+    let wake = Timespec { tv_sec: wake_ns.max(0) / NS_PER_S, tv_nsec: wake_ns.max(0) % NS_PER_S };
+    while monotonic_ns() < wake_ns {
+        // Ends early when a signal came; the condition above decides.
+        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &wake);
+    }
+    while monotonic_ns() < due_ns {
+        std::hint::spin_loop();
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stop::Stop;
 
     #[test]
     fn a_wait_never_ends_before_its_deadline() {
         let stop = Stop::new().unwrap();
-        for wait_ns in [-5, 0, 1, 100_000, 3_000_000, 20_000_000] {
-            let due_ns = monotonic_ns() + wait_ns;
-            assert!(!wait_until(due_ns, &stop));
-            assert!(monotonic_ns() >= due_ns);
+        for pacing in [Pacing::Precise, Pacing::Economical] {
+            for wait_ns in [-5, 0, 1, 100_000, 3_000_000, 20_000_000] {
+                let due_ns = monotonic_ns() + wait_ns;
+                assert!(!wait_until(due_ns, pacing, |ns| stop.wait_ns(ns)));
+                assert!(monotonic_ns() >= due_ns);
+            }
         }
     }
 
@@ -90,6 +128,6 @@ mod tests {
     fn a_stop_ends_a_wait_of_a_year() {
         let stop = Stop::new().unwrap();
         stop.request();
-        assert!(wait_until(monotonic_ns() + 365 * 86_400 * NS_PER_S, &stop));
+        assert!(wait_until(monotonic_ns() + 365 * 86_400 * NS_PER_S, Pacing::Precise, |ns| stop.wait_ns(ns)));
     }
 }

@@ -29,24 +29,30 @@ pub enum Error {
     /// A database cannot be used at all.
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
     /// A statement on an open database failed.
-    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, passing: Option<Passing> },
+    Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, trouble: Trouble },
     /// A recording has used the room that it may take, and there is nothing older that could be deleted.
     NoRoom { path: PathBuf },
     /// The stream that stands in for the device cannot be opened or read.
     Device { operation: &'static str, source_name: String, cause: io::Error },
+    /// The report of a replay cannot be written.
+    Report { path: PathBuf, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
     System { operation: &'static str, cause: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
 }
 
-/// What keeps a database from being written for a while, and may pass.
+/// Why a database cannot be written or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
-    /// Another program holds it.
+pub enum Trouble {
+    /// Another program holds it, which may pass.
     Locked,
-    /// There is no room on the disk.
+    /// There is no room on the disk, which may pass.
     DiskFull,
+    /// The disk or the file fails: what is in it is not to be relied on.
+    Disk,
+    /// Anything else: it says nothing about the file.
+    Other,
 }
 
 /// The result of everything that can fail in a run.
@@ -67,11 +73,11 @@ impl Error {
         }
     }
 
-    /// What must pass before it can be tried again with success, if that is so.
-    pub fn passing(&self) -> Option<Passing> {
+    /// What is wrong with a database.
+    pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Database { passing, .. } => *passing,
-            _ => None,
+            Self::Database { trouble, .. } => *trouble,
+            _ => Trouble::Other,
         }
     }
 
@@ -89,7 +95,10 @@ impl Error {
             Self::NoRoom { .. } => {
                 "the room within --max-use and --keep-free is used up by this session alone".to_owned()
             }
-            Self::Device { cause, .. } | Self::System { cause, .. } | Self::Output(cause) => cause.to_string(),
+            Self::Device { cause, .. }
+            | Self::Report { cause, .. }
+            | Self::System { cause, .. }
+            | Self::Output(cause) => cause.to_string(),
         }
     }
 
@@ -103,6 +112,7 @@ impl Error {
             Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
             Self::Device { .. } => Some("check the path and who writes to it"),
+            Self::Report { .. } => Some("choose another file with --timing-report"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
             Self::Output(_) => Some("check where the output goes"),
         }
@@ -129,6 +139,7 @@ impl fmt::Display for Error {
             Self::Device { operation, source_name, .. } => {
                 write!(f, "cannot {operation} device stream {source_name}: ")?
             }
+            Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
             Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }

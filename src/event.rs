@@ -67,4 +67,10 @@ impl Event {
     pub fn at(unix_ns: i64, elapsed_ns: i64, kind: Kind, lost: Option<u64>) -> Self {
         Self { kind, unix_ns, elapsed_ns, until_elapsed_ns: None, endpoint: None, lost, detail: None }
     }
+
+    /// The session began later by this much than when this was noted. What began before it began with it.
+    pub fn begin_later(&mut self, by_ns: i64) {
+        self.elapsed_ns = self.elapsed_ns.saturating_sub(by_ns).max(0);
+        self.until_elapsed_ns = self.until_elapsed_ns.map(|until_ns| until_ns.saturating_sub(by_ns).max(0));
+    }
 }

@@ -38,6 +38,8 @@ pub mod event;
 pub mod batch;
 pub mod queue;
 pub mod pace;
+pub mod position;
+pub mod lateness;
 pub mod tally;
 pub mod statistics;
 pub mod clock;

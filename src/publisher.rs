@@ -1,6 +1,6 @@
 //! The loop of `publish`: device, envelope, socket.
 
-use crate::clock::{monotonic_ns, wait_until};
+use crate::clock::{Pacing, monotonic_ns, wait_until};
 use crate::device::{Device, Fill};
 use crate::envelope::{Topic, encode};
 use crate::error::Result;
@@ -60,7 +60,7 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Sto
         let samples = payload.get(..filled_bytes).unwrap_or_default();
         encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
         let stopped = match plan.cadence.due_ns(anchor_ns, index) {
-            Some(due_ns) => wait_until(due_ns, stop),
+            Some(due_ns) => wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)),
             None => index % STOP_CHECK_PACKETS == 0 && stop.requested(),
         };
         if stopped || sender.send(std::iter::once(envelope.as_slice()), stop)? == Sent::Stopped {

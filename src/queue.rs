@@ -115,6 +115,12 @@ impl Queue {
         self.lock().closed
     }
 
+    /// Whether something waits to be taken.
+    pub fn has_waiting(&self) -> bool {
+        let state = self.lock();
+        !state.closed && !state.batches.is_empty()
+    }
+
     /// Whether [`Queue::pop`] would have to wait.
     pub fn is_starved(&self) -> bool {
         let state = self.lock();

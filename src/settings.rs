@@ -12,12 +12,12 @@ use crate::cli::{DatabaseArguments, DiffArguments, PublishArguments, RecordArgum
 use crate::device::Source;
 use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::error::{Error, Result};
-use crate::pace::{Cadence, Speed};
+use crate::pace::{Cadence, Rhythm};
 use crate::publisher;
 use crate::recorder::{self, SplitEvery};
-use crate::replayer::Passes;
+use crate::replayer;
 use crate::socket::{Endpoint, OnFull};
-use crate::store::{Durability, Limits};
+use crate::store::{Durability, Limits, Selection};
 
 /// The interval of the C program that the simulated device stands for.
 const DEFAULT_INTERVAL: &str = "1s";
@@ -101,10 +101,14 @@ pub struct ReplaySettings {
     pub database: PathBuf,
     /// Where to.
     pub send: SendSettings,
-    /// How fast.
-    pub speed: Speed,
-    /// How often.
-    pub passes: Passes,
+    /// Which messages.
+    pub selection: Selection,
+    /// How.
+    pub plan: replayer::Plan,
+    /// How late a hundredth of the packets may leave.
+    pub lateness_budget_ns: Option<i64>,
+    /// Where to say how late they left.
+    pub timing_report: Option<PathBuf>,
 }
 
 /// What `session diff` compares.
@@ -185,12 +189,41 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
 /// # Errors
 /// [`Error::Setting`] for the first value that cannot be used.
 pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
+    let rhythm = match (&typed.rate, &typed.speed) {
+        (Some(rate), _) => match Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))? {
+            Cadence::PeriodNs(period_ns) => Rhythm::EveryNs(period_ns),
+            Cadence::Max => Rhythm::Max,
+        },
+        (None, Some(speed)) => Rhythm::from_speed(speed).map_err(|cause| refuse("--speed", speed, cause))?,
+        (None, None) => Rhythm::Recorded(1.0),
+    };
+    let heads = |topics: &[String]| -> Result<Vec<Vec<u8>>> {
+        topics.iter().map(|text| parse::<Topic>("--topic", text).map(|topic| topic.head())).collect()
+    };
     Ok(ReplaySettings {
         session: typed.session.clone(),
         database: database(&typed.database)?.path,
         send: send(&typed.send)?,
-        speed: parse("--speed", &typed.speed)?,
-        passes: parse("--loop", &typed.passes)?,
+        selection: Selection {
+            heads: (!typed.topic.is_empty()).then(|| heads(&typed.topic)).transpose()?,
+            only_valid: typed.only_valid,
+            from: typed.from.as_deref().map(|text| parse("--from", text)).transpose()?,
+            to: typed.to.as_deref().map(|text| parse("--to", text)).transpose()?,
+        },
+        plan: replayer::Plan {
+            rhythm,
+            max_gap_ns: typed.max_gap.as_deref().map(|text| duration_ns("--max-gap", text)).transpose()?,
+            passes: parse("--loop", &typed.passes)?,
+            paused: typed.paused,
+            pacing: parse("--pacing", &typed.pacing)?,
+            renamed: typed.map.iter().map(|text| renamed(text)).collect::<Result<_>>()?,
+        },
+        lateness_budget_ns: typed
+            .lateness_budget
+            .as_deref()
+            .map(|text| duration_ns("--lateness-budget", text))
+            .transpose()?,
+        timing_report: typed.timing_report.clone(),
     })
 }
 
@@ -208,6 +241,15 @@ pub fn diff(typed: &DiffArguments) -> Result<DiffSettings> {
         database,
         timing_tolerance_ns: typed.timing_tolerance.as_deref().map(|text| duration_ns(TOLERANCE, text)).transpose()?,
     })
+}
+
+/// `OLD=NEW` as the beginnings of messages. A topic may hold `=`; the first one divides.
+fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    const OPTION: &str = "--map";
+    let (old, new) = text
+        .split_once('=')
+        .ok_or_else(|| refuse(OPTION, text, "a topic is renamed with OLD=NEW, such as a=b".to_owned()))?;
+    Ok((parse::<Topic>(OPTION, old)?.head(), parse::<Topic>(OPTION, new)?.head()))
 }
 
 /// The database that was typed, or the default one.

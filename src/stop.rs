@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 
 use crate::error::{Error, Result};
@@ -90,33 +90,53 @@ impl AsFd for Stop {
     }
 }
 
-/// A request to begin anew, made by SIGHUP: taken once, and may come again.
+/// A request that a signal makes: taken once, and may come again.
 #[derive(Debug)]
-pub struct Reload {
+pub struct Request {
     readable_when_asked: OwnedFd,
 }
 
-impl Reload {
-    /// A reload that SIGHUP asks for.
+impl Request {
+    /// To begin a new session: SIGHUP.
     ///
     /// # Errors
     /// When the operating system has no pipe or no handler for us.
-    pub fn on_signal() -> Result<Self> {
+    pub fn to_reload() -> Result<Self> {
+        Self::by(SIGHUP)
+    }
+
+    /// To pause or to go on: SIGUSR1.
+    ///
+    /// # Errors
+    /// When the operating system has no pipe or no handler for us.
+    pub fn to_pause() -> Result<Self> {
+        Self::by(SIGUSR1)
+    }
+
+    fn by(signal: i32) -> Result<Self> {
         let (readable_when_asked, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(|cause| Error::System { operation: "make a pipe", cause: cause.into() })?;
-        low_level::pipe::register(SIGHUP, write_end)
+        low_level::pipe::register(signal, write_end)
             .map_err(|cause| Error::System { operation: "catch signals", cause })?;
         Ok(Self { readable_when_asked })
     }
 
-    /// Take the request, so that the next one can be seen. Several that came together count as one.
-    pub fn take(&self) {
+    /// Take the request, so that the next one can be seen. Several that came together count as one. Says whether there
+    /// was one.
+    pub fn take(&self) -> bool {
         let mut bytes = [0; 64];
-        while rustix::io::read(&self.readable_when_asked, &mut bytes).is_ok_and(|count| count == bytes.len()) {}
+        let mut asked = false;
+        while let Ok(count @ 1..) = rustix::io::read(&self.readable_when_asked, &mut bytes) {
+            asked = true;
+            if count < bytes.len() {
+                break;
+            }
+        }
+        asked
     }
 }
 
-impl AsFd for Reload {
+impl AsFd for Request {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readable_when_asked.as_fd()
     }

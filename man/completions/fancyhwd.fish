@@ -68,8 +68,19 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l database -d
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause [default: 1]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l to -d 'End before this position' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 'The longest time between two packets, such as 1s: longer gaps are cut' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d 'How to wait: `precise` to the microsecond, or `economical` with less of the processor' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l timing-report -d 'Write how late the packets left into this file, as JSON' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l only-valid -d 'Leave out messages that were rejected when they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d 'Begin with a pause, which the space bar or SIGUSR1 ends'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -152,7 +152,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         if matches.value_source(name) == Some(ValueSource::EnvVariable) {
             *values = values.iter().flat_map(|value| value.split_whitespace()).map(str::to_owned).collect();
         }
-        match values.is_empty() {
+        match values.is_empty() && matches.value_source(name).is_some() {
             true => Err(Error::CommandLine(format!("the environment variable for --{name} holds no value"))),
             false => Ok(()),
         }
@@ -163,22 +163,31 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             split("connect", &mut record.connect)?;
             split("topic", &mut record.topic)
         }
-        Command::Replay(replay) => split("bind", &mut replay.send.bind),
+        Command::Replay(replay) => {
+            split("bind", &mut replay.send.bind)?;
+            split("topic", &mut replay.topic)?;
+            split("map", &mut replay.map)
+        }
         Command::Session(_) => Ok(()),
     }
 }
 
-/// `--rate` and `--interval` say the same thing. Of two that come from different places the command line wins.
+/// `--rate` and `--interval`, or `--rate` and `--speed`, say the same thing. Of two that come from different places the
+/// command line wins.
 fn settle_pace(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
-    let Command::Publish(publish) = &mut cli.command else { return Ok(()) };
-    if publish.rate.is_none() || publish.interval.is_none() {
+    let (rate, other, name) = match &mut cli.command {
+        Command::Publish(publish) => (&mut publish.rate, &mut publish.interval, "interval"),
+        Command::Replay(replay) => (&mut replay.rate, &mut replay.speed, "speed"),
+        Command::Record(_) | Command::Session(_) => return Ok(()),
+    };
+    if rate.is_none() || other.is_none() {
         return Ok(());
     }
     let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
-    match (is_typed("rate"), is_typed("interval")) {
-        (true, false) => publish.interval = None,
-        (false, true) => publish.rate = None,
-        _ => return Err(Error::CommandLine("--rate and --interval cannot be used together; choose one".to_owned())),
+    match (is_typed("rate"), is_typed(name)) {
+        (true, false) => *other = None,
+        (false, true) => *rate = None,
+        _ => return Err(Error::CommandLine(format!("--rate and --{name} cannot be used together; choose one"))),
     }
     Ok(())
 }

@@ -6,15 +6,15 @@ use std::thread;
 
 use crate::batch::SessionClock;
 use crate::command::{join, spawn};
-use crate::error::{Error, Passing, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
 use crate::queue::{CloseOnDrop, Queue};
 use crate::recorder::{self, EndOnDrop, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
-use crate::stop::{Reload, Stop};
-use crate::store::{Chapter, Database, EndReason, Ended, Recording, SessionStart};
+use crate::stop::{Request, Stop};
+use crate::store::{Chapter, Database, EndReason, Recording, SessionStart};
 
 /// Record until a limit is reached or a stop is asked for.
 ///
@@ -23,8 +23,16 @@ use crate::store::{Chapter, Database, EndReason, Ended, Recording, SessionStart}
 pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path, settings.durability)?;
-    let socket = Receiver::connect(&settings.connect, &settings.plan.wanted.subscriptions(), settings.frame_max_bytes)?;
-    let reload = Reload::on_signal()?;
+    if !settings.limits.fit(database.path()) {
+        return Err(Error::Setting {
+            option: "--keep-free",
+            value: settings.limits.keep_free_bytes.unwrap_or(0).to_string(),
+            cause: "the disk has not so much room at all".to_owned(),
+        });
+    }
+    let reload = Request::to_reload()?;
+    let subscriptions = settings.plan.wanted.subscriptions();
+    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, &reload)?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
@@ -44,12 +52,19 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
         Ok(Taken::UntilStop) => EndReason::Stopped,
         Ok(Taken::UntilLimit) => EndReason::Limit,
         Err(Error::NoRoom { .. }) => EndReason::DiskFull,
-        Err(error) if error.passing() == Some(Passing::DiskFull) => EndReason::DiskFull,
+        Err(error) if error.trouble() == Trouble::DiskFull => EndReason::DiskFull,
         Err(_) => EndReason::Failed,
     });
-    let Ended { gaps, files_in_doubt } = closed.as_ref().copied().unwrap_or(Ended { gaps: 0, files_in_doubt: 0 });
-    let missed = if gaps > 0 { format!(", packets may be missing in {gaps} gaps of the link") } else { String::new() };
-    let doubt = if files_in_doubt > 0 { format!(", {files_in_doubt} files in doubt") } else { String::new() };
+    let known = closed.as_ref().copied().unwrap_or_default();
+    let missed = match known.gaps {
+        0 => String::new(),
+        gaps => format!(", packets may be missing in {gaps} gaps of the link"),
+    };
+    let doubt = match (known.files_in_doubt, known.deleted_packets) {
+        (0, _) => String::new(),
+        (files, 0) => format!(", {files} files in doubt"),
+        (files, packets) => format!(", {files} files in doubt, {packets} of the packets in deleted files"),
+    };
     let fill = queue.fill();
     tracing::info!(
         "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %",
@@ -58,7 +73,7 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
         recorder::percent(fill.peak_bytes, fill.limit_bytes),
     );
     // What failed first is what the user must know.
-    ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || gaps > 0 || files_in_doubt > 0))
+    ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || known.gaps > 0 || known.files_in_doubt > 0))
 }
 
 /// Run receiver, writer and, if asked for, printer and status side by side until all are done.
@@ -69,7 +84,7 @@ fn capture(
     recording: &mut Recording,
     clock: SessionClock,
     stop: &Stop,
-    reload: &Reload,
+    reload: &Request,
 ) -> Result<Taken> {
     let plan = &settings.plan;
     let progress = &Progress::default();
@@ -95,7 +110,7 @@ fn capture(
             })?;
         }
         let intake = Intake::new(socket, queue, plan, clock, progress);
-        let receiver = spawn(scope, "receiver", move || intake.run(stop, reload))?;
+        let receiver = spawn(scope, "receiver", move || intake.run(reload))?;
         let taken = join(receiver);
         join(writer)?;
         taken

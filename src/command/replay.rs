@@ -1,20 +1,24 @@
 //! `fancyhwd replay`.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::{bind, close, join, spawn};
 use crate::envelope::{self, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::queue::{CloseOnDrop, Queue};
-use crate::replayer::{PREFETCH_BYTES, Played, Player, prefetch};
+use crate::replayer::{Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Played, Player, Screen, prefetch};
 use crate::service;
 use crate::settings::ReplaySettings;
-use crate::socket::Sender;
+use crate::socket::{OnFull, Sender};
 use crate::stop::Stop;
 use crate::store::{Database, Reader, Session};
+use crate::tally::seconds;
 
 /// Replay a session, or as many passes over it as asked for.
 ///
@@ -23,13 +27,19 @@ use crate::store::{Database, Reader, Session};
 pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    let reader = Reader::new(database, &session)?;
-    let mut sender = bind(&settings.send, heads(&session), reader.message_bytes()?)?;
+    let announcements = announcements(&database.ledger(session.id)?);
+    let reader = Reader::new(database, &session, &settings.selection)?;
+    let mut sender = bind(&settings.send, heads(settings, &session), reader.message_bytes()?)?;
+    let report = settings.timing_report.as_deref().map(Report::create).transpose()?;
     let status = format!("replaying session {} on {}", session.id, sender.endpoints().join(" "));
     tracing::info!("{status}");
+    let controls = Controls::new(stop)?;
+    if controls.has_keyboard() {
+        tracing::info!("space pauses, n and p step, up and down change the speed, [ ] jump 10 s, g goes to, q quits");
+    }
     service::ready(&status);
 
-    let played = play(settings, reader, &mut sender, stop)?;
+    let played = play(settings, &session, &announcements, reader, &mut sender, controls, stop)?;
     service::stopping();
     let (loss, exit) = close(sender, settings.send.on_full, stop);
     let verb = if played.stopped { "stopped replay of" } else { "replayed" };
@@ -38,40 +48,150 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
         count => format!(", {count} underruns"),
     };
     tracing::info!(
-        "{verb} session {}: {}, {loss}; {}{underruns}",
+        "{verb} session {}: {}, {loss}; {}{underruns}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
+        missing(&session, &announcements),
     );
-    Ok(exit)
+    if let Some(report) = report {
+        report.write(&as_json(settings, &session, &played, exit))?;
+    }
+    let p99_ns = played.lateness.quantile_ns(0.99);
+    match settings.lateness_budget_ns {
+        Some(budget_ns) if p99_ns > budget_ns.unsigned_abs() => {
+            let (p99_us, budget_us) = (p99_ns as f64 / 1e3, budget_ns as f64 / 1e3);
+            tracing::error!("lateness p99 {p99_us:.1} us is above the budget of {budget_us:.1} us");
+            Ok(Exit::Loss)
+        }
+        _ => Ok(exit),
+    }
 }
 
-/// Run reader and player side by side until both are done.
-fn play(settings: &ReplaySettings, reader: Reader, sender: &mut Sender, stop: &Stop) -> Result<Played> {
-    let queue = Queue::new(PREFETCH_BYTES);
+/// Run reader, player and, if somebody watches, the screen side by side until all are done.
+fn play(
+    settings: &ReplaySettings,
+    session: &Session,
+    announcements: &[Announcement],
+    reader: Reader,
+    sender: &mut Sender,
+    controls: Controls<'_>,
+    stop: &Stop,
+) -> Result<Played> {
+    let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::default());
+    let screen = &Screen::new(session, settings.plan.rhythm, settings.plan.paused);
     thread::scope(|scope| {
-        let queue = &queue;
-        let reader = spawn(scope, "reader", move || prefetch(reader, queue, settings.passes))?;
+        // However this ends, none of the others waits for ever.
+        let _close = CloseOnDrop(queue);
+        let _end = EndOnDrop(screen);
+        let reader = spawn(scope, "reader", move || prefetch(reader, queue, jumps))?;
+        if screen.is_watched() {
+            spawn(scope, "screen", move || {
+                screen.run();
+                Ok(())
+            })?;
+        }
         let player = spawn(scope, "player", move || {
             let _close = CloseOnDrop(queue);
             match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
                 true => Ok(Played { stopped: true, ..Played::default() }),
-                false => Player::new(sender, settings.speed, stop).run(queue),
+                false => Player::new(sender, controls, &settings.plan, jumps, screen, announcements).run(queue),
             }
-        })
-        .inspect_err(|_| queue.close())?;
+        })?;
         let played = join(player);
         join(reader)?;
         played
     })
 }
 
-/// What the session's messages begin with, to tell which subscriptions are for them.
-fn heads(session: &Session) -> Vec<Vec<u8>> {
+/// What the messages begin with, to tell which subscriptions are for them.
+fn heads(settings: &ReplaySettings, session: &Session) -> Vec<Vec<u8>> {
     let names: Vec<&str> = session.topics.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    match names.as_slice() {
+    let recorded = match (&settings.selection.heads, names.as_slice()) {
+        (Some(heads), _) => heads.clone(),
         // Every topic: any subscription may be for this session.
-        ["*"] => Wanted::Every.subscriptions(),
-        names => names.iter().map(|name| envelope::head(name.as_bytes())).collect(),
+        (None, ["*"]) => return Wanted::Every.subscriptions(),
+        (None, names) => names.iter().map(|name| envelope::head(name.as_bytes())).collect(),
+    };
+    let renamed =
+        |head: Vec<u8>| settings.plan.renamed.iter().find(|(old, _)| *old == head).map_or(head, |(_, new)| new.clone());
+    recorded.into_iter().map(renamed).collect()
+}
+
+/// What of the ledger is said when the replay comes by: all that lost or may have lost packets.
+fn announcements(ledger: &[Value]) -> Vec<Announcement> {
+    let announcement = |entry: &Value| {
+        let at = |name: &str| entry.get(name).and_then(Value::as_i64);
+        let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let lost = match at("lost") {
+            Some(0) => return None,
+            Some(lost) => format!("{lost} packets are missing"),
+            None => "packets may be missing".to_owned(),
+        };
+        let elapsed_ns = at("elapsed_ns")?;
+        let until = at("until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
+        let text = format!(
+            "in the capture, {:.3} s{until}: {}, {lost} {} {}",
+            seconds(elapsed_ns),
+            words("kind"),
+            words("endpoint"),
+            words("detail")
+        );
+        Some(Announcement { elapsed_ns, text: printable(text.trim_end()) })
+    };
+    let mut announcements: Vec<Announcement> = ledger.iter().filter_map(announcement).collect();
+    announcements.sort_by_key(|announcement| announcement.elapsed_ns);
+    announcements
+}
+
+/// Without control characters, which somebody else's database may hold.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
+}
+
+/// How much of the capture is known to be missing.
+fn missing(session: &Session, announcements: &[Announcement]) -> String {
+    match (session.tally.lost, announcements.len()) {
+        (0, 0) => String::new(),
+        (lost, entries) => {
+            format!("; of the capture itself {lost} packets are missing, {entries} entries in its ledger")
+        }
+    }
+}
+
+fn as_json(settings: &ReplaySettings, session: &Session, played: &Played, exit: Exit) -> Value {
+    let dropped = match (settings.send.on_full, exit) {
+        (OnFull::Block, Exit::Done) => json!(0),
+        // Nobody knows.
+        _ => Value::Null,
+    };
+    json!({
+        "session": session.id,
+        "fancyhwd_version": env!("CARGO_PKG_VERSION"),
+        "packets": played.tally.packets,
+        "rejected": played.tally.rejected,
+        "elapsed_ns": played.elapsed_ns,
+        "underruns": played.underruns,
+        "dropped": dropped,
+        "capture_lost": session.tally.lost,
+        "lateness": played.lateness.as_json(),
+    })
+}
+
+/// A file that is opened before the replay begins, so that a wrong path does not cost one.
+struct Report {
+    file: File,
+    path: std::path::PathBuf,
+}
+
+impl Report {
+    fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|cause| Error::Report { path: path.to_owned(), cause })?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    fn write(self, report: &Value) -> Result<()> {
+        let mut out = BufWriter::new(self.file);
+        writeln!(out, "{report:#}").and_then(|()| out.flush()).map_err(|cause| Error::Report { path: self.path, cause })
     }
 }

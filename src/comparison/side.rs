@@ -47,14 +47,13 @@ pub(super) struct Side {
     /// `None` at its end.
     reader: Option<Reader>,
     batch: Batch,
-    next_number: i64,
     /// What was read and not compared yet.
     pub messages: VecDeque<Placed>,
 }
 
 impl Side {
     pub fn new(reader: Option<Reader>) -> Self {
-        Self { reader, batch: Batch::default(), next_number: 0, messages: VecDeque::new() }
+        Self { reader, batch: Batch::default(), messages: VecDeque::new() }
     }
 
     /// Have so many messages at hand, or as many as there are or can be kept, but at least one if there is one.
@@ -69,10 +68,9 @@ impl Side {
             if self.batch.is_empty() {
                 self.reader = None;
             }
-            for (number, message) in (self.next_number..).zip(self.batch.messages()) {
+            for (number, message) in self.batch.numbers().iter().copied().zip(self.batch.messages()) {
                 self.messages.push_back(Placed::new(number, message));
             }
-            self.next_number += self.batch.len() as i64;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub fn print(queue: &Queue, wanted: &Wanted, stop: &Stop) {
 
 /// `#number topic size [samples]` for each packet.
 fn render(batch: &Batch, wanted: &Wanted, text: &mut String) {
-    for (number, message) in (batch.first_number()..).zip(batch.messages()) {
+    for (number, message) in (batch.numbers().first().copied().unwrap_or(0)..).zip(batch.messages()) {
         let Ok(envelope) = wanted.decode(message.frames()) else { continue };
         let topic = String::from_utf8_lossy(envelope.topic);
         // Writing to a String cannot fail.

@@ -11,7 +11,7 @@ use crate::queue::{CloseOnDrop, Queue, Refused};
 use crate::recorder::Progress;
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
-use crate::stop::{Reload, Stop};
+use crate::stop::Request;
 use crate::tally::seconds;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
@@ -20,6 +20,9 @@ const DRAIN_NS: i64 = 200_000_000;
 
 /// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
 const DRAIN_QUIET_MS: i64 = 2;
+
+/// A batch that the writer cannot take yet is offered again after this time.
+const RETRY_MS: i64 = 5;
 
 /// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
 const CLOCK_STEP_NS: i64 = 1_000_000;
@@ -148,9 +151,9 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When the socket fails; what was received before is handed over.
-    pub fn run(mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
+    pub fn run(mut self, reload: &Request) -> Result<Taken> {
         let _close = CloseOnDrop(self.queue);
-        let taken = self.take_until_end(stop, reload);
+        let taken = self.take_until_end(reload);
         service::stopping();
         // From here on nothing is lost for want of room: the writer is waited for.
         self.on_overflow = OnOverflow::Block;
@@ -163,10 +166,10 @@ impl<'a> Intake<'a> {
         taken.and_then(|taken| drained.map(|()| taken))
     }
 
-    fn take_until_end(&mut self, stop: &Stop, reload: &Reload) -> Result<Taken> {
+    fn take_until_end(&mut self, reload: &Request) -> Result<Taken> {
         let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.started_ns.saturating_add(duration_ns));
         loop {
-            match self.socket.wait(stop, reload, self.wait_ms(end_ns))? {
+            match self.socket.wait(self.wait_ms(end_ns))? {
                 Woken::Stop => return Ok(Taken::UntilStop),
                 Woken::Reload => {
                     reload.take();
@@ -186,7 +189,9 @@ impl<'a> Intake<'a> {
                 return Ok(Taken::UntilLimit);
             }
             let is_due = self.is_pending() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
-            if is_due && self.hand_over() == Handed::Nowhere {
+            // While another batch waits for the disk, this one goes on growing: a slow disk gets few large commits
+            // instead of many small ones.
+            if is_due && !self.queue.has_waiting() && self.hand_over() == Handed::Nowhere {
                 return Ok(Taken::UntilStop);
             }
             if self.split_asked_for || now_ns >= self.split_due_ns() || self.session_is_large() {
@@ -267,8 +272,11 @@ impl<'a> Intake<'a> {
         let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
         match end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns()) {
             i64::MAX => -1,
-            // An overdue batch is still here only because the queue is full: try again in a moment.
-            due_ns => (due_ns.saturating_sub(monotonic_ns()) / 1_000_000 + 1).max(1),
+            due_ns => match due_ns.saturating_sub(monotonic_ns()) {
+                // An overdue batch is still here only because the disk is slow: try again in a moment.
+                ..0 => RETRY_MS,
+                left_ns => left_ns / 1_000_000 + 1,
+            },
         }
     }
 

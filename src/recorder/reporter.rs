@@ -52,6 +52,18 @@ impl Reporter {
         }
     }
 
+    /// Report what has waited long enough.
+    pub fn flush(&mut self) {
+        let now_ns = monotonic_ns();
+        for (kind, of_kind) in &mut self.kinds {
+            let is_time = of_kind.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= REPORT_NS);
+            if is_time && of_kind.events > 0 {
+                of_kind.say(*kind);
+                of_kind.reported_ns = Some(now_ns);
+            }
+        }
+    }
+
     /// Report what is left.
     pub fn finish(&mut self) {
         for (kind, of_kind) in &mut self.kinds {
@@ -78,7 +90,8 @@ impl Unreported {
             Kind::Rejected => {
                 tracing::warn!("{} messages that are no envelopes were stored as rejects", self.events);
             }
-            Kind::Overflow | Kind::Stall | Kind::DiskFull | Kind::Moved | Kind::Deleted | Kind::Failed => {
+            Kind::Deleted => tracing::info!("{}{times}", self.detail),
+            Kind::Overflow | Kind::Stall | Kind::DiskFull | Kind::Moved | Kind::Failed => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
             }

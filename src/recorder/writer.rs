@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::batch::{Batch, SessionClock};
 use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
-use crate::error::{Error, Passing, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Popped, Queue, Refused};
 use crate::recorder::{Progress, Reporter};
@@ -16,6 +16,12 @@ const RETRY_NS: i64 = NS_PER_S;
 
 /// How often to look whether the file is still where it was, and how much room there is.
 const LOOK_NS: i64 = NS_PER_S;
+
+/// A recording that has less than it must keep free ends when that has lasted so long: others may make room.
+const SHORTAGE_NS: i64 = 60 * NS_PER_S;
+
+/// A trouble that lasts is said again after this time.
+const REMIND_NS: i64 = 60 * NS_PER_S;
 
 /// Files that are begun for one batch. When none of them can be written, no file can.
 const FILES_MAX_PER_BATCH: u32 = 3;
@@ -35,7 +41,14 @@ pub struct Writer<'a> {
     progress: &'a Progress,
     reporter: Reporter,
     unprinted: usize,
-    room: Room,
+    /// Whether more room can be made at once.
+    makes_room: bool,
+    /// When room was short first, as long as it is.
+    short_since_ns: Option<i64>,
+    /// The recording has used its room up, and ends.
+    is_exhausted: bool,
+    /// When something that lasts was said last.
+    reminded_ns: Option<i64>,
 }
 
 impl<'a> Writer<'a> {
@@ -49,8 +62,20 @@ impl<'a> Writer<'a> {
         stop: &'a Stop,
         progress: &'a Progress,
     ) -> Self {
-        let reporter = Reporter::default();
-        Self { queue, recording, to_print, clock, stop, progress, reporter, unprinted: 0, room: Room::Enough }
+        Self {
+            queue,
+            recording,
+            to_print,
+            clock,
+            stop,
+            progress,
+            reporter: Reporter::default(),
+            unprinted: 0,
+            makes_room: false,
+            short_since_ns: None,
+            is_exhausted: false,
+            reminded_ns: None,
+        }
     }
 
     /// Write all batches until the receiver closes the queue. What cannot be written any more is counted as lost.
@@ -60,28 +85,36 @@ impl<'a> Writer<'a> {
     pub fn run(mut self) -> Result<()> {
         let _close = CloseOnDrop(self.queue);
         let _close_print = self.to_print.map(CloseOnDrop);
-        let mut look_due_ns = 0;
-        loop {
-            let wait_ns = if self.room == Room::Growing { 0 } else { look_due_ns - monotonic_ns() };
-            match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
-                Popped::Batch(batch) => self.keep(batch)?,
-                Popped::Nothing => {}
-                Popped::End => break,
-            }
-            if monotonic_ns() >= look_due_ns {
-                look_due_ns = monotonic_ns() + LOOK_NS;
-                self.look_after_file();
-            }
-            self.make_room();
-        }
+        let written = self.write_all();
         self.reporter.finish();
         if self.unprinted > 0 {
             let messages = self.unprinted;
             tracing::warn!("{messages} messages are stored but not printed: standard output was read too slowly");
         }
-        match self.room {
-            Room::Exhausted => Err(Error::NoRoom { path: self.recording.path().to_owned() }),
-            _ => Ok(()),
+        match self.is_exhausted {
+            true => written.and_then(|()| Err(Error::NoRoom { path: self.recording.path().to_owned() })),
+            false => written,
+        }
+    }
+
+    fn write_all(&mut self) -> Result<()> {
+        let mut look_due_ns = 0;
+        loop {
+            let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
+            match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
+                Popped::Batch(batch) => self.keep(batch)?,
+                Popped::Nothing => {}
+                Popped::End => return Ok(()),
+            }
+            let is_time = monotonic_ns() >= look_due_ns;
+            if is_time {
+                look_due_ns = monotonic_ns() + LOOK_NS;
+                self.look_after_file();
+                self.reporter.flush();
+            }
+            if is_time || self.makes_room {
+                self.make_room();
+            }
         }
     }
 
@@ -103,6 +136,7 @@ impl<'a> Writer<'a> {
         tracing::trace!("committed {messages} messages");
         self.pass_on(batch);
         self.checkpoint();
+        self.make_room();
         Ok(())
     }
 
@@ -119,41 +153,37 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Write one batch: again and again while the cause may pass, and otherwise into another file. Meanwhile the queue
-    /// takes what comes.
+    /// Write one batch: again and again while the cause may pass, and into another file when this one fails. Meanwhile
+    /// the queue takes what comes.
     fn store(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut trouble: Option<Event> = None;
+        let mut lasting: Option<Event> = None;
         let mut files = 0;
-        loop {
-            let error = match self.try_store(batch, trouble.as_ref()) {
-                Ok(()) => break,
-                Err(error) => error,
-            };
-            let Some(passing) = error.passing() else {
-                files += 1;
-                if files > FILES_MAX_PER_BATCH {
-                    return Err(error);
+        while let Err(error) = self.try_store(batch, lasting.as_ref()) {
+            let kind = match error.trouble() {
+                Trouble::Locked => Kind::Stall,
+                Trouble::DiskFull => Kind::DiskFull,
+                Trouble::Disk if files < FILES_MAX_PER_BATCH => {
+                    files += 1;
+                    self.leave_failing_file(error)?;
+                    continue;
                 }
-                if !self.go_on_elsewhere(&error.to_string(), false, true) {
-                    self.stop.wait_ns(RETRY_NS);
-                }
-                continue;
+                Trouble::Disk | Trouble::Other => return Err(error),
             };
             // After a stop was asked for, there is one attempt more.
-            if trouble.is_some() && self.stop.requested() {
+            if lasting.is_some() && self.stop.requested() {
                 return Err(error);
             }
-            if trouble.is_none() {
+            if lasting.is_none() {
                 tracing::error!("{error}; trying again each second, the queue keeps what comes meanwhile");
                 self.progress.trouble(Some(error.to_string()));
             }
-            let event = trouble.get_or_insert_with(|| self.event(kind_of(passing), Some(0), error.to_string()));
+            let event = lasting.get_or_insert_with(|| self.event(kind, Some(0), error.to_string()));
             self.stop.wait_ns(RETRY_NS);
             event.until_elapsed_ns = Some(self.clock.elapsed_ns());
             self.look_after_file();
             self.make_room();
         }
-        if let Some(event) = trouble {
+        if let Some(event) = lasting {
             self.progress.trouble(None);
             self.reporter.report(&event);
         }
@@ -161,19 +191,36 @@ impl<'a> Writer<'a> {
     }
 
     fn try_store(&mut self, batch: &mut Batch, ended: Option<&Event>) -> Result<()> {
+        let mut ended = ended.cloned();
         if let Some(clock) = batch.session_start().filter(|clock| *clock != self.clock) {
             self.recording.split(clock.unix_ns)?;
+            let later_ns = clock.origin_ns.saturating_sub(self.clock.origin_ns);
+            if let Some(ended) = &mut ended {
+                ended.begin_later(later_ns);
+            }
             self.clock = clock;
             tracing::info!("recording session {}", self.recording.session_id());
         }
-        batch.set_first_number(self.recording.next_number());
-        self.recording.commit(batch, ended)
+        batch.set_numbers_from(self.recording.next_number());
+        self.recording.commit(batch, ended.as_ref())
     }
 
     /// See whether the file is still there, and how much room there is.
     fn look_after_file(&mut self) {
-        if let Some((why, is_lost)) = self.recording.file_is_gone() {
-            self.go_on_elsewhere(&why, true, is_lost);
+        if let Some(why) = self.recording.file_is_gone() {
+            let lost = if self.recording.is_in_doubt() { None } else { Some(0) };
+            let moved = self.event(Kind::Moved, lost, why.clone());
+            match self.recording.go_on_elsewhere(&moved) {
+                Ok(()) => {
+                    self.tell_of_move(&why);
+                    self.progress.trouble(None);
+                }
+                // What is written goes into the file without its name.
+                Err(error) => {
+                    self.progress.trouble(Some(why.clone()));
+                    self.remind(&format!("{why}; and the recording cannot go on elsewhere: {error}"));
+                }
+            }
         }
         match self.recording.space() {
             Ok(space) => self.progress.space(space),
@@ -181,50 +228,82 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Leave a file that cannot be relied on, and go on in the next one. It is never written again.
+    fn leave_failing_file(&mut self, error: Error) -> Result<()> {
+        self.recording.distrust(&error);
+        let moved = self.event(Kind::Moved, None, format!("{error}; what that file has at its end may be here again"));
+        for attempt in 1..=FILES_MAX_PER_BATCH {
+            match self.recording.go_on_elsewhere(&moved) {
+                Ok(()) => {
+                    self.tell_of_move(&error.to_string());
+                    return Ok(());
+                }
+                Err(next) => tracing::error!("{error}; and the recording cannot go on elsewhere: {next}"),
+            }
+            if attempt < FILES_MAX_PER_BATCH {
+                self.stop.wait_ns(RETRY_NS);
+            }
+        }
+        Err(error)
+    }
+
+    fn tell_of_move(&self, why: &str) {
+        let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
+        tracing::error!("{why}; the recording goes on in {path}, session {session_id}");
+    }
+
     fn checkpoint(&mut self) {
-        // Nobody waits for a checkpoint: what keeps it from being made now passes or stops a commit, too.
-        if let Err(error) = self.recording.checkpoint()
-            && error.passing().is_none()
-        {
-            self.go_on_elsewhere(&error.to_string(), false, true);
+        match self.recording.checkpoint() {
+            // Nobody waits for a checkpoint: what passes is tried again after the next commit.
+            Err(error) if error.trouble() == Trouble::Disk => {
+                if let Err(error) = self.leave_failing_file(error) {
+                    tracing::error!("{error}");
+                }
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
     /// Make a step towards the room that the limits ask for. When there is none left, the recording ends.
     fn make_room(&mut self) {
-        let (elapsed_ns, now_ns) = (self.clock.elapsed_ns(), unix_ns());
-        let deleted = |what| Event { detail: Some(what), ..Event::at(now_ns, elapsed_ns, Kind::Deleted, Some(0)) };
-        match self.recording.make_room(deleted) {
-            Ok(room) => self.room = room,
+        let now = self.event(Kind::Deleted, Some(0), String::new());
+        let room = self.recording.make_room(now).unwrap_or_else(|error| {
             // Tried again later; what is wrong with the database shows when a batch is written.
-            Err(error) => tracing::debug!("{error}"),
+            self.remind(&error.to_string());
+            Room::Enough
+        });
+        self.makes_room = matches!(room, Room::Growing | Room::Deleted(_));
+        let now_ns = monotonic_ns();
+        match room {
+            Room::DiskExhausted => {
+                let since_ns = *self.short_since_ns.get_or_insert(now_ns);
+                self.remind("the disk has less room than --keep-free asks for, and deleting sessions cannot make it");
+                self.is_exhausted |= now_ns - since_ns >= SHORTAGE_NS;
+            }
+            Room::Exhausted => self.is_exhausted = true,
+            Room::Enough | Room::Growing => self.short_since_ns = None,
+            Room::Deleted(event) => self.reporter.report(&event),
         }
-        match self.room {
-            Room::Enough => {}
-            Room::Growing => self.checkpoint(),
-            Room::Exhausted => self.stop.request(),
+        if self.is_exhausted {
+            self.stop.request();
         }
     }
 
-    /// Leave the file and go on in the next one. Says whether that could be done.
-    fn go_on_elsewhere(&mut self, why: &str, is_sound: bool, is_lost: bool) -> bool {
-        let moved = self.event(Kind::Moved, (!is_lost).then_some(0), why.to_owned());
-        match self.recording.go_on_elsewhere(&moved, is_sound) {
-            Ok(()) => {
-                let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
-                tracing::error!("{why}; the recording goes on in {path}, session {session_id}");
-                true
-            }
-            Err(error) => {
-                tracing::error!("{why}; and the recording cannot go on elsewhere: {error}");
-                false
-            }
+    /// Log something that lasts, not more than once a minute.
+    fn remind(&mut self, text: &str) {
+        let now_ns = monotonic_ns();
+        if self.reminded_ns.is_none_or(|reminded_ns| now_ns - reminded_ns >= REMIND_NS) {
+            self.reminded_ns = Some(now_ns);
+            tracing::error!("{text}");
         }
     }
 
     /// Count what can no more be stored: this batch, and all that comes until the receiver has ended.
     fn give_up(&mut self, batch: Batch, error: &Error) {
         let mut event = self.event(Kind::Failed, Some(0), error.to_string());
+        if let Some(first) = batch.messages().next() {
+            (event.unix_ns, event.elapsed_ns) = (first.unix_ns, first.elapsed_ns);
+        }
         let mut next = Some(batch);
         while let Some(batch) = next {
             let known: u64 = batch.events().iter().filter_map(|event| event.lost).sum();
@@ -233,17 +312,11 @@ impl<'a> Writer<'a> {
             self.queue.recycle(batch);
             next = self.queue.pop();
         }
+        event.until_elapsed_ns = Some(self.clock.elapsed_ns());
         self.recording.give_up(event);
     }
 
     fn event(&self, kind: Kind, lost: Option<u64>, detail: String) -> Event {
         Event { detail: Some(detail), ..Event::at(unix_ns(), self.clock.elapsed_ns(), kind, lost) }
-    }
-}
-
-fn kind_of(passing: Passing) -> Kind {
-    match passing {
-        Passing::Locked => Kind::Stall,
-        Passing::DiskFull => Kind::DiskFull,
     }
 }

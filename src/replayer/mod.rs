@@ -1,8 +1,13 @@
-//! The two threads of `replay`: the reader fetches batches ahead of time, the player sends each message when it is due.
-//! An empty batch in the queue between them ends a pass over the session.
+//! The threads of `replay`: the reader fetches batches ahead of time, the player sends each message when it is due, and,
+//! where somebody watches, the screen shows how it goes. An empty batch between reader and player ends a pass over the
+//! session.
 
+mod controls;
 mod player;
 mod reader;
+mod screen;
 
-pub use player::{Played, Player};
-pub use reader::{PREFETCH_BYTES, Passes, prefetch};
+pub use controls::{Controls, Key};
+pub use player::{Announcement, Plan, Played, Player};
+pub use reader::{Jumps, PREFETCH_BYTES, Passes, Target, prefetch};
+pub use screen::{EndOnDrop, Prompt, Screen};

@@ -1,39 +1,82 @@
 //! The playing thread: sends each message when it is due, and notes how late it left.
 
+use std::iter;
+
 use crate::batch::{Batch, Message};
-use crate::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
+use crate::clock::{NS_PER_S, Pacing, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::envelope;
 use crate::error::Result;
-use crate::pace::{Schedule, Speed};
+use crate::lateness::{Late, Lateness};
+use crate::pace::{Pacer, Rhythm};
+use crate::position::Position;
 use crate::queue::Queue;
+use crate::replayer::{Controls, Jumps, Key, Passes, Prompt, Screen, Target};
 use crate::socket::{Sender, Sent};
-use crate::stop::Stop;
-use crate::tally::{Lateness, Tally};
+use crate::tally::Tally;
 
-/// At full speed nobody waits, so a stop is looked for after so many messages.
-const STOP_CHECK_MESSAGES: u64 = 256;
+/// At full speed nobody waits, so what is asked for is looked for after so many messages.
+const LOOK_MESSAGES: u64 = 256;
 
-/// The pause between two passes over a session that has one message only, and so no spacing of its own.
-const LONE_MESSAGE_SPACING_NS: i64 = NS_PER_S;
+/// A jump by key.
+const JUMP_NS: i64 = 10 * NS_PER_S;
+
+/// How often the lateness on the screen is worked out.
+const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
+
+/// How to play.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How far apart messages are sent.
+    pub rhythm: Rhythm,
+    /// The longest time between two messages.
+    pub max_gap_ns: Option<i64>,
+    /// How often the session is played.
+    pub passes: Passes,
+    /// Whether to begin with a pause.
+    pub paused: bool,
+    /// How to wait.
+    pub pacing: Pacing,
+    /// Topics that are sent under another name: the old head (the topic and its space) and the new one.
+    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Something that happened to the capture, to be said when the replay comes by.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    /// When it happened, since the session began.
+    pub elapsed_ns: i64,
+    /// What to say.
+    pub text: String,
+}
 
 /// Plays batches.
 pub struct Player<'a> {
     sender: &'a mut Sender,
-    stop: &'a Stop,
-    speed: Speed,
-    pass: Option<Pass>,
-    /// When the next pass begins; `None` means at once.
-    next_anchor_ns: Option<i64>,
-    sent: u64,
+    controls: Controls<'a>,
+    plan: &'a Plan,
+    jumps: &'a Jumps,
+    screen: &'a Screen,
+    announcements: &'a [Announcement],
+    /// The next announcement.
+    announced: usize,
+    pacer: Pacer,
+    passes: u64,
+    /// The jump whose batches are played.
+    jump: u64,
+    paused_since_ns: Option<i64>,
+    /// In a pause: one message is to be sent.
+    step: bool,
+    prompt: Prompt,
+    /// The message that is waited for, or was sent last: its number, and when it was recorded.
+    number: i64,
+    elapsed_ns: i64,
+    /// The last message that was sent.
+    sent: Option<i64>,
+    /// The next message is the first one of this place.
+    arrived: bool,
+    shown_ns: i64,
+    renamed: Vec<u8>,
     played: Played,
-}
-
-/// Where a pass over the session is.
-struct Pass {
-    schedule: Schedule,
-    messages: i64,
-    first_elapsed_ns: i64,
-    last_elapsed_ns: i64,
 }
 
 /// What was played.
@@ -51,13 +94,53 @@ pub struct Played {
     pub stopped: bool,
 }
 
+/// What is to be done with a message that was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Send it; it was due at this time, if at any.
+    Send(Option<i64>),
+    /// The replay goes on elsewhere.
+    Elsewhere,
+    /// A stop was asked for.
+    Stop,
+}
+
 impl<'a> Player<'a> {
-    /// Play through `sender` at `speed`.
-    pub fn new(sender: &'a mut Sender, speed: Speed, stop: &'a Stop) -> Self {
-        Self { sender, stop, speed, pass: None, next_anchor_ns: None, sent: 0, played: Played::default() }
+    /// Play through `sender` as planned.
+    pub fn new(
+        sender: &'a mut Sender,
+        controls: Controls<'a>,
+        plan: &'a Plan,
+        jumps: &'a Jumps,
+        screen: &'a Screen,
+        announcements: &'a [Announcement],
+    ) -> Self {
+        Self {
+            sender,
+            controls,
+            plan,
+            jumps,
+            screen,
+            announcements,
+            announced: 0,
+            pacer: Pacer::new(plan.rhythm, plan.max_gap_ns),
+            passes: 0,
+            jump: 0,
+            paused_since_ns: plan.paused.then(monotonic_ns),
+            step: false,
+            prompt: Prompt::default(),
+            number: 0,
+            elapsed_ns: 0,
+            sent: None,
+            arrived: true,
+            shown_ns: 0,
+            renamed: Vec::new(),
+            played: Played::default(),
+        }
     }
 
-    /// Play everything that comes through the queue, or until a stop is asked for. The caller closes the queue then.
+    /// Play what comes through the queue as often as planned, or until a stop is asked for. The caller closes the queue
+    /// then.
     ///
     /// # Errors
     /// When the socket fails.
@@ -66,12 +149,16 @@ impl<'a> Player<'a> {
         let Some(mut batch) = queue.pop() else { return Ok(self.played) };
         let started_ns = monotonic_ns();
         loop {
-            if self.play_batch(&batch)? == Sent::Stopped {
-                self.played.stopped = true;
-                break;
+            match self.play_batch(&batch)? {
+                Turn::Stop => {
+                    self.played.stopped = true;
+                    break;
+                }
+                Turn::Send(_) if self.is_over() => break,
+                Turn::Send(_) | Turn::Elsewhere => {}
             }
             queue.recycle(batch);
-            self.played.underruns += u64::from(queue.is_starved());
+            self.played.underruns += u64::from(self.paused_since_ns.is_none() && queue.is_starved());
             match queue.pop() {
                 Some(next) => batch = next,
                 None => break,
@@ -81,46 +168,171 @@ impl<'a> Player<'a> {
         Ok(self.played)
     }
 
-    fn play_batch(&mut self, batch: &Batch) -> Result<Sent> {
-        if batch.is_empty() {
-            self.end_pass();
-        }
-        for message in batch.messages() {
-            if self.play(message)? == Sent::Stopped {
-                return Ok(Sent::Stopped);
-            }
-        }
-        Ok(Sent::Done)
+    fn is_over(&self) -> bool {
+        self.plan.passes == Passes::Times(self.passes)
     }
 
-    fn play(&mut self, message: Message<'_>) -> Result<Sent> {
-        let elapsed_ns = message.elapsed_ns;
-        let anchor_ns = self.next_anchor_ns;
-        let pass = self.pass.get_or_insert_with(|| Pass {
-            schedule: Schedule::new(anchor_ns.unwrap_or_else(monotonic_ns), elapsed_ns, self.speed),
-            messages: 0,
-            first_elapsed_ns: elapsed_ns,
-            last_elapsed_ns: elapsed_ns,
-        });
-        pass.messages += 1;
-        pass.last_elapsed_ns = elapsed_ns;
-        let due_ns = pass.schedule.due_ns(elapsed_ns);
-        let stopped = match due_ns {
-            Some(due_ns) => wait_until(due_ns, self.stop),
-            None => self.sent.is_multiple_of(STOP_CHECK_MESSAGES) && self.stop.requested(),
-        };
-        if stopped || self.sender.send(message.frames(), self.stop)? == Sent::Stopped {
-            return Ok(Sent::Stopped);
+    fn play_batch(&mut self, batch: &Batch) -> Result<Turn> {
+        if batch.jump() != self.jump {
+            // It was read before the last jump.
+            return Ok(Turn::Elsewhere);
+        }
+        if batch.is_empty() {
+            self.pacer.end_pass();
+            self.passes += 1;
+            self.announced = 0;
+        }
+        for (message, &number) in batch.messages().zip(batch.numbers()) {
+            match self.play(message, number)? {
+                Turn::Send(_) => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Turn::Send(None))
+    }
+
+    fn play(&mut self, message: Message<'_>, number: i64) -> Result<Turn> {
+        (self.number, self.elapsed_ns) = (number, message.elapsed_ns);
+        self.announce();
+        let turn = self.wait_for_turn();
+        let Turn::Send(due_ns) = turn else { return Ok(turn) };
+        if self.send(message)? == Sent::Stopped {
+            return Ok(Turn::Stop);
         }
         if let Some(due_ns) = due_ns {
-            self.played.lateness.record(monotonic_ns().saturating_sub(due_ns));
+            let late_ns = monotonic_ns().saturating_sub(due_ns);
+            self.played.lateness.record(Late { number, elapsed_ns: self.elapsed_ns, late_ns });
         }
+        self.sent = Some(number);
         self.count(message);
-        Ok(Sent::Done)
+        self.show();
+        Ok(turn)
+    }
+
+    /// Wait until this message is due, and do meanwhile what is asked for.
+    fn wait_for_turn(&mut self) -> Turn {
+        let mut due_ns = None;
+        loop {
+            if self.paused_since_ns.is_some() {
+                if std::mem::take(&mut self.step) {
+                    // Where it goes on after the pause, time begins anew.
+                    self.pacer.forget();
+                    return Turn::Send(None);
+                }
+                self.controls.wait_ns(i64::MAX);
+            } else {
+                // Asked once for each message, because the pacer counts them.
+                due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns()));
+                let interrupted = match due_ns {
+                    Some(due_ns) => wait_until(due_ns, self.plan.pacing, |ns| self.controls.wait_ns(ns)),
+                    None => self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0),
+                };
+                if !interrupted {
+                    return Turn::Send(due_ns);
+                }
+            }
+            if self.controls.stop().requested() {
+                return Turn::Stop;
+            }
+            for key in self.controls.take() {
+                if let Some(target) = self.obey(key) {
+                    self.jump = self.jumps.ask(target);
+                    self.pacer.forget();
+                    self.arrived = true;
+                    return Turn::Elsewhere;
+                }
+            }
+            due_ns = self.pacer.again();
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.played.tally.packets + self.played.tally.rejected
+    }
+
+    /// Do what was asked for. Gives the place to go on at, if that is another one.
+    fn obey(&mut self, key: Key) -> Option<Target> {
+        if self.prompt.is_open() {
+            let position = self.prompt.press(key);
+            self.screen.prompt(self.prompt.text());
+            return position.map(Target::At);
+        }
+        match key.command()? {
+            Key::Pause => self.pause(self.paused_since_ns.is_none()),
+            Key::Next => {
+                self.pause(true);
+                self.step = true;
+            }
+            Key::Previous => {
+                self.pause(true);
+                self.step = true;
+                return Some(Target::Before(self.sent.unwrap_or(self.number)));
+            }
+            Key::Faster => self.pacer.speed_up(2.0, monotonic_ns()),
+            Key::Slower => self.pacer.speed_up(0.5, monotonic_ns()),
+            Key::Back => return Some(self.at_distance(-JUMP_NS)),
+            Key::Forward => return Some(self.at_distance(JUMP_NS)),
+            Key::GoTo => {
+                self.prompt.open();
+                self.screen.prompt(self.prompt.text());
+            }
+            Key::Quit => self.controls.stop().request(),
+            Key::Text(_) | Key::Enter | Key::Delete | Key::Escape => {}
+        }
+        self.screen.rhythm(self.pacer.rhythm(), self.paused_since_ns.is_some());
+        None
+    }
+
+    fn pause(&mut self, on: bool) {
+        match self.paused_since_ns {
+            None if on => self.paused_since_ns = Some(monotonic_ns()),
+            Some(since_ns) if !on => {
+                self.pacer.delay(monotonic_ns() - since_ns);
+                self.paused_since_ns = None;
+            }
+            _ => return,
+        }
+        tracing::info!("{} at packet #{}", if on { "paused" } else { "goes on" }, self.number);
+    }
+
+    fn at_distance(&self, by_ns: i64) -> Target {
+        Target::At(Position::Elapsed(self.elapsed_ns.saturating_add(by_ns).max(0)))
+    }
+
+    /// Say what happened to the capture up to this message; what lies before the place of a start or jump is passed over.
+    fn announce(&mut self) {
+        if std::mem::take(&mut self.arrived) && self.number > 0 {
+            self.announced = self.announcements.partition_point(|past| past.elapsed_ns < self.elapsed_ns);
+        }
+        while let Some(next) = self.announcements.get(self.announced)
+            && next.elapsed_ns <= self.elapsed_ns
+        {
+            self.announced += 1;
+            tracing::warn!("{}", next.text);
+        }
+    }
+
+    fn send(&mut self, message: Message<'_>) -> Result<Sent> {
+        let stop = self.controls.stop();
+        let mut frames = message.frames();
+        let renamed = match (frames.next(), frames.next()) {
+            (Some(frame), None) => {
+                self.plan.renamed.iter().find_map(|(old, new)| Some((frame.strip_prefix(old.as_slice())?, new)))
+            }
+            _ => None,
+        };
+        match renamed {
+            Some((payload, head)) => {
+                self.renamed.clear();
+                self.renamed.extend_from_slice(head);
+                self.renamed.extend_from_slice(payload);
+                self.sender.send(iter::once(self.renamed.as_slice()), stop)
+            }
+            None => self.sender.send(message.frames(), stop),
+        }
     }
 
     fn count(&mut self, message: Message<'_>) {
-        self.sent += 1;
         let mut frames = message.frames();
         match (frames.next().map(envelope::decode), frames.next()) {
             (Some(Ok(envelope)), None) => self.played.tally.packet(envelope.payload.len()),
@@ -128,13 +340,14 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The next pass begins one mean spacing after the last message, so that a loop has no seam.
-    fn end_pass(&mut self) {
-        let Some(pass) = self.pass.take() else { return };
-        let spacing_ns = match pass.messages {
-            0 | 1 => LONE_MESSAGE_SPACING_NS,
-            messages => pass.last_elapsed_ns.saturating_sub(pass.first_elapsed_ns) / (messages - 1),
-        };
-        self.next_anchor_ns = pass.schedule.due_ns(pass.last_elapsed_ns.saturating_add(spacing_ns));
+    fn show(&mut self) {
+        if self.screen.is_watched() {
+            self.screen.sent(self.number, self.elapsed_ns, self.total());
+            let now_ns = monotonic_ns();
+            if now_ns - self.shown_ns >= SHOW_EVERY_NS {
+                self.shown_ns = now_ns;
+                self.screen.lateness(self.played.lateness.quantile_ns(0.99));
+            }
+        }
     }
 }

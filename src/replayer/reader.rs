@@ -1,9 +1,11 @@
 //! The reading thread: keeps the queue to the player full.
 
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use crate::batch::{BATCH_MAX_BYTES, Batch};
 use crate::error::Result;
+use crate::position::Position;
 use crate::queue::{CloseOnDrop, Queue};
 use crate::store::Reader;
 
@@ -32,24 +34,59 @@ impl FromStr for Passes {
     }
 }
 
-/// Read the session as often as asked, each pass followed by an empty batch, until the player closes the queue.
+/// Where the player wants to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// At this position.
+    At(Position),
+    /// At the last message before the one with this number.
+    Before(i64),
+}
+
+/// The jumps that the player asks for. What was read before a jump is known by its number and thrown away.
+#[derive(Debug, Default)]
+pub struct Jumps {
+    asked: Mutex<(u64, Option<Target>)>,
+}
+
+impl Jumps {
+    /// Ask for a jump. Gives the number that the batches have that were read after it.
+    pub fn ask(&self, target: Target) -> u64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        *asked = (asked.0 + 1, Some(target));
+        asked.0
+    }
+
+    /// The number of the last jump, and where it goes if that was not taken yet.
+    fn take(&self) -> (u64, Option<Target>) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        (asked.0, asked.1.take())
+    }
+}
+
+/// Read the session again and again, each pass followed by an empty batch, until the player closes the queue. It knows
+/// how many passes it wants, and may jump back at the very end.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn prefetch(mut reader: Reader, queue: &Queue, passes: Passes) -> Result<()> {
+pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> {
     let _close = CloseOnDrop(queue);
     let mut batch = Batch::default();
-    let mut pass = 0;
-    while passes == Passes::Endless || passes != Passes::Times(pass) {
+    loop {
+        let (jump, target) = jumps.take();
+        match target {
+            Some(Target::At(position)) => reader.seek(position)?,
+            Some(Target::Before(number)) => reader.seek_before(number)?,
+            None => {}
+        }
         reader.read(&mut batch)?;
+        batch.set_jump(jump);
         if batch.is_empty() {
             reader.rewind();
-            pass += 1;
         }
         match queue.push(batch) {
             Some(empty) => batch = empty,
-            None => break,
+            None => return Ok(()),
         }
     }
-    Ok(())
 }

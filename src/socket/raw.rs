@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "calls into libzmq")]
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::os::fd::BorrowedFd;
 
 use zmq::Socket;
 
@@ -62,6 +63,16 @@ pub fn disconnect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
     checked(unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+}
+
+/// The descriptor that becomes readable when something new happens to the socket (`ZMQ_FD`).
+///
+/// # Errors
+/// When libzmq does not give it.
+pub fn fd(socket: &Socket) -> std::io::Result<BorrowedFd<'_>> {
+    let fd = socket.get_fd().map_err(|cause| std::io::Error::other(cause.message().to_owned()))?;
+    // SAFETY: the descriptor belongs to the socket and stays open as long as it, and so as long as the borrow.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 fn checked(status: c_int) -> Result<(), String> {

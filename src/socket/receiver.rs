@@ -1,15 +1,27 @@
 //! The receiving side: messages of all links in, stamped records of a batch out.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::batch::Batch;
-use crate::clock::{monotonic_ns, unix_ns};
-use crate::error::Result;
+use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
+use crate::error::{Error, Result};
 use crate::socket::link::{Change, Link};
-use crate::socket::{Endpoint, socket_error};
-use crate::stop::{Reload, Stop};
+use crate::socket::{Endpoint, raw, socket_error};
+use crate::stop::{Request, Stop};
+
+/// What an entry of the epoll set is about.
+const STOP: u64 = 0;
+const RELOAD: u64 = 1;
+const MONITOR: u64 = 2;
+const SOCKET: u64 = 3;
+
+/// What is taken of the epoll set at once. What is left is there again at the next wait, and comes first.
+const EVENTS_AT_ONCE: usize = 8;
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +37,15 @@ pub enum Woken {
 /// Links to one or more devices.
 pub struct Receiver {
     links: Vec<Link>,
+    /// Everything that a wait ends for: the signals, the monitors and the sockets.
+    epoll: OwnedFd,
     /// Where to look for the next message, so that no device can keep another one waiting.
     next: usize,
-    /// Whether the last wait saw a monitor with something to say.
+    /// Whether a monitor may have something to say.
     monitor_speaks: bool,
+    /// Whether the last look found no message. The descriptor of a socket says that something new came, not that
+    /// something is there, so only then it can be waited for.
+    is_drained: bool,
     frame: Message,
 }
 
@@ -38,37 +55,55 @@ impl Receiver {
     ///
     /// # Errors
     /// When an endpoint cannot be connected to at all.
-    pub fn connect(endpoints: &[Endpoint], subscriptions: &[Vec<u8>], frame_max_bytes: i64) -> Result<Self> {
+    pub fn connect(
+        endpoints: &[Endpoint],
+        subscriptions: &[Vec<u8>],
+        frame_max_bytes: i64,
+        stop: &Stop,
+        reload: &Request,
+    ) -> Result<Self> {
         let context = Context::new();
         let link = |(number, endpoint)| Link::connect(&context, number, endpoint, subscriptions, frame_max_bytes);
-        let links = endpoints.iter().enumerate().map(link).collect::<Result<_>>()?;
-        Ok(Self { links, next: 0, monitor_speaks: false, frame: Message::new() })
+        let links: Vec<Link> = endpoints.iter().enumerate().map(link).collect::<Result<_>>()?;
+        let watch = || -> std::io::Result<OwnedFd> {
+            let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+            let add = |fd, what| epoll::add(&epoll, fd, epoll::EventData::new_u64(what), epoll::EventFlags::IN);
+            add(stop.as_fd(), STOP)?;
+            add(reload.as_fd(), RELOAD)?;
+            for link in &links {
+                add(raw::fd(&link.monitor)?, MONITOR)?;
+                add(raw::fd(&link.socket)?, SOCKET)?;
+            }
+            Ok(epoll)
+        };
+        let epoll = watch().map_err(|cause| Error::System { operation: "watch the sockets", cause })?;
+        Ok(Self { links, epoll, next: 0, monitor_speaks: true, is_drained: false, frame: Message::new() })
     }
 
     /// Wait for a message, a change of a link, a stop, a reload, or the end of `timeout_ms` (-1: no end).
     ///
     /// # Errors
-    /// When a socket fails.
-    pub fn wait(&mut self, stop: &Stop, reload: &Reload, timeout_ms: i64) -> Result<Woken> {
-        let signal = |fd: BorrowedFd<'_>| PollItem::from_fd(fd.as_raw_fd(), POLLIN);
-        let mut items = vec![signal(stop.as_fd()), signal(reload.as_fd())];
-        items.extend(self.links.iter().map(|link| link.monitor.as_poll_item(POLLIN)));
-        items.extend(self.links.iter().map(|link| link.socket.as_poll_item(POLLIN)));
-        match zmq::poll(&mut items, timeout_ms) {
-            Ok(_) => {
-                let mut ready = items.iter().map(PollItem::is_readable);
-                let (stopped, reloaded) = (ready.next() == Some(true), ready.next() == Some(true));
-                self.monitor_speaks = ready.take(self.links.len()).any(|speaks| speaks);
-                Ok(match (stopped, reloaded) {
-                    (true, _) => Woken::Stop,
-                    (false, true) => Woken::Reload,
-                    (false, false) => Woken::Look,
-                })
-            }
+    /// When waiting fails.
+    pub fn wait(&mut self, timeout_ms: i64) -> Result<Woken> {
+        let timeout_ns = if self.is_drained && !self.monitor_speaks { timeout_ms.saturating_mul(1_000_000) } else { 0 };
+        let timeout = Timespec { tv_sec: timeout_ns / NS_PER_S, tv_nsec: timeout_ns % NS_PER_S };
+        let mut events = [const { MaybeUninit::uninit() }; EVENTS_AT_ONCE];
+        let events = match epoll::wait(&self.epoll, &mut events, (timeout_ns >= 0).then_some(&timeout)) {
+            Ok((events, _)) => &*events,
             // A signal that was ours made the stop readable: the next wait sees it.
-            Err(zmq::Error::EINTR) => Ok(Woken::Look),
-            Err(cause) => Err(socket_error("wait for a socket", cause)),
+            Err(rustix::io::Errno::INTR) => &[],
+            Err(cause) => return Err(Error::System { operation: "wait for a socket", cause: cause.into() }),
+        };
+        let mut woken = Woken::Look;
+        for event in events {
+            match event.data.u64() {
+                STOP => woken = Woken::Stop,
+                RELOAD if woken == Woken::Look => woken = Woken::Reload,
+                MONITOR => self.monitor_speaks = true,
+                _ => {}
+            }
         }
+        Ok(woken)
     }
 
     /// Wait for a message, whatever was asked for, `timeout_ms` at most.
@@ -117,6 +152,7 @@ impl Receiver {
     /// # Errors
     /// When a socket fails.
     pub fn receive(&mut self, batch: &mut Batch, origin_ns: i64) -> Result<bool> {
+        self.is_drained = false;
         for _ in 0..self.links.len() {
             let Some(link) = self.links.get(self.next) else { break };
             match link.socket.recv(&mut self.frame, DONTWAIT) {
@@ -137,6 +173,7 @@ impl Receiver {
             self.next = (self.next + 1) % self.links.len();
             return Ok(true);
         }
+        self.is_drained = true;
         Ok(false)
     }
 }

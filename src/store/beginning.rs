@@ -1,7 +1,5 @@
 //! How a session begins, and how the one before it ends.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
@@ -9,7 +7,7 @@ use crate::clock::unix_ns;
 use crate::envelope::Wanted;
 use crate::event::{Event, Kind};
 use crate::store::Durability;
-use crate::store::insertion::insert_event;
+use crate::store::insertion::{LinksDown, insert_event};
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +58,31 @@ pub struct SessionStart {
     pub durability: Durability,
 }
 
+/// A session that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub session_id: i64,
+    /// The id of its first message.
+    pub first_id: i64,
+    /// The links that are down, with their rows in its ledger.
+    pub links_down: LinksDown,
+}
+
 /// What a session begins with in its ledger.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited<'a> {
     /// The links that are down, by endpoint. They are down in this session too.
-    pub links_down: &'a BTreeMap<String, Event>,
+    pub links_down: &'a LinksDown,
     /// Why the recording goes on here, if it began in another file.
     pub moved: Option<&'a Event>,
 }
 
-/// Begin a session. Those that a crash left open are closed first, as `interrupted`. Gives its id, and the id of its
-/// first message.
+/// Begin a session. Those that a crash left open are closed first, as `interrupted`.
 pub(super) fn start_session(
     connection: &mut Connection,
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<(i64, i64)> {
+) -> rusqlite::Result<Begun> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
     // has any.
@@ -97,7 +104,7 @@ pub(super) fn next_session(
     old_id: i64,
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<(i64, i64)> {
+) -> rusqlite::Result<Begun> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
@@ -108,12 +115,12 @@ pub(super) fn next_session(
     Ok(started)
 }
 
-/// Insert a session after all that there are. Gives its id and the id of its first message.
+/// Insert a session after all that there are.
 fn insert_session(
     transaction: &Transaction<'_>,
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<(i64, i64)> {
+) -> rusqlite::Result<Begun> {
     // Also after what a deleted session has left behind, which would be taken for a part of this one.
     let (session_id, first_id): (i64, i64) = transaction.query_row(
         "SELECT coalesce(max(id), 0) + 1, coalesce(max(last_id), 0) + 1 FROM ( \
@@ -144,12 +151,15 @@ fn insert_session(
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;
     }
-    for link in inherited.links_down.values() {
+    let mut links_down = LinksDown::new();
+    for (endpoint, (link, _)) in inherited.links_down {
         let detail = Some("down since the session before".to_owned());
         let down = Event { detail, ..Event::at(about.started_unix_ns, 0, Kind::Disconnected, link.lost) };
-        insert_event(transaction, session_id, &Event { endpoint: link.endpoint.clone(), ..down })?;
+        let down = Event { endpoint: link.endpoint.clone(), ..down };
+        let row = insert_event(transaction, session_id, &down)?;
+        links_down.insert(endpoint.clone(), (down, row));
     }
-    Ok((session_id, first_id))
+    Ok(Begun { session_id, first_id, links_down })
 }
 
 /// End a session.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::{SQLITE_IOERR, SQLITE_IOERR_SHMSIZE};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
-use crate::error::{Error, Passing, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::store::files::{self, Fate, Identity};
 use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 
@@ -18,9 +19,6 @@ const SQLITE_MIN_VERSION: i32 = 3_051_003;
 
 /// How long a statement waits for another program that holds the database.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The write-ahead log is written over and over, and this much of it stays on the disk.
-const LOG_KEPT_BYTES: i64 = 64 << 20;
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +62,17 @@ pub struct Database {
 /// What is held while recording.
 #[derive(Debug)]
 struct Held {
+    /// The file that was asked for, if this one is its successor.
+    asked_for: PathBuf,
     /// Released by the operating system however the process ends.
-    _lock: File,
+    #[expect(dead_code, reason = "held, not used")]
+    lock: File,
     identity: Identity,
 }
 
 impl Database {
-    /// Open `path` for recording, or the first of its successors that is not suspect. It is created if it does not
-    /// exist; a second recorder is refused.
+    /// Open `path` for recording, or the first of its successors that can be used, when a disk error has made it suspect.
+    /// It is created if it does not exist; a second recorder is refused.
     ///
     /// # Errors
     /// When the file cannot be created, locked or written, or belongs to another program or a newer version.
@@ -87,37 +88,88 @@ impl Database {
         files::refuse_other_files(path)?;
         let asked_for =
             files::true_path(path).map_err(|cause| refuse(cause.to_string(), "check who may read that directory"))?;
-        let path = &files::unsuspected(&asked_for);
-        if let Some(why) = files::suspicion(&asked_for) {
-            tracing::warn!("{} is suspect: {why}; recording into {}", asked_for.display(), path.display());
+        let path = files::usable(&asked_for);
+        if let Some(why) = files::unusable(&asked_for) {
+            tracing::warn!("{} is not recorded into: {why}; recording into {}", asked_for.display(), path.display());
         }
-        files::refuse_other_files(path)?;
-        let lock = files::lock(path)?;
-        let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
-        files::create_private(path).map_err(not_written)?;
-        let identity = Identity::of(path).map_err(not_written)?;
-        let mut connection = open(path)?;
-        let kind = checked_kind(&connection, path)?;
-        let failed =
-            |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
-        set_up(&connection, kind, durability).map_err(failed)?;
-        if kind != Kind::Ours(NEWEST_SCHEMA) {
-            schema::migrate(&mut connection).map_err(failed)?;
-        }
-        Ok(Self { connection, path: path.to_owned(), held: Some(Held { _lock: lock, identity }) })
+        Self::create_or_open(asked_for, path, durability)
     }
 
-    /// Open the next file for a recording that cannot go on in `path` or in those after it.
+    /// Open the next file for a recording that was to go into `asked_for` and cannot go on where it is.
     ///
     /// # Errors
     /// As [`Database::for_recording`]; then no file is left behind.
-    pub(super) fn successor_of(path: &Path, durability: Durability) -> Result<Self> {
-        let next = files::successor(path).ok_or_else(|| Error::OpenDatabase {
-            path: path.to_owned(),
+    pub(super) fn successor_of(asked_for: &Path, durability: Durability) -> Result<Self> {
+        let next = files::successor(asked_for).ok_or_else(|| Error::OpenDatabase {
+            path: asked_for.to_owned(),
             cause: "it has too many successors".to_owned(),
             hint: "check the disk's health",
         })?;
-        Self::for_recording(&next, durability).inspect_err(|_| files::remove(&next))
+        Self::create_or_open(asked_for.to_owned(), next, durability)
+    }
+
+    fn create_or_open(asked_for: PathBuf, path: PathBuf, durability: Durability) -> Result<Self> {
+        let refuse = |cause: String, hint| Error::OpenDatabase { path: path.clone(), cause, hint };
+        files::refuse_other_files(&path)?;
+        let lock = files::lock(&path)?;
+        let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
+        let is_new = files::create_private(&path).map_err(not_written)?;
+        let set_up = || -> Result<(Connection, Identity)> {
+            let identity = Identity::of(&path).map_err(not_written)?;
+            let mut connection = open(&path)?;
+            let kind = checked_kind(&connection, &path)?;
+            let failed =
+                |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
+            set_up(&connection, kind, durability).map_err(failed)?;
+            if kind != Kind::Ours(NEWEST_SCHEMA) {
+                schema::migrate(&mut connection).map_err(failed)?;
+            }
+            Ok((connection, identity))
+        };
+        match set_up() {
+            Ok((connection, identity)) => {
+                files::make_reserve(&path);
+                Ok(Self { connection, path, held: Some(Held { asked_for, lock, identity }) })
+            }
+            Err(error) => {
+                if is_new {
+                    files::remove(&path);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Remove it: it was made in vain.
+    pub(super) fn discard(self) {
+        files::remove(&self.path);
+    }
+
+    /// The file that recording was to go into.
+    pub(super) fn asked_for(&self) -> &Path {
+        self.held.as_ref().map_or(&self.path, |held| &held.asked_for)
+    }
+
+    /// Do not move the log into the file when it is closed, and do not delete it: the disk may not do it rightly, and the
+    /// name may belong to another file by now.
+    pub(super) fn leave_log(&self) {
+        // Only a library without this feature refuses it.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
+
+    /// Move the whole log into the file and cut it. Says whether that could be done: somebody who reads may keep it, and
+    /// is waited for only as long as `wait`.
+    pub(super) fn truncate_log(&self, wait: Duration) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(wait)?;
+        let is_busy: rusqlite::Result<bool> =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        is_busy.map(|is_busy| !is_busy)
     }
 
     /// Open `path` for reading, also while it is being recorded.
@@ -126,11 +178,13 @@ impl Database {
     /// When there is no such file, or it is no database of this program and version.
     pub fn for_reading(path: &Path) -> Result<Self> {
         let database = Self::existing(path)?;
-        if let Some(why) = files::suspicion(&database.path) {
-            tracing::warn!("{} is suspect: {why}", database.path.display());
-        }
         // Not opened read-only, because then SQLite would leave its side files behind.
         database.set("query_only", true, "check who may read there")?;
+        if let Some(why) = files::suspicion(&database.path) {
+            let next = files::usable(&database.path);
+            tracing::warn!("{} is suspect: {why}; recordings go on in {}", database.path.display(), next.display());
+            database.leave_log();
+        }
         Ok(database)
     }
 
@@ -142,6 +196,7 @@ impl Database {
         let database = Self::existing(path)?;
         if let Some(why) = files::suspicion(&database.path) {
             let cause = format!("it is suspect: {why}");
+            database.leave_log();
             return Err(Error::OpenDatabase {
                 path: database.path,
                 cause,
@@ -187,16 +242,31 @@ impl Database {
         let path = self.path.clone();
         move |cause| {
             let extended_code = cause.sqlite_error().map(|error| error.extended_code);
-            let (hint, passing) = match cause.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                    ("see which program holds it", Some(Passing::Locked))
+            let trouble = match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                    Trouble::Locked
                 }
-                Some(ErrorCode::DiskFull) => ("make room on that disk", Some(Passing::DiskFull)),
+                Some(ErrorCode::DiskFull) => Trouble::DiskFull,
                 // The index of the write-ahead log could not grow, which is what a full disk looks like there.
-                _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => ("make room on that disk", Some(Passing::DiskFull)),
-                _ => ("check whether it is damaged, and the disk's health", None),
+                _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => Trouble::DiskFull,
+                // SQLite takes a used-up quota for an error of the disk.
+                Some(ErrorCode::SystemIoFailure) if files::is_full(&path) => Trouble::DiskFull,
+                Some(
+                    ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen,
+                ) => Trouble::Disk,
+                _ => Trouble::Other,
             };
-            Error::Database { operation, path, cause: cause.to_string(), hint, passing }
+            let hint = match trouble {
+                Trouble::Locked => "see which program holds it",
+                Trouble::DiskFull => "make room on that disk",
+                Trouble::Disk => "check whether it is damaged, and the disk's health",
+                Trouble::Other => "see what is in it, and what was to be stored",
+            };
+            Error::Database { operation, path, cause: cause.to_string(), hint, trouble }
         }
     }
 }
@@ -256,7 +326,5 @@ fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqli
     }
     connection.pragma_update(None, "synchronous", durability.name())?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // A log that was long once is cut when it begins anew.
-    connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)
+    connection.pragma_update(None, "wal_autocheckpoint", 0)
 }

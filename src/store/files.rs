@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FlockOperation, Mode, OFlags, Stat, flock, fstat, open, stat};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags, Stat, fallocate, flock, fstat, open, stat};
 
 use crate::error::{Error, Result};
 
@@ -23,6 +23,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// So many looks, and it is another recorder.
 const LOCK_TRIES: u32 = 10;
+/// Room that is kept for the end of a session: some pages of the write-ahead log.
+const RESERVE_BYTES: u64 = 128 << 10;
+
+/// What is written to see whether there is room.
+const PROBE_BYTES: usize = 64 << 10;
 
 /// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
 /// a special one (`:memory:`). The file itself need not exist.
@@ -99,10 +104,12 @@ pub(super) fn is_locked(path: &Path) -> Result<bool> {
     }
 }
 
-pub(super) fn create_private(path: &Path) -> io::Result<()> {
+/// Create a file if there is none. Says whether it is new.
+pub(super) fn create_private(path: &Path) -> io::Result<bool> {
     match File::options().write(true).create_new(true).mode(FILE_MODE).open(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
-        _ => Ok(()),
+        Ok(_) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(cause),
     }
 }
 
@@ -129,19 +136,59 @@ pub(super) fn successor(path: &Path) -> Option<PathBuf> {
     (1..=NUMBER_MAX).map(|number| numbered(path, number)).find(|path| !path.exists() && suspicion(path).is_none())
 }
 
-/// The file that is recorded into when `path` is asked for: itself, or the first of its successors that no disk error
-/// has made suspect.
-pub(super) fn unsuspected(path: &Path) -> PathBuf {
+/// The file that is recorded into when `path` is asked for: itself, or the first of its successors that can be used.
+pub(super) fn usable(path: &Path) -> PathBuf {
     let successors = (1..=NUMBER_MAX).map(|number| numbered(path, number));
-    std::iter::once(path.to_owned()).chain(successors).find(|path| suspicion(path).is_none()).unwrap_or(path.to_owned())
+    std::iter::once(path.to_owned()).chain(successors).find(|path| unusable(path).is_none()).unwrap_or(path.to_owned())
+}
+
+/// Why a file must not be recorded into, if that is so.
+pub(super) fn unusable(path: &Path) -> Option<String> {
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let log = beside(path, "-wal");
+    if let Some(why) = suspicion(path) {
+        Some(format!("it is suspect: {why}"))
+    } else if bytes(path) == 0 && bytes(&log) > 0 {
+        // SQLite would delete the log, and with it what a database has not got yet that was moved away.
+        Some(format!("{} belongs to a database that is not there any more", log.display()))
+    } else {
+        None
+    }
 }
 
 /// Remove a database that was made in vain.
 pub(super) fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm", "-journal", "-lock"] {
+    for ending in ["", "-wal", "-shm", "-journal", "-reserve", "-lock"] {
         // What is left over is empty, and does no harm.
         let _ = fs::remove_file(beside(path, ending));
     }
+}
+
+/// Keep some room, so that the end of a session can be written when there is none left.
+pub(super) fn make_reserve(path: &Path) {
+    let reserve = || -> io::Result<()> {
+        let file =
+            File::options().write(true).create(true).truncate(false).mode(FILE_MODE).open(beside(path, "-reserve"))?;
+        Ok(fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES)?)
+    };
+    if let Err(cause) = reserve() {
+        tracing::debug!("no room is kept for the end of the session: {cause}");
+    }
+}
+
+/// Use the room that was kept.
+pub(super) fn release_reserve(path: &Path) {
+    // Where none could be made, there is none.
+    let _ = fs::remove_file(beside(path, "-reserve"));
+}
+
+/// Whether there is no room where this file is, be it the disk's or a quota's: SQLite does not tell them from errors.
+pub(super) fn is_full(path: &Path) -> bool {
+    let probe = beside(path, "-probe");
+    let written = fs::write(&probe, [0; PROBE_BYTES]);
+    let _ = fs::remove_file(&probe);
+    let full = [rustix::io::Errno::DQUOT, rustix::io::Errno::NOSPC].map(|errno| Some(errno.raw_os_error()));
+    written.is_err_and(|cause| full.contains(&cause.raw_os_error()))
 }
 
 /// Why a database is suspect, if it is: a file beside it says so.
@@ -189,10 +236,11 @@ impl Identity {
         let Ok(held) = fstat(&self.held) else { return Fate::There };
         let same = |there: Stat| there.st_dev == held.st_dev && there.st_ino == held.st_ino;
         match stat(path) {
+            // Also where its name is kept by a mount.
+            _ if held.st_nlink == 0 => Fate::Deleted,
             Ok(there) if same(there) => Fate::There,
             // A directory that cannot be read now does not mean that the file is gone.
             Err(cause) if !matches!(cause, rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Fate::There,
-            _ if held.st_nlink == 0 => Fate::Deleted,
             _ => Fate::Renamed,
         }
     }
@@ -227,12 +275,15 @@ mod tests {
     fn a_suspect_file_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c.db");
-        assert_eq!(unsuspected(&path), path);
+        assert_eq!(usable(&path), path);
         mark_suspect(&path, "fsync failed").unwrap();
         assert_eq!(suspicion(&path).unwrap(), "fsync failed");
-        assert_eq!(unsuspected(&path), directory.path().join("c.1.db"));
+        assert_eq!(usable(&path), directory.path().join("c.1.db"));
         assert_eq!(successor(&path).unwrap(), directory.path().join("c.1.db"));
         fs::write(directory.path().join("c.1.db"), "").unwrap();
         assert_eq!(successor(&path).unwrap(), directory.path().join("c.2.db"));
+        // A log without its database.
+        fs::write(directory.path().join("c.1.db-wal"), "log").unwrap();
+        assert_eq!(usable(&path), directory.path().join("c.2.db"));
     }
 }

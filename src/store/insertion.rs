@@ -1,6 +1,6 @@
 //! Messages and events into tables: one row each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, params};
@@ -11,16 +11,11 @@ use crate::envelope::{Envelope, Fault, Wanted};
 use crate::event::{Event, Kind};
 use crate::tally::Tally;
 
-/// Insert an entry of the ledger.
-pub(super) fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<()> {
-    if event.kind == Kind::Connected {
-        // The link was down until now.
-        connection.execute(
-            "UPDATE events SET until_elapsed_ns = ?3 WHERE session_id = ?1 AND endpoint = ?2 \
-             AND kind = 'disconnected' AND until_elapsed_ns IS NULL",
-            params![session_id, event.endpoint, event.elapsed_ns],
-        )?;
-    }
+/// The links that are down, by endpoint: the entry of the ledger, and its row.
+pub(super) type LinksDown = BTreeMap<String, (Event, i64)>;
+
+/// Insert an entry of the ledger. Gives its row.
+pub(super) fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
             "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, lost, detail) \
@@ -35,8 +30,8 @@ pub(super) fn insert_event(connection: &Connection, session_id: i64, event: &Eve
             event.endpoint,
             event.lost.map(|lost| lost as i64),
             event.detail,
-        ])
-        .map(|_| ())
+        ])?;
+    Ok(connection.last_insert_rowid())
 }
 
 /// An entry of the ledger for rejects that came one after the other.
@@ -56,6 +51,10 @@ pub(super) struct Insertion<'a> {
     pub topics: &'a mut HashMap<Vec<u8>, i64>,
     /// The totals before, and then with all that was inserted.
     pub tally: Tally,
+    /// The links that were down before, and then those that are down.
+    pub links_down: LinksDown,
+    /// Times when a link came up again, before and then with those that were inserted.
+    pub gaps: u64,
     /// The entry that more rejects belong to, and then the one that they were put into.
     pub rejects: Option<Rejects>,
 }
@@ -71,7 +70,8 @@ impl Insertion<'_> {
     ) -> rusqlite::Result<()> {
         for event in batch.events().iter().chain(ended) {
             self.tally.lost += event.lost.unwrap_or(0);
-            insert_event(self.transaction, self.session_id, event)?;
+            let row = insert_event(self.transaction, self.session_id, event)?;
+            self.follow_link(event, row)?;
         }
         let mut packets = self.transaction.prepare_cached("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)")?;
         let mut last_reject = None;
@@ -98,6 +98,26 @@ impl Insertion<'_> {
         last_reject.map_or(Ok(()), |message| self.extend_entry(message))
     }
 
+    /// A link that comes up ends the entry of the time when it was down.
+    fn follow_link(&mut self, event: &Event, row: i64) -> rusqlite::Result<()> {
+        let Some(endpoint) = &event.endpoint else { return Ok(()) };
+        match event.kind {
+            Kind::Disconnected => {
+                self.links_down.insert(endpoint.clone(), (event.clone(), row));
+            }
+            Kind::Connected => {
+                if let Some((_, row)) = self.links_down.remove(endpoint) {
+                    self.gaps += 1;
+                    self.transaction
+                        .prepare_cached("UPDATE events SET until_elapsed_ns = ?2 WHERE id = ?1")?
+                        .execute(params![row, event.elapsed_ns])?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn reject(&mut self, id: i64, message: Message<'_>, fault: Fault) -> rusqlite::Result<()> {
         let lengths: Vec<usize> = message.frames().map(<[u8]>::len).collect();
         let fault = if lengths.len() == message.frame_count as usize { fault } else { Fault::TooManyFrames };
@@ -106,9 +126,8 @@ impl Insertion<'_> {
             Some(rejects) => rejects.messages += 1,
             None => {
                 let event = Event::at(message.unix_ns, message.elapsed_ns, Kind::Rejected, Some(0));
-                insert_event(self.transaction, self.session_id, &event)?;
                 self.rejects = Some(Rejects {
-                    event_id: self.transaction.last_insert_rowid(),
+                    event_id: insert_event(self.transaction, self.session_id, &event)?,
                     elapsed_ns: message.elapsed_ns,
                     messages: 1,
                     first_fault: fault,

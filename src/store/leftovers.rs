@@ -1,14 +1,11 @@
 //! What a deleted session leaves behind: rows that belong to no session. They are deleted in steps that are too small to
 //! hold a capture up, and their room is given back.
 
-use std::time::Duration;
-
 use rusqlite::{Row, Transaction, params};
 
 use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::Result;
 use crate::store::Database;
-use crate::store::database::BUSY_TIMEOUT;
 
 /// A step ends after this time: a recorder waits no longer than that.
 pub(super) const STEP_NS: i64 = NS_PER_S / 50;
@@ -99,19 +96,13 @@ fn delete_messages(
 }
 
 impl Database {
-    /// Give free pages of the file back to the disk, one step.
+    /// Give free pages of the file back to the disk, one step. It becomes shorter when the log is moved into it.
     pub(super) fn give_back(&self) -> rusqlite::Result<()> {
-        let connection = &self.connection;
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
+        let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
         let mut pages = statement.query([])?;
         // Each row that is asked for is one page.
         while pages.next()?.is_some() {}
-        drop(pages);
-        // The file becomes shorter when the log is moved into it. Whoever reads now is not waited for.
-        connection.busy_timeout(Duration::ZERO)?;
-        let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        moved
+        Ok(())
     }
 
     /// Move the write-ahead log into the database when it is longer than `log_max_pages`. A reader that holds on to an

@@ -19,7 +19,7 @@ mod verify;
 pub use beginning::{EndReason, SessionStart};
 pub use database::{Database, Durability};
 pub use pruning::Room;
-pub use reader::Reader;
+pub use reader::{Reader, Selection};
 pub use recording::{Chapter, Ended, Recording};
 pub use sessions::Session;
 pub use space::{Limits, Space};

@@ -1,5 +1,7 @@
 //! Making room: the oldest sessions are deleted in steps that are too small to hold a capture up.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::clock::monotonic_ns;
@@ -8,58 +10,110 @@ use crate::event::Event;
 use crate::store::Recording;
 use crate::store::insertion::insert_event;
 use crate::store::leftovers::{self, Leftover, STEP_NS};
+use crate::store::space::signed;
 
 /// With less room than this, older sessions are deleted: two of the largest batches.
 const MARGIN_BYTES: i64 = 8 << 20;
+
+/// How SQLite names a database that gives pages back when it is asked to.
+const AUTO_VACUUM_INCREMENTAL: i64 = 2;
+
+/// What a row takes beside its samples, about.
+const ROW_BYTES: i64 = 28;
 
 /// Entries of the ledger that a step deletes.
 const STEP_EVENTS: i64 = 1000;
 
 /// What a step has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// There is enough.
+    /// There is enough, or nothing can be done about it now: somebody reads an old state of the database, and nothing can
+    /// be given back or used again until that is over.
     Enough,
     /// More will be made by another step.
     Growing,
-    /// There is none, and nothing is left that could be deleted.
+    /// This session was deleted: in words. More will be made by another step.
+    Deleted(Event),
+    /// There is none within `--max-use`, and nothing is left that could be deleted.
     Exhausted,
+    /// The same for `--keep-free`, or deleting all that could be deleted would not be enough, so nothing is deleted.
+    DiskExhausted,
 }
 
 impl Recording {
-    /// Make one step towards the room that the limits ask for. `deleted` is put into the ledger, completed, when a
-    /// session is deleted.
+    /// Make one step towards the room that the limits ask for. `now` is the entry for the ledger of a session that is
+    /// deleted, to be completed.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn make_room(&mut self, deleted: impl FnOnce(String) -> Event) -> Result<Room> {
-        if self.limits.max_use_bytes.is_none() && self.limits.keep_free_bytes.is_none() {
+    pub fn make_room(&mut self, now: Event) -> Result<Room> {
+        if !self.limits.are_set() {
             return Ok(Room::Enough);
         }
         let pages = self.pages()?;
-        let failed = self.database.failed("make room");
-        if pages.growable_bytes < 0 && pages.reusable_bytes > 0 {
-            return self.database.give_back().map_err(failed).map(|()| Room::Growing);
-        }
-        if pages.room_bytes() >= MARGIN_BYTES {
+        let can_shrink = pages.growable_bytes() < 0 && pages.reusable_bytes > 0 && self.can_shrink()?;
+        if pages.room_bytes() >= MARGIN_BYTES && !can_shrink {
             return Ok(Room::Enough);
         }
-        match self.delete_some(deleted).map_err(failed)? {
-            true => Ok(Room::Growing),
-            false if pages.room_bytes() > 0 => Ok(Room::Enough),
-            false => Ok(Room::Exhausted),
+        let failed = |cause| self.database.failed("make room")(cause);
+        // What is written now would only make the log longer, as long as that cannot begin anew.
+        if !self.database.truncate_log(Duration::ZERO).map_err(failed)? {
+            return Ok(Room::Enough);
         }
+        if can_shrink {
+            self.database.give_back().map_err(failed)?;
+            self.database.truncate_log(Duration::ZERO).map_err(failed)?;
+            return Ok(Room::Growing);
+        }
+        if pages.below_free_bytes < MARGIN_BYTES {
+            let could_be_bytes = self.deletable_bytes().map_err(failed)?.saturating_add(signed(pages.reusable_bytes));
+            if pages.below_free_bytes.saturating_add(could_be_bytes) <= 0 {
+                return Ok(Room::DiskExhausted);
+            }
+        }
+        Ok(match self.delete_some(now).map_err(self.database.failed("make room"))? {
+            Step::Rows => Room::Growing,
+            Step::Session(event) => Room::Deleted(event),
+            Step::Nothing if pages.room_bytes() > 0 => Room::Enough,
+            Step::Nothing if pages.below_use_bytes <= pages.below_free_bytes => Room::Exhausted,
+            Step::Nothing => Room::DiskExhausted,
+        })
+    }
+
+    /// Whether the file can become shorter. One that was not made by this program may not.
+    fn can_shrink(&self) -> Result<bool> {
+        let mode: rusqlite::Result<i64> =
+            self.database.connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0));
+        mode.map(|mode| mode == AUTO_VACUUM_INCREMENTAL).map_err(self.database.failed("make room"))
+    }
+
+    /// What the older sessions take, about.
+    fn deletable_bytes(&self) -> rusqlite::Result<i64> {
+        self.database.connection.query_row(
+            "SELECT coalesce(sum(bytes + (last_id - first_id + 1) * ?2), 0) FROM sessions WHERE id < ?1",
+            params![self.session_id, ROW_BYTES],
+            |row| row.get(0),
+        )
     }
 
     /// Delete the rows of a deleted session, or else delete a session: without its row in `sessions`, the others belong
-    /// to nobody. So a session is there whole or not at all, and after a crash the next step goes on. Says whether
-    /// there was something to delete.
-    fn delete_some(&mut self, deleted: impl FnOnce(String) -> Event) -> rusqlite::Result<bool> {
+    /// to nobody. So a session is there whole or not at all, and after a crash the next step goes on.
+    fn delete_some(&mut self, now: Event) -> rusqlite::Result<Step> {
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let some = delete_leftovers(&transaction)? || delete_oldest_session(&transaction, self.session_id, deleted)?;
+        let step = match delete_leftovers(&transaction)? {
+            true => Step::Rows,
+            false => delete_oldest_session(&transaction, self.session_id, now)?,
+        };
         transaction.commit()?;
-        Ok(some)
+        Ok(step)
     }
+}
+
+/// What was deleted.
+enum Step {
+    Nothing,
+    Rows,
+    Session(Event),
 }
 
 /// Delete rows from before the oldest session, for the time of one step.
@@ -83,11 +137,7 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
     Ok(rows > 0 || events > 0)
 }
 
-fn delete_oldest_session(
-    transaction: &Transaction<'_>,
-    current_id: i64,
-    deleted: impl FnOnce(String) -> Event,
-) -> rusqlite::Result<bool> {
+fn delete_oldest_session(transaction: &Transaction<'_>, current_id: i64, now: Event) -> rusqlite::Result<Step> {
     let oldest = transaction.query_row(
         "SELECT id, packets, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
          WHERE id < ?1 ORDER BY id LIMIT 1",
@@ -96,12 +146,12 @@ fn delete_oldest_session(
     );
     let (id, packets, started) = match oldest {
         Ok(oldest) => oldest,
-        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(false),
+        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(Step::Nothing),
         Err(cause) => return Err(cause),
     };
     transaction.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
-    let event = deleted(format!("session {id} of {started} with {packets} packets was deleted to make room"));
-    tracing::info!("{}", event.detail.as_deref().unwrap_or_default());
+    let detail = format!("session {id} of {started} with {packets} packets was deleted to make room");
+    let event = Event { detail: Some(detail), ..now };
     insert_event(transaction, current_id, &event)?;
-    Ok(true)
+    Ok(Step::Session(event))
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::batch::Batch;
 use crate::envelope::{self, SEPARATOR};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Trouble};
+use crate::position::Position;
 use crate::store::{Database, Session};
 
 /// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
@@ -16,32 +17,132 @@ const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload
      UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes, frame_count FROM rejects WHERE id BETWEEN ?1 AND ?2 \
      ORDER BY id";
 
-/// A place in a session.
+/// Messages that are read at once to find the one before.
+const BACKWARDS_MESSAGES: i64 = 1_000;
+
+/// Which messages of a session are read.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// What they begin with (a topic and its space); `None` is all of them.
+    pub heads: Option<Vec<Vec<u8>>>,
+    /// Only envelopes, not what was rejected.
+    pub only_valid: bool,
+    /// Where to begin; the beginning of the session if it is not said.
+    pub from: Option<Position>,
+    /// Where to end, before that message; the end of the session if it is not said.
+    pub to: Option<Position>,
+}
+
+/// Reads a session forwards, from wherever it stands.
 #[derive(Debug)]
 pub struct Reader {
     database: Database,
+    session: Session,
     next_id: i64,
-    last_id: i64,
     first_id: i64,
+    last_id: i64,
     rows: Rows,
+    /// Messages read since the beginning.
+    messages: usize,
 }
 
 impl Reader {
-    /// Stand before the first message of `session`.
+    /// Stand before the first message of the part of `session` that is selected.
     ///
     /// # Errors
-    /// When the session has no message.
-    pub fn new(database: Database, session: &Session) -> Result<Self> {
-        if session.is_empty() {
-            return Err(Error::EmptySession { id: session.id, database: database.path });
+    /// When there is no message in it, or the database cannot be read.
+    pub fn new(database: Database, session: &Session, selection: &Selection) -> Result<Self> {
+        let mut reader = Self {
+            database,
+            session: session.clone(),
+            next_id: session.first_id,
+            first_id: session.first_id,
+            last_id: session.last_id,
+            rows: Rows { selection: selection.clone(), ..Rows::default() },
+            messages: 0,
+        };
+        let at = |position: Option<Position>| position.map(|position| reader.locate(position)).transpose();
+        let (from, to) = (at(selection.from)?, at(selection.to)?);
+        reader.first_id = from.unwrap_or(reader.first_id).max(reader.first_id);
+        reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);
+        reader.next_id = reader.first_id;
+        if reader.first_id > reader.last_id {
+            return Err(Error::EmptySession { id: session.id, database: reader.database.path });
         }
-        let (first_id, last_id) = (session.first_id, session.last_id);
-        Ok(Self { database, next_id: first_id, last_id, first_id, rows: Rows::default() })
+        Ok(reader)
     }
 
     /// Stand before the first message again.
     pub fn rewind(&mut self) {
         self.next_id = self.first_id;
+        self.messages = 0;
+    }
+
+    /// Stand before the message at this position, or at the end that is nearer to it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn seek(&mut self, position: Position) -> Result<()> {
+        self.next_id = self.locate(position)?.clamp(self.first_id, self.last_id);
+        Ok(())
+    }
+
+    /// Stand before the last message with a number below this one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn seek_before(&mut self, number: i64) -> Result<()> {
+        let mut batch = Batch::default();
+        let mut end_id = self.session.first_id.saturating_add(number).min(self.last_id.saturating_add(1));
+        // Messages that are not selected are passed over, so many at a time.
+        while end_id > self.first_id {
+            let begin_id = end_id.saturating_sub(BACKWARDS_MESSAGES).max(self.first_id);
+            batch.clear();
+            let failed = self.database.failed("read packets");
+            self.rows.fill(&self.database.connection, begin_id, end_id - 1, &mut batch).map_err(failed)?;
+            self.number_from(&mut batch);
+            if let Some(last) = batch.numbers().last() {
+                self.next_id = self.session.first_id.saturating_add(*last);
+                return Ok(());
+            }
+            end_id = begin_id;
+        }
+        self.next_id = self.first_id;
+        Ok(())
+    }
+
+    /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
+    fn locate(&self, position: Position) -> Result<i64> {
+        let (column, wanted) = match position {
+            Position::Number(number) => return Ok(self.session.first_id.saturating_add(number)),
+            Position::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
+            Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
+        };
+        // The next message at or after an id, and its time.
+        let sql = format!(
+            "SELECT * FROM (SELECT id, {column} FROM packets WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
+             UNION ALL SELECT * FROM (SELECT id, {column} FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
+             ORDER BY 1 LIMIT 1"
+        );
+        let search = || -> rusqlite::Result<i64> {
+            let mut next = self.database.connection.prepare_cached(&sql)?;
+            // Before `low` all are too early; `high` is late enough, or behind the end.
+            let (mut low, mut high) = (self.session.first_id, self.session.last_id.saturating_add(1));
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let found = next
+                    .query_row(params![middle, self.session.last_id], |row| {
+                        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+                    })
+                    .optional()?;
+                match found {
+                    Some((id, time)) if wanted > time => low = id.max(middle) + 1,
+                    _ => high = middle,
+                }
+            }
+            Ok(low)
+        };
+        search().map_err(self.database.failed("find a position"))
     }
 
     /// The size of the largest of the session's first messages, in bytes: what to expect.
@@ -58,7 +159,7 @@ impl Reader {
         Ok(bytes.unsigned_abs() + envelope::TOPIC_MAX_BYTES as u64 + 1)
     }
 
-    /// Fill the empty `batch` with the next messages until it is full or the session ends. At the end it stays empty.
+    /// Fill the empty `batch` with the next messages until it is full or the selection ends. At the end it stays empty.
     ///
     /// Each call is a read transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
@@ -66,34 +167,52 @@ impl Reader {
     /// When the database cannot be read or is damaged.
     pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
         let failed = self.database.failed("read packets");
-        self.read_rows(batch).map_err(failed)?;
-        if batch.is_empty() && self.next_id <= self.last_id {
+        let last_read_id =
+            self.rows.fill(&self.database.connection, self.next_id, self.last_id, batch).map_err(failed)?;
+        let wanted_id = self.next_id;
+        self.next_id = last_read_id.map_or(self.next_id, |id| id.saturating_add(1));
+        self.number_from(batch);
+        self.messages += batch.len();
+        if last_read_id.is_none() && wanted_id <= self.last_id {
             return Err(Error::Database {
                 operation: "read packets",
                 path: self.database.path.clone(),
-                cause: format!("messages {} to {} of the session are not there", self.next_id, self.last_id),
+                cause: format!("messages {wanted_id} to {} of the session are not there", self.last_id),
                 hint: "somebody deleted them, or the database is damaged",
-                passing: None,
+                trouble: Trouble::Other,
             });
+        }
+        if self.messages == 0 && batch.is_empty() {
+            return Err(Error::EmptySession { id: self.session.id, database: self.database.path.clone() });
         }
         Ok(())
     }
 
-    fn read_rows(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
-        let last_read_id = self.rows.fill(&self.database.connection, self.next_id, self.last_id, batch)?;
-        self.next_id = last_read_id.map_or(self.next_id, |id| id.saturating_add(1));
-        Ok(())
+    /// From ids to numbers in the session.
+    fn number_from(&self, batch: &mut Batch) {
+        for number in batch.numbers_mut() {
+            *number = number.saturating_sub(self.session.first_id);
+        }
     }
 }
 
 /// Makes batches out of rows again.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    topics: HashMap<i64, Vec<u8>>,
+    selection: Selection,
+    topics: HashMap<i64, Topic>,
+}
+
+/// A topic's name, and whether it is selected.
+#[derive(Debug)]
+struct Topic {
+    name: Vec<u8>,
+    is_selected: bool,
 }
 
 impl Rows {
-    /// Append the messages of a range of ids to `batch`, until it is full. Gives the last id that was read.
+    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it is full. Gives
+    /// the last id that was read.
     pub fn fill(
         &mut self,
         connection: &Connection,
@@ -107,28 +226,46 @@ impl Rows {
         while !batch.is_full()
             && let Some(row) = rows.next()?
         {
+            let id = row.get(0)?;
+            last_read_id = Some(id);
             match row.get_ref(3)? {
+                ValueRef::Null if !self.selection.takes_reject(row)? => continue,
                 ValueRef::Null => append_reject(row, batch)?,
                 _ => {
                     let payload = row.get_ref(4)?.as_blob()?;
                     let topic = self.topic(connection, row.get(3)?)?;
-                    batch.message(row.get(1)?, row.get(2)?).frame(&[topic, &[SEPARATOR], payload]);
+                    if !topic.is_selected {
+                        continue;
+                    }
+                    batch.message(row.get(1)?, row.get(2)?).frame(&[&topic.name, &[SEPARATOR], payload]);
                 }
             }
-            last_read_id = Some(row.get(0)?);
+            batch.push_number(id);
         }
         Ok(last_read_id)
     }
 
-    fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&[u8]> {
+    fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&Topic> {
         match self.topics.entry(topic_id) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
                 let mut statement = connection.prepare_cached("SELECT name FROM topics WHERE id = ?")?;
                 let name = statement.query_row([topic_id], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?;
-                Ok(unknown.insert(name))
+                let is_selected = self.selection.takes(&envelope::head(&name));
+                Ok(unknown.insert(Topic { name, is_selected }))
             }
         }
+    }
+}
+
+impl Selection {
+    fn takes(&self, message: &[u8]) -> bool {
+        self.heads.as_ref().is_none_or(|heads| heads.iter().any(|head| message.starts_with(head)))
+    }
+
+    /// A reject belongs to the topic that it begins with.
+    fn takes_reject(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        Ok(!self.only_valid && self.takes(row.get_ref(4)?.as_blob()?))
     }
 }
 

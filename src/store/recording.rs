@@ -1,6 +1,6 @@
 //! Writing a session: one transaction per batch, all or nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,10 +8,12 @@ use rusqlite::{TransactionBehavior, params};
 
 use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
 use crate::clock::{NS_PER_S, unix_ns};
-use crate::error::Result;
-use crate::event::{Event, Kind};
-use crate::store::beginning::{self, EndReason, Inherited, SessionStart};
-use crate::store::insertion::{Insertion, Rejects};
+use crate::error::{Error, Result, Trouble};
+use crate::event::Event;
+use crate::store::beginning::{self, Begun, EndReason, Inherited, SessionStart};
+use crate::store::database::BUSY_TIMEOUT;
+use crate::store::files::{self, Fate};
+use crate::store::insertion::{Insertion, LinksDown, Rejects};
 use crate::store::{Database, Limits};
 use crate::tally::Tally;
 
@@ -34,12 +36,14 @@ pub struct Chapter {
 }
 
 /// What is known at the end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Times when a link was down and came up again, so that packets may have been missed.
     pub gaps: u64,
-    /// Files that the run had to leave, so that what is in them may not be whole.
+    /// Files in which something of the run may be missing.
     pub files_in_doubt: u64,
+    /// Packets of the run that were in files that somebody deleted.
+    pub deleted_packets: u64,
 }
 
 /// A session that is being written. What these fields say is what the last commit made true.
@@ -48,11 +52,16 @@ pub struct Recording {
     pub(super) database: Database,
     pub(super) limits: Limits,
     pub(super) about: SessionStart,
-    /// The file that the run began with.
-    pub(super) first_path: PathBuf,
     /// What of this run is in other files.
     pub(super) chapters: Vec<Chapter>,
     pub(super) files_in_doubt: u64,
+    /// Whether the file of now is one of them.
+    pub(super) is_in_doubt: bool,
+    /// Whether its disk failed, so that it is not written any more.
+    pub(super) is_suspect: bool,
+    pub(super) deleted_packets: u64,
+    /// The totals of this run in this file.
+    pub(super) in_file: Tally,
     /// The first session of this run in this file.
     pub(super) first_session_id: i64,
     pub(super) session_id: i64,
@@ -60,8 +69,7 @@ pub struct Recording {
     next_id: i64,
     digest: Digest,
     topics: HashMap<Vec<u8>, i64>,
-    /// Links that are down, by endpoint.
-    pub(super) links_down: BTreeMap<String, Event>,
+    pub(super) links_down: LinksDown,
     gaps: u64,
     /// The entry of the rejects that came last.
     rejects: Option<Rejects>,
@@ -77,23 +85,27 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn start(mut database: Database, about: SessionStart, limits: Limits) -> Result<Self> {
-        let inherited = Inherited { links_down: &BTreeMap::new(), moved: None };
-        let (session_id, first_id) = beginning::start_session(&mut database.connection, &about, inherited)
+        let inherited = Inherited { links_down: &LinksDown::new(), moved: None };
+        let begun = beginning::start_session(&mut database.connection, &about, inherited)
+            .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
         Ok(Self {
-            first_path: database.path.clone(),
             database,
             limits,
             about,
             chapters: Vec::new(),
             files_in_doubt: 0,
-            first_session_id: session_id,
-            session_id,
-            first_id,
-            next_id: first_id,
+            is_in_doubt: false,
+            is_suspect: false,
+            deleted_packets: 0,
+            in_file: Tally::default(),
+            first_session_id: begun.session_id,
+            session_id: begun.session_id,
+            first_id: begun.first_id,
+            next_id: begun.first_id,
             digest: FIRST_DIGEST,
             topics: HashMap::new(),
-            links_down: BTreeMap::new(),
+            links_down: LinksDown::new(),
             gaps: 0,
             rejects: None,
             tally: Tally::default(),
@@ -108,6 +120,7 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn split(&mut self, started_unix_ns: i64) -> Result<()> {
+        self.refuse_suspect()?;
         self.about.started_unix_ns = started_unix_ns;
         let failed = self.database.failed("begin the next session");
         let inherited = Inherited { links_down: &self.links_down, moved: None };
@@ -118,11 +131,13 @@ impl Recording {
     }
 
     /// From here on another session is written.
-    pub(super) fn begin(&mut self, (session_id, first_id): (i64, i64)) {
-        (self.session_id, self.first_id, self.next_id) = (session_id, first_id, first_id);
+    pub(super) fn begin(&mut self, begun: Begun) {
+        (self.session_id, self.first_id, self.next_id) = (begun.session_id, begun.first_id, begun.first_id);
+        self.links_down = begun.links_down;
         self.digest = FIRST_DIGEST;
         self.rejects = None;
         self.past = self.past.plus(self.tally);
+        self.in_file = self.in_file.plus(self.tally);
         self.tally = Tally::default();
         self.topics.clear();
     }
@@ -163,20 +178,19 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn commit(&mut self, batch: &Batch, ended: Option<&Event>) -> Result<()> {
+        self.refuse_suspect()?;
         if self.topics.len() > TOPICS_MAX_REMEMBERED {
             self.topics.clear();
         }
         let digest = batch.digest(&self.digest, self.next_id);
         match self.write(batch, ended, &digest) {
-            Ok((tally, rejects)) => {
+            Ok(written) => {
                 self.next_id += batch.len() as i64;
                 // A commit of events alone is no link of the chain: it has no row in `batches`.
                 if batch.last().is_some() {
                     self.digest = digest;
                 }
-                self.tally = tally;
-                self.rejects = rejects;
-                batch.events().iter().for_each(|event| self.follow_link(event));
+                (self.tally, self.links_down, self.gaps, self.rejects) = written;
                 Ok(())
             }
             Err(cause) => {
@@ -187,12 +201,26 @@ impl Recording {
         }
     }
 
+    fn refuse_suspect(&self) -> Result<()> {
+        match self.is_suspect {
+            false => Ok(()),
+            true => Err(Error::Database {
+                operation: "go on",
+                path: self.database.path.clone(),
+                cause: "its disk has failed".to_owned(),
+                hint: "check the disk's health",
+                trouble: Trouble::Disk,
+            }),
+        }
+    }
+
+    /// Gives what is true when it is committed.
     fn write(
         &mut self,
         batch: &Batch,
         ended: Option<&Event>,
         digest: &Digest,
-    ) -> rusqlite::Result<(Tally, Option<Rejects>)> {
+    ) -> rusqlite::Result<(Tally, LinksDown, u64, Option<Rejects>)> {
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
         let (first_ns, last_ns) = (elapsed_ns(batch.messages().next()), elapsed_ns(batch.last()));
@@ -203,10 +231,13 @@ impl Recording {
             session_id: self.session_id,
             topics: &mut self.topics,
             tally: self.tally,
+            links_down: self.links_down.clone(),
+            gaps: self.gaps,
             rejects: self.rejects.clone().filter(|rejects| !is_over(rejects)),
         };
         rows.insert(batch, ended, &self.about.wanted, self.next_id)?;
-        let (tally, rejects) = (rows.tally, rows.rejects);
+        let written = (rows.tally, rows.links_down, rows.gaps, rows.rejects);
+        let tally = written.0;
         let last_id = self.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
             transaction
@@ -232,16 +263,7 @@ impl Recording {
                 tally.bytes as i64,
             ])?;
         transaction.commit()?;
-        Ok((tally, rejects))
-    }
-
-    fn follow_link(&mut self, event: &Event) {
-        let Some(endpoint) = &event.endpoint else { return };
-        match event.kind {
-            Kind::Disconnected => drop(self.links_down.insert(endpoint.clone(), event.clone())),
-            Kind::Connected => self.gaps += u64::from(self.links_down.remove(endpoint).is_some()),
-            _ => {}
-        }
+        Ok(written)
     }
 
     /// Move the write-ahead log into the database when it has grown long. A reader that holds on to an old state of the
@@ -264,19 +286,100 @@ impl Recording {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn end(self, reason: EndReason) -> Result<Ended> {
-        let connection = &self.database.connection;
-        beginning::end_session(connection, self.session_id, reason, self.tally.lost, self.given_up.as_ref())
-            .map_err(self.database.failed("end the session"))?;
-        connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(self.database.failed("checkpoint"))?;
+    pub fn end(mut self, reason: EndReason) -> Result<Ended> {
+        files::release_reserve(&self.database.path);
+        let fate = self.database.fate();
+        let ended = self.refuse_suspect().and_then(|()| self.try_end(reason, fate));
+        // Somebody may have taken it away in the last second, or just now.
+        self.note_deletion();
+        self.count_deleted();
+        let mut known =
+            Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt, deleted_packets: self.deleted_packets };
+        match ended {
+            Ok(is_whole) => {
+                known.files_in_doubt += u64::from(!is_whole && !self.is_in_doubt);
+                Ok(known)
+            }
+            Err(error) => {
+                self.distrust(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Says whether all is in the file.
+    fn try_end(&self, reason: EndReason, fate: Fate) -> Result<bool> {
+        let database = &self.database;
+        beginning::end_session(&database.connection, self.session_id, reason, self.tally.lost, self.given_up.as_ref())
+            .map_err(database.failed("end the session"))?;
+        let is_whole = match database.truncate_log(BUSY_TIMEOUT).map_err(database.failed("checkpoint")) {
+            Ok(is_whole) => is_whole,
+            // It is stored all the same, in the log, which stays beside the file.
+            Err(error) if error.trouble() == Trouble::DiskFull => {
+                tracing::warn!("{error}; the write-ahead log stays beside the database, copy both");
+                true
+            }
+            Err(error) => return Err(error),
+        };
+        if fate != Fate::There {
+            // What goes by the old names now is not ours.
+            database.leave_log();
+            if !is_whole {
+                self.tell_of_log();
+            }
+            return Ok(is_whole);
+        }
         // At rest the database is one file without a write-ahead log, which can be read where nobody may write. Whoever
         // reads it at this moment keeps it from changing; then it stays as it is, and nothing is lost.
-        let _ = connection.busy_timeout(Duration::ZERO);
-        let _ = connection.pragma_update(None, "journal_mode", "DELETE");
-        let failed = self.database.failed("close");
-        self.database.connection.close().map_err(|(_, cause)| failed(cause))?;
-        Ok(Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt })
+        let _ = database.connection.busy_timeout(Duration::ZERO);
+        let _ = database.connection.pragma_update(None, "journal_mode", "DELETE");
+        Ok(true)
+    }
+
+    /// The log of a file that has another name now could not be moved into it.
+    pub(super) fn tell_of_log(&self) {
+        let path = self.database.path.display();
+        tracing::error!(
+            "somebody reads the file that was {path}: its newest packets are still in {path}-wal; \
+             rename that like the database, NAME and NAME-wal, before anything else opens it"
+        );
+    }
+
+    /// Nobody knows what of this file is on the disk: say so beside it, and do not touch it any more.
+    pub fn distrust(&mut self, error: &Error) {
+        if error.trouble() != Trouble::Disk {
+            return;
+        }
+        if std::mem::replace(&mut self.is_suspect, true) {
+            return;
+        }
+        self.database.leave_log();
+        self.doubt();
+        let known = format!("{error}; known to be stored: session {} up to id {}", self.session_id, self.next_id - 1);
+        if let Err(cause) = files::mark_suspect(&self.database.path, &known) {
+            tracing::error!("cannot mark {} as suspect: {cause}; {known}", self.database.path.display());
+        }
+    }
+
+    pub(super) fn doubt(&mut self) {
+        if !std::mem::replace(&mut self.is_in_doubt, true) {
+            self.files_in_doubt += 1;
+        }
+    }
+
+    /// See whether the file was deleted, with what is in it.
+    pub(super) fn note_deletion(&mut self) {
+        if self.database.fate() == Fate::Deleted && !self.is_in_doubt {
+            self.doubt();
+            let packets = self.in_file.plus(self.tally).packets;
+            tracing::error!("{} was deleted, with {packets} packets of this run", self.database.path.display());
+        }
+    }
+
+    /// The file is left or closed: if it was deleted, what is in it is gone now.
+    pub(super) fn count_deleted(&mut self) {
+        if self.database.fate() == Fate::Deleted {
+            self.deleted_packets += self.in_file.plus(self.tally).packets;
+        }
     }
 }

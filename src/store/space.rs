@@ -1,12 +1,13 @@
 //! How much a database takes, and how much it can still take.
 
 use std::fs;
+use std::path::Path;
 
 use rusqlite::Connection;
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfs, statvfs};
 
 use crate::error::Result;
-use crate::store::{Database, Recording};
+use crate::store::{Database, Recording, files};
 
 /// Pages of write-ahead log that are moved into the database at once: 64 MiB, so that this happens about once a second at
 /// the highest rates and hardly ever at usual ones.
@@ -34,6 +35,22 @@ impl Limits {
         let an_eighth = self.max_use_bytes.map_or(i64::MAX, |bytes| signed(bytes / 8 / PAGE_BYTES));
         an_eighth.min(LOG_MAX_PAGES)
     }
+
+    /// A log that was long once is cut to this when it begins anew.
+    pub(super) fn limit_log(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.pragma_update(None, "journal_size_limit", self.log_max_pages() * PAGE_BYTES as i64)
+    }
+
+    /// Whether there is one.
+    pub(super) fn are_set(&self) -> bool {
+        self.max_use_bytes.is_some() || self.keep_free_bytes.is_some()
+    }
+
+    /// Whether so much can be kept free at all on the disk where `path` is.
+    pub fn fit(&self, path: &Path) -> bool {
+        let disk_bytes = |disk: StatVfs| disk.f_blocks.saturating_mul(disk.f_frsize);
+        statvfs(path).map_or(true, |disk| self.keep_free_bytes.is_none_or(|bytes| bytes < disk_bytes(disk)))
+    }
 }
 
 /// Room of a database, in bytes.
@@ -52,13 +69,23 @@ pub(super) struct Pages {
     pub file_bytes: u64,
     /// Bytes inside the file that are free to be used again.
     pub reusable_bytes: u64,
-    /// By how much the files may grow; below zero they are too large.
-    pub growable_bytes: i64,
+    /// By how much the files may grow before the disk is full; below zero when what is in the log does not fit.
+    below_full_bytes: i64,
+    /// By how much they may grow within `--keep-free`; below zero when they are too large. Without that option no limit.
+    pub below_free_bytes: i64,
+    /// The same for `--max-use`.
+    pub below_use_bytes: i64,
 }
 
 impl Pages {
+    /// By how much the files may grow within the limits.
+    pub fn growable_bytes(&self) -> i64 {
+        self.below_free_bytes.min(self.below_use_bytes)
+    }
+
+    /// What can be written within the limits.
     pub fn room_bytes(&self) -> i64 {
-        self.growable_bytes.saturating_add(self.reusable_bytes as i64)
+        self.growable_bytes().saturating_add(signed(self.reusable_bytes))
     }
 }
 
@@ -69,9 +96,10 @@ impl Recording {
     /// When it cannot be read.
     pub fn space(&self) -> Result<Space> {
         let pages = self.pages()?;
+        let room_bytes = pages.below_full_bytes.saturating_add(signed(pages.reusable_bytes)).min(pages.room_bytes());
         Ok(Space {
-            used_bytes: pages.file_bytes - pages.reusable_bytes,
-            room_bytes: u64::try_from(pages.room_bytes()).unwrap_or(0),
+            used_bytes: pages.file_bytes.saturating_sub(pages.reusable_bytes),
+            room_bytes: u64::try_from(room_bytes).unwrap_or(0),
         })
     }
 
@@ -92,15 +120,18 @@ impl Database {
         // Where the disk does not say, there is no limit to go by.
         let free_bytes = statvfs(&self.path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         // What is only in the log so far will make the file longer, or shorter.
-        let to_come_bytes = signed(file_bytes) - fs::metadata(&self.path).map_or(0, |file| signed(file.len()));
-        let below_free = signed(free_bytes)
-            .saturating_sub(signed(limits.keep_free_bytes.unwrap_or(0)))
-            .saturating_sub(to_come_bytes);
-        let below_use = limits.max_use_bytes.map_or(i64::MAX, |most_bytes| {
-            let log_bytes = limits.log_max_pages() * PAGE_BYTES as i64 + LOG_EXCESS_BYTES;
+        let bytes_of = |path: &Path| fs::metadata(path).map_or(0, |file| signed(file.len()));
+        let below_full_bytes =
+            signed(free_bytes).saturating_sub(signed(file_bytes)).saturating_add(bytes_of(&self.path));
+        let below_use_bytes = limits.max_use_bytes.map_or(i64::MAX, |most_bytes| {
+            let usual_bytes = limits.log_max_pages() * PAGE_BYTES as i64 + LOG_EXCESS_BYTES;
+            // Longer than usual while somebody reads an old state of the database.
+            let log_bytes = usual_bytes.max(bytes_of(&files::beside(&self.path, "-wal")));
             signed(most_bytes).saturating_sub(signed(file_bytes)).saturating_sub(log_bytes)
         });
-        Ok(Pages { file_bytes, reusable_bytes, growable_bytes: below_free.min(below_use) })
+        let below_free_bytes =
+            limits.keep_free_bytes.map_or(i64::MAX, |keep_bytes| below_full_bytes.saturating_sub(signed(keep_bytes)));
+        Ok(Pages { file_bytes, reusable_bytes, below_full_bytes, below_free_bytes, below_use_bytes })
     }
 }
 
@@ -108,6 +139,6 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
     connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
 }
 
-fn signed(bytes: u64) -> i64 {
+pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

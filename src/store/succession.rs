@@ -2,73 +2,95 @@
 
 use std::mem;
 
-use rusqlite::config::DbConfig;
-
 use crate::error::Result;
 use crate::event::Event;
 use crate::store::beginning::{self, EndReason, Inherited};
+use crate::store::database::BUSY_TIMEOUT;
 use crate::store::files::{self, Fate};
 use crate::store::recording::Chapter;
 use crate::store::{Database, Recording};
+use crate::tally::Tally;
 
 impl Recording {
-    /// Why the file is not where it was, if it is not: in words, and whether what was in it is lost with it.
-    pub fn file_is_gone(&self) -> Option<(String, bool)> {
+    /// Why the file is not where it was, if that is so. Whether it was deleted is noted.
+    pub fn file_is_gone(&mut self) -> Option<String> {
+        self.note_deletion();
         let path = self.database.path.display();
         match self.database.fate() {
             Fate::There => None,
-            Fate::Renamed => Some((format!("{path} was renamed or replaced"), false)),
-            Fate::Deleted => Some((format!("{path} was deleted with all that was in it"), true)),
+            Fate::Renamed => Some(format!("{path} was renamed or replaced")),
+            Fate::Deleted => Some(format!("{path} was deleted with all that was in it")),
         }
+    }
+
+    /// Whether something of the file of now may be missing.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
     }
 
     /// Go on in the next file, in a session that continues this one: the same beginning, so that the times of all
-    /// messages stay as they are. `moved` is put into the ledger there. With `is_sound` the old file is only somewhere
-    /// else: its session is ended; otherwise it is marked as suspect, and not touched any more.
+    /// messages stay as they are. `moved` is put into the ledger there. The session in the file that is left is ended,
+    /// unless that file is not to be relied on.
     ///
     /// # Errors
     /// When no other file can be opened; then the recording is what it was.
-    pub fn go_on_elsewhere(&mut self, moved: &Event, is_sound: bool) -> Result<()> {
-        let mut next = Database::successor_of(&self.first_path, self.about.durability)?;
+    pub fn go_on_elsewhere(&mut self, moved: &Event) -> Result<()> {
+        let mut next = Database::successor_of(self.database.asked_for(), self.about.durability)?;
         let inherited = Inherited { links_down: &self.links_down, moved: Some(moved) };
         let begun = beginning::start_session(&mut next.connection, &self.about, inherited)
-            .map_err(next.failed("begin a session"))
-            .inspect_err(|_| files::remove(&next.path))?;
-        let old = mem::replace(&mut self.database, next);
-        let chapter = Chapter {
-            path: old.path.clone(),
+            .and_then(|begun| self.limits.limit_log(&next.connection).map(|()| begun))
+            .map_err(next.failed("begin a session"));
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                next.discard();
+                return Err(error);
+            }
+        };
+        self.leave(moved, &next);
+        self.count_deleted();
+        files::release_reserve(&self.database.path);
+        self.chapters.push(Chapter {
+            path: self.database.path.clone(),
             first_session_id: self.first_session_id,
             last_session_id: self.session_id,
-        };
-        self.leave(&old, moved, is_sound);
-        self.chapters.push(chapter);
-        self.first_session_id = begun.0;
+        });
+        drop(mem::replace(&mut self.database, next));
+        self.first_session_id = begun.session_id;
         self.begin(begun);
-        self.files_in_doubt += u64::from(!is_sound || moved.lost.is_none());
+        self.in_file = Tally::default();
+        self.is_in_doubt = false;
+        self.is_suspect = false;
         Ok(())
     }
 
-    fn leave(&self, old: &Database, moved: &Event, is_sound: bool) {
-        let why = moved.detail.as_deref().unwrap_or_default();
-        if is_sound {
-            let left =
-                Event { detail: Some(format!("{why}; it goes on in {}", self.path().display())), ..moved.clone() };
-            let ended = beginning::end_session(
-                &old.connection,
-                self.session_id,
-                EndReason::Failed,
-                self.tally.lost,
-                Some(&Event { lost: Some(0), ..left }),
-            )
-            .and_then(|()| old.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
-            if let Err(cause) = ended {
-                tracing::warn!("cannot end session {} in the file that was left: {cause}", self.session_id);
-            }
-        } else if let Err(cause) = files::mark_suspect(&old.path, why) {
-            tracing::error!("cannot mark {} as suspect: {cause}; {why}", old.path.display());
+    fn leave(&mut self, moved: &Event, next: &Database) {
+        if self.is_suspect {
+            return;
         }
-        // Closing would move the log into the file, which a failing disk may not do rightly, and delete a log of this
-        // name, which may be another one by now.
-        let _ = old.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        let why = moved.detail.as_deref().unwrap_or_default();
+        let detail = Some(format!("{why}; it goes on in {}", next.path.display()));
+        let left = Event { detail, lost: Some(0), ..moved.clone() };
+        let database = &self.database;
+        let ended = beginning::end_session(
+            &database.connection,
+            self.session_id,
+            EndReason::Failed,
+            self.tally.lost,
+            Some(&left),
+        )
+        .and_then(|()| database.truncate_log(BUSY_TIMEOUT));
+        database.leave_log();
+        match ended {
+            Ok(true) => {}
+            Ok(false) => {
+                self.tell_of_log();
+                self.doubt();
+            }
+            Err(cause) => {
+                tracing::error!("cannot end session {} in the file that was left: {cause}", self.session_id);
+                self.doubt();
+            }
+        }
     }
 }

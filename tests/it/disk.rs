@@ -188,7 +188,11 @@ fn a_suspect_database_is_not_recorded_into() {
     bench.fancyhwd(record).run().success();
     fs::write(bench.path("c.db-suspect"), "fsync failed\n").unwrap();
     let before = fs::read(bench.path("c.db")).unwrap();
-    bench.fancyhwd(record).run().success().says("c.db is suspect: fsync failed; recording into").says("c.1.db");
+    bench
+        .fancyhwd(record)
+        .run()
+        .success()
+        .says("c.db is not recorded into: it is suspect: fsync failed; recording into");
     bench.fancyhwd(record).run().success();
     assert_eq!(fs::read(bench.path("c.db")).unwrap(), before);
     assert_eq!(bench.sqlite3("c.1.db", "SELECT count(*) FROM sessions"), "2");
@@ -279,5 +283,93 @@ fn the_oldest_sessions_are_deleted_to_keep_the_disk_free() {
     println!("{size_bytes} bytes before, {} after", fs::metadata(&database).unwrap().len());
     assert_eq!(number(&database, "SELECT min(id) FROM sessions"), 2);
     assert_eq!(committed(&database), 400_000);
+    assert_sound(&database);
+}
+
+#[test]
+fn a_database_that_is_deleted_just_before_the_end_is_not_called_recorded() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 20 --connect {endpoint}")).start();
+    let publish = "publish --rate max --wait-subscribers 1 --count 10";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    eventually("packets are committed", || committed(&bench.path("c.db")) == 10);
+    fs::remove_file(bench.path("c.db")).unwrap();
+    recorder.stop().code(3).says("was deleted");
+}
+
+#[test]
+fn a_log_whose_database_was_moved_away_is_not_destroyed() {
+    let bench = Bench::new();
+    let (device, recorder) = recording(&bench);
+    recorder.signal(Signal::KILL);
+    recorder.finish();
+    device.stop();
+    fs::rename(bench.path("c.db"), bench.path("kept.db")).unwrap();
+    let log = fs::read(bench.path("c.db-wal")).unwrap();
+    bench
+        .fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1")
+        .run()
+        .success()
+        .says("c.db-wal belongs to a database that is not there any more; recording into");
+    assert_eq!(fs::read(bench.path("c.db-wal")).unwrap(), log);
+    fs::rename(bench.path("c.db-wal"), bench.path("kept.db-wal")).unwrap();
+    assert!(committed(&bench.path("kept.db")) > 0);
+}
+
+#[test]
+fn a_session_that_grows_beyond_its_room_while_the_next_one_waits_is_no_success() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    let device = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
+    let options = "--max-use 32MiB --split-every 28MB --durability normal --on-overflow block";
+    bench.fancyhwd(&format!("record {options} --database c.db --connect {endpoint}")).run().code(1).says(", 0 lost");
+    drop(device);
+    assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions ORDER BY id DESC LIMIT 1"), "disk-full");
+}
+
+#[test]
+fn no_session_is_deleted_in_vain() {
+    let bench = Bench::new();
+    let disk = SmallDisk::mount(&bench, "100m");
+    let database = disk.0.join("c.db");
+    let once = format!("record --database {} --duration 1ms --connect tcp://127.0.0.1:1", database.display());
+    bench.fancyhwd(&format!("{once} --keep-free 100MiB")).run().code(2).says("the disk has not so much room at all");
+    bench.fancyhwd(&once).run().success();
+    // Others have filled the disk: all of our sessions together could not make that room.
+    fs::write(disk.0.join("filler"), vec![0; disk.free_bytes() as usize - (20 << 20)]).unwrap();
+    let record = format!("record --keep-free 80MiB --database {} --connect tcp://127.0.0.1:1", database.display());
+    let recorder = bench.fancyhwd(&record).start();
+    eventually("it is said", || recorder.log().contains("deleting sessions cannot make it"));
+    recorder.stop().success();
+    assert_eq!(number(&database, "SELECT count(*) FROM sessions"), 2);
+}
+
+#[test]
+fn while_somebody_reads_no_more_is_deleted_than_helps() {
+    let bench = Bench::new();
+    let disk = SmallDisk::mount(&bench, "200m");
+    let endpoint = bench.endpoint("device");
+    let database = disk.0.join("c.db");
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 600000";
+    let record = format!("record --database {} --split-every 8MiB --connect {endpoint}", database.display());
+    let recorder = bench.fancyhwd(&format!("{record} --count 600000")).start();
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    let sessions = "SELECT count(*) FROM sessions";
+    let before = number(&database, sessions);
+
+    let reader = Connection::open(&database).unwrap();
+    reader.execute_batch("PRAGMA journal_mode = WAL; BEGIN; SELECT count(*) FROM sessions;").unwrap();
+    fs::write(disk.0.join("filler"), vec![0; disk.free_bytes() as usize - (45 << 20)]).unwrap();
+    let recorder = bench.fancyhwd(&format!("{record} --keep-free 50MiB")).start();
+    recorder.wait_until_status("session ");
+    recorder.wait_until_status("session ");
+    assert!(number(&database, sessions) >= before, "deleted although nothing could be given back");
+    reader.execute_batch("COMMIT").unwrap();
+    eventually("there is room again", || disk.free_bytes() >= 50 << 20);
+    recorder.stop().success();
+    assert!(number(&database, sessions) >= before - 2, "more was deleted than was needed");
     assert_sound(&database);
 }

@@ -51,21 +51,19 @@ impl Bench {
 
     /// `fancyhwd` with a command line, words separated by spaces, and nothing of our environment's settings.
     pub fn fancyhwd(&self, line: &str) -> Run<'_> {
-        let mut command = Command::new(FANCYHWD);
-        command.args(line.split_whitespace()).current_dir(self.directory.path()).stdin(Stdio::null());
+        self.program(FANCYHWD).args(line.split_whitespace())
+    }
+
+    /// Another program, such as a peer, or one that starts ours.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Run<'_> {
+        let mut command = Command::new(program);
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("FANCYHWD_") || name.starts_with("XDG_") || name == "STATE_DIRECTORY" {
                 command.env_remove(name);
             }
         }
-        Run { bench: self, command, number: self.runs.fetch_add(1, Ordering::Relaxed) }
-    }
-
-    /// Another program, such as a peer.
-    pub fn program(&self, program: impl AsRef<OsStr>) -> Run<'_> {
-        let mut command = Command::new(program);
-        command.current_dir(self.directory.path()).stdin(Stdio::null());
         Run { bench: self, command, number: self.runs.fetch_add(1, Ordering::Relaxed) }
     }
 
@@ -220,6 +218,11 @@ impl Daemon {
         Pid::from_child(self.child.as_ref().unwrap())
     }
 
+    /// Hear no more of what it tells the service manager, so that it is not held up when nobody reads that.
+    pub fn hang_up(&mut self) {
+        self.notifications = None;
+    }
+
     /// The endpoint that it bound, from its status.
     pub fn endpoint(&self) -> String {
         let word = self.status.split([' ', ',']).find(|word| word.contains("://"));
@@ -251,6 +254,11 @@ impl Daemon {
     pub fn stop(self) -> Finished {
         self.signal(Signal::TERM);
         self.finish()
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap_or_default()
     }
 
     /// What it has logged so far.

@@ -13,7 +13,7 @@ use crate::comparison::{Comparison, Difference, compare};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::settings::{self, DiffSettings};
-use crate::store::{Database, Reader, Session};
+use crate::store::{Database, Reader, Selection, Session};
 
 /// Compare two sessions.
 pub(super) fn run(typed: &DiffArguments) -> Result<Answer> {
@@ -33,7 +33,7 @@ pub(super) fn run(typed: &DiffArguments) -> Result<Answer> {
 fn open(wanted: &str, path: &Path) -> Result<(Session, Option<Reader>)> {
     let database = Database::for_reading(path)?;
     let session = database.find_session(wanted)?;
-    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session)?) };
+    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session, &Selection::default())?) };
     Ok((session, reader))
 }
 

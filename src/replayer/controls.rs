@@ -1,0 +1,201 @@
+//! What the user does to a replay that runs: keys on a terminal, SIGUSR1 anywhere.
+
+use std::io::{IsTerminal, stderr, stdin};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+
+use crate::clock::NS_PER_S;
+use crate::error::Result;
+use crate::stop::{Request, Stop};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Pause, or go on.
+    Pause,
+    /// Send the next message, and pause.
+    Next,
+    /// Send the message before the last one again, and pause.
+    Previous,
+    /// Twice as fast.
+    Faster,
+    /// Half as fast.
+    Slower,
+    /// Ten seconds back.
+    Back,
+    /// Ten seconds forward.
+    Forward,
+    /// Ask for a position.
+    GoTo,
+    /// End the replay.
+    Quit,
+    /// Any other printable character: part of a position.
+    Text(char),
+    /// End of a position.
+    Enter,
+    /// Take back the last character of a position.
+    Delete,
+    /// No position after all.
+    Escape,
+}
+
+/// The keyboard, if there is one in front of us, and the signals.
+#[derive(Debug)]
+pub struct Controls<'a> {
+    stop: &'a Stop,
+    pause: Request,
+    keyboard: Option<Keyboard>,
+}
+
+impl<'a> Controls<'a> {
+    /// Listen to SIGUSR1 and, where standard input and standard error are a terminal, to its keys.
+    ///
+    /// # Errors
+    /// When signals cannot be caught.
+    pub fn new(stop: &'a Stop) -> Result<Self> {
+        Ok(Self { stop, pause: Request::to_pause()?, keyboard: Keyboard::open() })
+    }
+
+    /// The request to stop.
+    pub fn stop(&self) -> &'a Stop {
+        self.stop
+    }
+
+    /// Whether somebody can press keys.
+    pub fn has_keyboard(&self) -> bool {
+        self.keyboard.is_some()
+    }
+
+    /// Wait until something is asked for, `timeout_ns` at most. Says whether something was.
+    pub fn wait_ns(&self, timeout_ns: i64) -> bool {
+        let stdin = stdin();
+        let timeout_ns = timeout_ns.max(0);
+        let timeout = Timespec { tv_sec: timeout_ns / NS_PER_S, tv_nsec: timeout_ns % NS_PER_S };
+        let signals = [PollFd::new(self.stop, PollFlags::IN), PollFd::new(&self.pause, PollFlags::IN)];
+        let [stop, pause] = signals;
+        // An interrupted wait was interrupted by a signal: look again what it was.
+        match self.keyboard {
+            Some(_) => poll(&mut [stop, pause, PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)], Some(&timeout)),
+            None => poll(&mut [stop, pause], Some(&timeout)),
+        }
+        .is_ok_and(|ready| ready > 0)
+    }
+
+    /// What was asked for since the last time.
+    pub fn take(&mut self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        if self.pause.take() {
+            keys.push(Key::Pause);
+        }
+        if let Some(keyboard) = &self.keyboard
+            && !keyboard.read(&mut keys)
+        {
+            self.keyboard = None;
+        }
+        keys
+    }
+}
+
+/// A terminal that gives each key at once and does not show it. It is what it was when this is dropped.
+#[derive(Debug)]
+struct Keyboard {
+    before: Termios,
+}
+
+impl Keyboard {
+    fn open() -> Option<Self> {
+        // In the background the terminal belongs to somebody else, and touching it would stop this program.
+        let is_ours = stdin().is_terminal() && stderr().is_terminal() && tcgetpgrp(stdin()).ok()? == getpgrp();
+        if !is_ours {
+            return None;
+        }
+        let before = tcgetattr(stdin()).ok()?;
+        let mut raw = before.clone();
+        // The keys that make signals stay what they are.
+        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Now, &raw).ok()?;
+        Some(Self { before })
+    }
+
+    /// Read the keys that were pressed. Says whether there is still a terminal.
+    fn read(&self, keys: &mut Vec<Key>) -> bool {
+        let stdin = stdin();
+        loop {
+            let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+            if !poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+                return true;
+            }
+            let mut bytes = [0; 64];
+            match rustix::io::read(&stdin, &mut bytes) {
+                Ok(count @ 1..) => keys.extend(parse(bytes.get(..count).unwrap_or_default())),
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        // If the terminal has gone, there is nothing to restore.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// The keys in what a terminal sends at once.
+fn parse(bytes: &[u8]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        let (key, length) = match (byte, after) {
+            (0x1b, [b'[' | b'O', b'A', ..]) => (Some(Key::Faster), 3),
+            (0x1b, [b'[' | b'O', b'B', ..]) => (Some(Key::Slower), 3),
+            (0x1b, [b'[' | b'O', b'C', ..]) => (Some(Key::Next), 3),
+            (0x1b, [b'[' | b'O', b'D', ..]) => (Some(Key::Previous), 3),
+            // Other keys with a sequence of their own mean nothing here.
+            (0x1b, [b'[' | b'O', ..]) => (None, rest.len()),
+            (0x1b, _) => (Some(Key::Escape), 1),
+            (b'\r' | b'\n', _) => (Some(Key::Enter), 1),
+            (0x7f | 0x08, _) => (Some(Key::Delete), 1),
+            (b' '..=b'~', _) => (Some(Key::Text(char::from(byte))), 1),
+            _ => (None, 1),
+        };
+        keys.extend(key);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    keys
+}
+
+impl Key {
+    /// What a character means while no position is being typed.
+    pub fn command(self) -> Option<Self> {
+        Some(match self {
+            Self::Text(' ') => Self::Pause,
+            Self::Text('n') => Self::Next,
+            Self::Text('p') => Self::Previous,
+            Self::Text('[') => Self::Back,
+            Self::Text(']') => Self::Forward,
+            Self::Text('g') => Self::GoTo,
+            Self::Text('q') => Self::Quit,
+            Self::Text(_) | Self::Enter | Self::Delete | Self::Escape => return None,
+            key => key,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_apart() {
+        assert_eq!(parse(b"\x1b[A\x1b[B\x1bOC\x1b[D"), [Key::Faster, Key::Slower, Key::Next, Key::Previous]);
+        assert_eq!(parse(b"n \r\x7f\x1b"), [Key::Text('n'), Key::Text(' '), Key::Enter, Key::Delete, Key::Escape]);
+        assert_eq!(parse(b"\x1b[5~"), []);
+        assert_eq!(Key::Text('q').command(), Some(Key::Quit));
+        assert_eq!(Key::Text('x').command(), None);
+        assert_eq!(Key::Faster.command(), Some(Key::Faster));
+    }
+}

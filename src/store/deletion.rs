@@ -20,6 +20,9 @@ const LOOKED_UP: i64 = 1000;
 /// Half a step, because what follows it, the commit, is not counted.
 const HOLD_NS: i64 = STEP_NS / 2;
 
+/// Messages that are deleted before the time is looked at: a whole commit may take longer than a step.
+const PART_MESSAGES: i64 = 100;
+
 /// Commits without a session, from one on.
 const COMMITS: &str = "SELECT id, session_id, first_id, last_id FROM batches WHERE id > ?1 \
      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = batches.session_id) ORDER BY id LIMIT ?2";
@@ -132,7 +135,7 @@ impl Database {
                         taken += 1;
                         Ok(rest.get(taken - 1).copied())
                     };
-                    let (rows, has_messages) = leftovers::delete_commits(transaction, until_ns, next)?;
+                    let (rows, has_messages) = leftovers::delete_commits(transaction, until_ns, PART_MESSAGES, next)?;
                     let done = if has_messages { taken - 1 } else { taken };
                     Ok((rows, rest.get(done..).unwrap_or_default()))
                 })?;

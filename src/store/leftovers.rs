@@ -10,9 +10,6 @@ use crate::store::Database;
 /// A step ends after this time: a recorder waits no longer than that.
 pub(super) const STEP_NS: i64 = NS_PER_S / 50;
 
-/// Messages that are deleted before the time is looked at.
-const PART_MESSAGES: i64 = 100;
-
 /// Pages that a step gives back to the disk: 4 MiB.
 const STEP_PAGES: i64 = 1024;
 
@@ -33,7 +30,8 @@ impl Leftover {
 }
 
 /// Delete commits with their messages until `until_ns`, or until `next` gives none; it is asked for one only when the
-/// one before is deleted. Gives the number of rows that were deleted, and whether the last commit still has messages.
+/// one before is deleted. The time is looked at after every `part_messages` and at the end of each commit. Gives the
+/// number of rows that were deleted, and whether the last commit still has messages.
 ///
 /// The newest commit of the database loses its messages but not its row while no session is newer: its ids are the
 /// highest that were ever given, and the next session begins after them. Otherwise that would get the ids of what is
@@ -41,6 +39,7 @@ impl Leftover {
 pub(super) fn delete_commits(
     transaction: &Transaction<'_>,
     until_ns: i64,
+    part_messages: i64,
     mut next: impl FnMut() -> rusqlite::Result<Option<Leftover>>,
 ) -> rusqlite::Result<(usize, bool)> {
     let highest = "SELECT max(id) FROM batches WHERE id = (SELECT max(id) FROM batches) \
@@ -50,7 +49,7 @@ pub(super) fn delete_commits(
     let mut deleted = 0;
     while let Some(commit) = next()? {
         for table in ["packets", "rejects"] {
-            let (rows, is_done) = delete_messages(transaction, table, commit, until_ns)?;
+            let (rows, is_done) = delete_messages(transaction, table, commit, until_ns, part_messages)?;
             deleted += rows;
             if !is_done {
                 return Ok((deleted, true));
@@ -72,16 +71,22 @@ fn delete_messages(
     table: &str,
     commit: Leftover,
     until_ns: i64,
+    part_messages: i64,
 ) -> rusqlite::Result<(usize, bool)> {
-    let mut part = transaction.prepare_cached(&format!(
-        "SELECT max(id) FROM (SELECT id FROM {table} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT {PART_MESSAGES})"
-    ))?;
     // A damaged commit must not reach into other sessions.
     let mut delete =
         transaction.prepare_cached(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2 AND session_id = ?3"))?;
+    if commit.last_id.saturating_sub(commit.first_id) < part_messages {
+        return Ok((delete.execute([commit.first_id, commit.last_id, commit.session_id])?, true));
+    }
+    let mut part = transaction.prepare_cached(&format!(
+        "SELECT max(id) FROM (SELECT id FROM {table} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)"
+    ))?;
     let mut next_id = commit.first_id;
     let mut deleted = 0;
-    while let Some(end_id) = part.query_row([next_id, commit.last_id], |row| row.get::<_, Option<i64>>(0))? {
+    while let Some(end_id) =
+        part.query_row([next_id, commit.last_id, part_messages], |row| row.get::<_, Option<i64>>(0))?
+    {
         let rows = delete.execute([next_id, end_id, commit.session_id])?;
         deleted += rows;
         next_id = end_id.saturating_add(1);

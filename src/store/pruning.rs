@@ -129,7 +129,7 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         let commit = oldest.query_row([], Leftover::from_row).optional()?;
         Ok(commit.filter(|commit| commit.first_id < first_id))
     };
-    let (rows, _) = leftovers::delete_commits(transaction, until_ns, next)?;
+    let (rows, _) = leftovers::delete_commits(transaction, until_ns, i64::MAX, next)?;
     let events = transaction.execute(
         "DELETE FROM events WHERE session_id < ?1 AND id < (SELECT min(id) FROM events) + ?2",
         params![oldest_id, STEP_EVENTS],

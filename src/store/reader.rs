@@ -97,12 +97,18 @@ impl Reader {
         // Messages that are not selected are passed over, so many at a time.
         while end_id > self.first_id {
             let begin_id = end_id.saturating_sub(BACKWARDS_MESSAGES).max(self.first_id);
-            batch.clear();
-            let failed = self.database.failed("read packets");
-            self.rows.fill(&self.database.connection, begin_id, end_id - 1, &mut batch).map_err(failed)?;
-            self.number_from(&mut batch);
-            if let Some(last) = batch.numbers().last() {
-                self.next_id = self.session.first_id.saturating_add(*last);
+            let (mut next_id, mut last_id) = (begin_id, None);
+            // Large messages fill more than one batch.
+            while next_id < end_id {
+                batch.clear();
+                let failed = self.database.failed("read packets");
+                let read_id = self.rows.fill(&self.database.connection, next_id, end_id - 1, &mut batch);
+                last_id = batch.numbers().last().copied().or(last_id);
+                let Some(read_id) = read_id.map_err(failed)? else { break };
+                next_id = read_id.saturating_add(1);
+            }
+            if let Some(last_id) = last_id {
+                self.next_id = last_id;
                 return Ok(());
             }
             end_id = begin_id;

@@ -3,6 +3,7 @@
 mod beginning;
 mod database;
 mod files;
+mod foreign;
 mod insertion;
 mod pruning;
 mod reader;

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::batch::{Batch, Digest, FIRST_DIGEST};
+use crate::batch::{BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
 use crate::error::Result;
 use crate::store::reader::Rows;
 use crate::store::{Database, Session};
@@ -45,15 +45,18 @@ impl Database {
             .connection
             .prepare("SELECT first_id, last_id, digest FROM batches WHERE session_id = ?1 ORDER BY id")?;
         let mut commits = statement.query([session.id])?;
-        while let Some(row) = commits.next()? {
+        while let Some(row) = self.bounded(0, || commits.next())? {
             let commit = Commit { first_id: row.get(0)?, last_id: row.get(1)?, digest: row.get(2)? };
             let damage = |what| Damage { first_id: commit.first_id, last_id: commit.last_id, what };
-            if commit.first_id != next_id || commit.last_id < commit.first_id {
+            // No more than fits a batch: a damaged row may claim every id that there is.
+            let fits = commit.last_id.checked_sub(commit.first_id).is_some_and(|more| more < BATCH_MAX_MESSAGES as i64);
+            if commit.first_id != next_id || commit.last_id < commit.first_id || !fits {
                 return Ok(Some(damage("the commits do not follow one another")));
             }
             batch.clear();
             // What cannot be read, such as a topic without a name, is damage too.
-            match rows.fill(&self.connection, commit.first_id, commit.last_id, &mut batch) {
+            let filled = self.bounded(0, || rows.fill(&self.connection, commit.first_id, commit.last_id, &mut batch));
+            match filled {
                 Ok(_) if self.is_dense(&commit, &batch)? => {}
                 Ok(_) => return Ok(Some(damage("a message is missing"))),
                 Err(_) => return Ok(Some(damage("a message cannot be read"))),
@@ -77,11 +80,12 @@ impl Database {
         let sql = "SELECT (SELECT count(*) FROM packets WHERE id BETWEEN ?1 AND ?2) \
                         + (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2), \
                    EXISTS (SELECT 1 FROM packets JOIN rejects USING (id) WHERE id BETWEEN ?1 AND ?2)";
-        let (count, is_doubled): (i64, bool) = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row(params![commit.first_id, commit.last_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let expected = commit.last_id - commit.first_id + 1;
+        let (count, is_doubled): (i64, bool) = self.bounded(0, || {
+            self.connection
+                .prepare_cached(sql)?
+                .query_row(params![commit.first_id, commit.last_id], |row| Ok((row.get(0)?, row.get(1)?)))
+        })?;
+        let expected = commit.last_id.saturating_sub(commit.first_id).saturating_add(1);
         Ok(count == expected && batch.len() as i64 == expected && !is_doubled)
     }
 
@@ -91,9 +95,13 @@ impl Database {
                           (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2 AND session_id = ?3), \
                           (SELECT coalesce(sum(lost), 0) FROM events WHERE session_id = ?3), \
                           (SELECT coalesce(sum(length(payload)), 0) FROM packets WHERE id BETWEEN ?1 AND ?2)";
-        self.connection.query_row(sql, params![session.first_id, session.last_id, session.id], |row| {
-            let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            Ok(Tally { packets: count(0)?, rejected: count(1)?, lost: count(2)?, bytes: count(3)? })
+        // The commits cover these ids without a hole, so there are as many rows.
+        let rows = session.last_id.saturating_sub(session.first_id);
+        self.bounded(rows, || {
+            self.connection.query_row(sql, params![session.first_id, session.last_id, session.id], |row| {
+                let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+                Ok(Tally { packets: count(0)?, rejected: count(1)?, lost: count(2)?, bytes: count(3)? })
+            })
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::store::schema;
 /// What is asked of a database in one go takes this much computing at most: a hundred times what it should, and less
 /// than the five seconds after which a program seems to hang. The time of the processor counts, so that neither a slow
 /// disk nor a busy machine is taken for damage.
-const STATEMENT_MAX_CPU_NS: i64 = 4 * NS_PER_S;
+const STATEMENT_MAX_CPU_NS: i64 = 3 * NS_PER_S;
 
 /// What a row may take beyond that in a statement that reads many of them and gives none.
 const ROW_MAX_CPU_NS: i64 = 20_000;

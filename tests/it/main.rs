@@ -14,6 +14,7 @@ mod device;
 mod disk;
 mod errors;
 mod faults;
+mod foreign;
 mod links;
 mod man;
 mod peers;

@@ -132,7 +132,7 @@ impl Reader {
         let sql = "SELECT max(id) FROM (SELECT max(id) AS id FROM packets WHERE id < ?1 \
              UNION ALL SELECT max(id) FROM rejects WHERE id < ?1)";
         let ask = || self.database.connection.query_row(sql, [id], |row| row.get(0));
-        self.database.quick(ask).map_err(self.database.failed("read packets"))
+        self.database.bounded(0, ask).map_err(self.database.failed("read packets"))
     }
 
     fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> Result<Option<i64>> {
@@ -173,7 +173,7 @@ impl Reader {
             }
             Ok(low)
         };
-        self.database.quick(search).map_err(self.database.failed("find a position"))
+        self.database.bounded(0, search).map_err(self.database.failed("find a position"))
     }
 
     /// The size of the largest of the session's first messages, in bytes: what to expect.
@@ -186,7 +186,7 @@ impl Reader {
              UNION ALL SELECT * FROM (SELECT length(frames) FROM rejects WHERE id BETWEEN ?1 AND ?2 LIMIT 1000))";
         let range = params![self.first_id, self.last_id];
         let ask = || self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
-        let bytes = self.database.quick(ask).map_err(self.database.failed("read packets"))?.unwrap_or_default();
+        let bytes = self.database.bounded(0, ask).map_err(self.database.failed("read packets"))?.unwrap_or_default();
         Ok(bytes.unsigned_abs().saturating_add(envelope::TOPIC_MAX_BYTES as u64 + 1))
     }
 

@@ -185,6 +185,22 @@ fn the_highest_id_ends_a_session() {
 }
 
 #[test]
+fn positions_and_times_do_not_overflow() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let replay = |options: &str, name| read(&bench, &format!("replay 1 {options} --bind tcp://127.0.0.1:*"), name);
+    // Everything but the first message was due long ago.
+    change(&bench, "late.db", &original, "UPDATE packets SET elapsed_ns = id - 9223372036854775807 WHERE id > 2");
+    replay("--speed 1", "late.db").success().says("60 packets");
+    replay("--speed 0.001 --loop=3 --max-gap 1ms", "late.db").success().says("180 packets");
+    let wide = "UPDATE sessions SET first_id = -9223372036854775808, last_id = 9223372036854775807";
+    change(&bench, "wide.db", &original, wide);
+    for options in ["--from 1ms", "--from #7", "--to 1s", "--from 2020-01-01T00:00:00Z", "--topic topic1"] {
+        replay(&format!("--speed max {options}"), "wide.db");
+    }
+}
+
+#[test]
 fn texts_cannot_move_the_cursor_or_make_the_list_wide() {
     let bench = Bench::new();
     let sql = "UPDATE sessions SET label = 'a' || char(27, 10, 8238) || replace(hex(zeroblob(50000)), '00', 'b')";

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use fancyhwd::batch::Batch;
 use fancyhwd::device::Simulated;
-use fancyhwd::store::{Database, Reader};
+use fancyhwd::position::Position;
+use fancyhwd::store::{Database, Reader, Selection};
 use rusqlite::Connection;
 
 use super::{Bench, FANCYHWD, Finished};
@@ -114,7 +115,10 @@ pub fn read_all(path: &Path) -> fancyhwd::error::Result<()> {
     for session in database.sessions()? {
         let _ = database.ledger(session.id);
         let _ = database.verify(&session);
-        let mut reader = Reader::new(Database::for_reading(path)?, &session)?;
+        let mut reader = Reader::new(Database::for_reading(path)?, &session, &Selection::default())?;
+        let _ = reader.seek_before(i64::MAX);
+        let _ = reader.seek(Position::Unix(session.started_unix_ns));
+        reader.rewind();
         let _ = reader.message_bytes();
         let mut batch = Batch::default();
         while reader.read(&mut batch).is_ok() && !batch.is_empty() {

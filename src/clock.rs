@@ -37,6 +37,12 @@ pub fn monotonic_ns() -> i64 {
     time.tv_sec * NS_PER_S + time.tv_nsec
 }
 
+/// The processor time that this thread has used: it stands still while the thread waits.
+pub fn thread_cpu_ns() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * NS_PER_S + time.tv_nsec
+}
+
 /// How far the wall clock is ahead of the monotonic clock. It changes only when the wall clock is set, because both are
 /// slewed alike. `None` when the two could not be read close enough to each other.
 pub fn wall_offset_ns() -> Option<i64> {

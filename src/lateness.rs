@@ -56,7 +56,8 @@ impl Lateness {
         match self.last_ns.get_mut(self.next) {
             Some(oldest) => *oldest = late_ns,
             None => {
-                self.first_sum_ns += late_ns;
+                // A damaged capture may have been due a century ago.
+                self.first_sum_ns = self.first_sum_ns.saturating_add(late_ns);
                 self.last_ns.push(late_ns);
             }
         }
@@ -81,7 +82,8 @@ impl Lateness {
     /// By how much later, on the average, the last messages left than the first ones.
     pub fn drift_ns(&self) -> i64 {
         let Ok(messages @ 1..) = i64::try_from(self.last_ns.len()) else { return 0 };
-        (self.last_ns.iter().sum::<i64>() - self.first_sum_ns) / messages
+        let last_sum_ns = self.last_ns.iter().fold(0_i64, |sum, late_ns| sum.saturating_add(*late_ns));
+        last_sum_ns.saturating_sub(self.first_sum_ns) / messages
     }
 
     /// All figures, for programs.

@@ -133,7 +133,7 @@ impl Pacer {
         let most_ns = self.max_gap_ns.map_or(i64::MAX, |most_ns| self.recorded(most_ns));
         let mut anchor = self.anchor.unwrap_or(Anchor { elapsed_ns, due_ns: now_ns, messages: 0 });
         if gap_ns > most_ns {
-            anchor.elapsed_ns = anchor.elapsed_ns.saturating_add(gap_ns - most_ns);
+            anchor.elapsed_ns = anchor.elapsed_ns.saturating_add(gap_ns.saturating_sub(most_ns));
         }
         let due_ns = self.due_from(&anchor, elapsed_ns);
         anchor.messages += 1;

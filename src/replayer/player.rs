@@ -178,6 +178,9 @@ impl<'a> Player<'a> {
             return Ok(Turn::Elsewhere);
         }
         if batch.is_empty() {
+            if let Some(turn) = self.wait_at_the_end() {
+                return Ok(turn);
+            }
             self.pacer.end_pass();
             self.passes += 1;
             self.announced = 0;
@@ -234,23 +237,48 @@ impl<'a> Player<'a> {
             if self.controls.stop().requested() {
                 return Turn::Stop;
             }
-            for key in self.controls.take() {
-                if let Some(target) = self.obey(key) {
-                    self.jump = self.jumps.ask(target);
-                    self.pacer.forget();
-                    self.arrived = true;
-                    return Turn::Elsewhere;
-                }
+            if self.take_keys() {
+                return Turn::Elsewhere;
             }
             due_ns = self.pacer.again();
         }
+    }
+
+    /// Somebody who steps through a session is not thrown out at its end, but may step back. Gives what to do when the
+    /// pass is not to be ended.
+    fn wait_at_the_end(&mut self) -> Option<Turn> {
+        while self.paused_since_ns.is_some() && self.controls.has_keyboard() {
+            self.controls.wait_ns(i64::MAX);
+            if self.controls.stop().requested() {
+                return Some(Turn::Stop);
+            }
+            if self.take_keys() {
+                return Some(Turn::Elsewhere);
+            }
+            self.step = false;
+        }
+        None
     }
 
     fn total(&self) -> u64 {
         self.played.tally.packets + self.played.tally.rejected
     }
 
-    /// Do what was asked for. Gives the place to go on at, if that is another one.
+    /// Do what was asked for. Says whether the replay goes on at another place.
+    fn take_keys(&mut self) -> bool {
+        let mut target = None;
+        for key in self.controls.take() {
+            // Of several jumps that were asked for together the last one counts.
+            target = self.obey(key).or(target);
+        }
+        let Some(target) = target else { return false };
+        self.jump = self.jumps.ask(target);
+        self.pacer.forget();
+        self.arrived = true;
+        true
+    }
+
+    /// Do what a key asks for. Gives the place to go on at, if that is another one.
     fn obey(&mut self, key: Key) -> Option<Target> {
         if self.prompt.is_open() {
             let position = self.prompt.press(key);

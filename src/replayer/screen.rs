@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::log;
 use crate::pace::Rhythm;
@@ -20,7 +20,7 @@ const SHOW_EVERY: Duration = Duration::from_millis(100);
 const STATUS_EVERY: u32 = 10;
 
 /// Cells of the bar.
-const BAR_CELLS: usize = 20;
+const BAR_CELLS: usize = 10;
 
 /// Longer than any position.
 const PROMPT_MAX_CHARS: usize = 40;
@@ -29,7 +29,6 @@ const PROMPT_MAX_CHARS: usize = 40;
 #[derive(Debug)]
 pub struct Screen {
     is_watched: bool,
-    session_id: i64,
     started_unix_ns: i64,
     messages: i64,
     figures: Mutex<Figures>,
@@ -54,7 +53,6 @@ impl Screen {
         let (sent, p99_ns) = (0, 0);
         Self {
             is_watched: log::has_live_line() || service::is_watched(),
-            session_id: session.id,
             started_unix_ns: session.started_unix_ns,
             messages: session.last_id.saturating_sub(session.first_id).saturating_add(1),
             figures: Mutex::new(Figures {
@@ -123,7 +121,7 @@ impl Screen {
         log::end_live();
     }
 
-    /// `[=====>    ] session 3 at #1500, 1.500 s, 10:00:01.500Z, speed 1, 1501 sent, lateness p99 4.1 us`.
+    /// `[=====     ] at #1500, 1.500 s, 10:00:01.500, speed 1, 1501 sent, p99 4.1 us late`.
     fn line(&self, figures: &Figures) -> String {
         if let Some(prompt) = &figures.prompt {
             return format!("go to (90s, #1500 or a time): {prompt}_");
@@ -131,18 +129,17 @@ impl Screen {
         let played = (figures.number.saturating_add(1) as f64 / self.messages.max(1) as f64).clamp(0.0, 1.0);
         let cells = (played * BAR_CELLS as f64) as usize;
         let clock = DateTime::<Utc>::from_timestamp_nanos(self.started_unix_ns.saturating_add(figures.elapsed_ns))
-            .to_rfc3339_opts(SecondsFormat::Millis, true);
+            .format("%H:%M:%S%.3f");
         let rhythm = match figures.rhythm {
             Rhythm::Recorded(factor) => format!("speed {factor}"),
             Rhythm::EveryNs(period_ns) => format!("{:.1} packets/s", 1e9 / period_ns),
             Rhythm::Max => "full speed".to_owned(),
         };
         format!(
-            "[{}{}] {}session {} at #{}, {:.3} s, {clock}, {rhythm}, {} sent, lateness p99 {:.1} us",
+            "[{}{}] {}at #{}, {:.3} s, {clock}, {rhythm}, {} sent, p99 {:.1} us late",
             "=".repeat(cells),
             " ".repeat(BAR_CELLS.saturating_sub(cells)),
-            if figures.paused { "paused, " } else { "" },
-            self.session_id,
+            if figures.paused { "paused " } else { "" },
             figures.number,
             seconds(figures.elapsed_ns),
             figures.sent,

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use crate::error::{Error, Result, Trouble};
 use crate::store::files::{self, Fate, Identity};
+use crate::store::foreign::{self, Deadline};
 use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 
 /// The first SQLite without the WAL-reset bug: until 3.51.2, two connections could corrupt a database between them.
@@ -57,6 +58,8 @@ pub struct Database {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     held: Option<Held>,
+    /// Of the statements of a reader. What is recorded is our own.
+    deadline: Option<Deadline>,
 }
 
 /// What is held while recording.
@@ -116,7 +119,7 @@ impl Database {
         let is_new = files::create_private(&path).map_err(not_written)?;
         let set_up = || -> Result<(Connection, Identity)> {
             let identity = Identity::of(&path).map_err(not_written)?;
-            let mut connection = open(&path)?;
+            let mut connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             let kind = checked_kind(&connection, &path)?;
             let failed =
                 |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
@@ -129,7 +132,7 @@ impl Database {
         match set_up() {
             Ok((connection, identity)) => {
                 files::make_reserve(&path);
-                Ok(Self { connection, path, held: Some(Held { asked_for, lock, identity }) })
+                Ok(Self { connection, path, held: Some(Held { asked_for, lock, identity }), deadline: None })
             }
             Err(error) => {
                 if is_new {
@@ -172,18 +175,21 @@ impl Database {
         is_busy.map(|is_busy| !is_busy)
     }
 
-    /// Open `path` for reading, also while it is being recorded.
+    /// Open `path` for reading, also while it is being recorded. It may be damaged, or made to do harm.
     ///
     /// # Errors
     /// When there is no such file, or it is no database of this program and version.
     pub fn for_reading(path: &Path) -> Result<Self> {
-        let database = Self::existing(path)?;
-        // Not opened read-only, because then SQLite would leave its side files behind.
-        database.set("query_only", true, "check who may read there")?;
+        // Not opened read-only, because then SQLite would leave its side files behind; unless there is a journal, which
+        // would be obeyed.
+        let mode = match files::true_path(path).is_ok_and(|path| foreign::has_journal(&path)) {
+            true => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            false => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let database = Self::existing(path, mode)?;
         if let Some(why) = files::suspicion(&database.path) {
             let next = files::usable(&database.path);
             tracing::warn!("{} is suspect: {why}; recordings go on in {}", database.path.display(), next.display());
-            database.leave_log();
         }
         Ok(database)
     }
@@ -193,23 +199,23 @@ impl Database {
     /// # Errors
     /// As [`Database::for_reading`], and when a disk error has made it suspect: then it is better left as it is.
     pub fn for_changing(path: &Path) -> Result<Self> {
-        let database = Self::existing(path)?;
+        let database = Self::existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if let Some(why) = files::suspicion(&database.path) {
             let cause = format!("it is suspect: {why}");
-            database.leave_log();
             return Err(Error::OpenDatabase {
                 path: database.path,
                 cause,
                 hint: "copy what is needed, and change the copy",
             });
         }
+        database.set("query_only", false, "check who may write there")?;
         // As in a recording: the log is moved into the database by itself, where an error of the disk can be seen.
         database.set("wal_autocheckpoint", 0, "check who may write there")?;
         Ok(database)
     }
 
     /// Open a database that is there.
-    fn existing(path: &Path) -> Result<Self> {
+    fn existing(path: &Path, mode: OpenFlags) -> Result<Self> {
         let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
         if !path.exists() {
             return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
@@ -217,11 +223,18 @@ impl Database {
         files::refuse_other_files(path)?;
         let path =
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
-        let connection = open(path)?;
-        if checked_kind(&connection, path)? == Kind::Empty {
-            return Err(refuse("it has no tables", "record something into it first"));
+        for ending in files::BESIDE {
+            files::refuse_other_files(&files::beside(path, ending))?;
         }
-        Ok(Self { connection, path: path.to_owned(), held: None })
+        let mut connection = open(path, mode)?;
+        let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
+        let deadline = foreign::harden(&mut connection).map_err(not_read)?;
+        let database = Self { connection, path: path.to_owned(), held: None, deadline: Some(deadline) };
+        if files::suspicion(path).is_some() {
+            database.leave_log();
+        }
+        database.refuse_others()?;
+        Ok(database)
     }
 
     fn set(&self, pragma: &str, value: impl ToSql, hint: &'static str) -> Result<()> {
@@ -232,6 +245,37 @@ impl Database {
         })
     }
 
+    /// Refuse a database that is not as we make it.
+    fn refuse_others(&self) -> Result<()> {
+        let Self { connection, path, .. } = self;
+        let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.clone(), cause, hint });
+        let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
+        let schema = match self.quick(|| Ok(checked_kind(connection, path))).map_err(not_read)?? {
+            Kind::Ours(schema) => schema,
+            _ => return refuse("it has no tables".to_owned(), "record something into it first"),
+        };
+        match self.quick(|| foreign::difference(connection, schema)).map_err(not_read)? {
+            Some(what) => refuse(what, "somebody changed it, or it is damaged: choose another file with --database"),
+            None => Ok(()),
+        }
+    }
+
+    /// Run statements that must be done soon and read no message.
+    pub(super) fn quick<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match &self.deadline {
+            Some(deadline) => deadline.quick(&self.connection, work),
+            None => work(),
+        }
+    }
+
+    /// Run statements that may read so many rows before they give one.
+    pub(super) fn bounded<T>(&self, rows: i64, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match &self.deadline {
+            Some(deadline) => deadline.rows(rows, work),
+            None => work(),
+        }
+    }
+
     /// What became of the file since it was opened for recording.
     pub(super) fn fate(&self) -> Fate {
         self.held.as_ref().map_or(Fate::There, |held| held.identity.fate(&self.path))
@@ -239,7 +283,7 @@ impl Database {
 
     /// An error of this database.
     pub(super) fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
-        let path = self.path.clone();
+        let (path, is_recorded) = (self.path.clone(), self.held.is_some());
         move |cause| {
             let extended_code = cause.sqlite_error().map(|error| error.extended_code);
             let trouble = match cause.sqlite_error_code() {
@@ -250,13 +294,14 @@ impl Database {
                 // The index of the write-ahead log could not grow, which is what a full disk looks like there.
                 _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => Trouble::DiskFull,
                 // SQLite takes a used-up quota for an error of the disk.
-                Some(ErrorCode::SystemIoFailure) if files::is_full(&path) => Trouble::DiskFull,
+                Some(ErrorCode::SystemIoFailure) if is_recorded && files::is_full(&path) => Trouble::DiskFull,
                 Some(
                     ErrorCode::SystemIoFailure
                     | ErrorCode::DatabaseCorrupt
                     | ErrorCode::NotADatabase
                     | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen,
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::OperationInterrupted,
                 ) => Trouble::Disk,
                 _ => Trouble::Other,
             };
@@ -266,12 +311,12 @@ impl Database {
                 Trouble::Disk => "check whether it is damaged, and the disk's health",
                 Trouble::Other => "see what is in it, and what was to be stored",
             };
-            Error::Database { operation, path, cause: cause.to_string(), hint, trouble }
+            Error::Database { operation, path, cause: foreign::words(&cause), hint, trouble }
         }
     }
 }
 
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     if rusqlite::version_number() < SQLITE_MIN_VERSION {
         return Err(Error::OpenDatabase {
             path: path.to_owned(),
@@ -279,8 +324,7 @@ fn open(path: &Path) -> Result<Connection> {
             hint: "build fancyhwd with SQLite 3.51.3 or later",
         });
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
+    Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
         .map_err(|cause| Error::OpenDatabase {
             path: path.to_owned(),
@@ -302,13 +346,21 @@ fn checked_kind(connection: &Connection, path: &Path) -> Result<Kind> {
             "a newer fancyhwd wrote it: use that version",
         ),
         Ok(kind) => Ok(kind),
-        Err(cause) => match cause.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => {
-                refuse("the file is no SQLite database".to_owned(), "choose another file with --database")
-            }
-            _ => refuse(cause.to_string(), "check who may read it, and whether it is damaged"),
-        },
+        Err(cause) => Err(not_readable(&cause, path)),
     }
+}
+
+fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
+    let (cause, hint) = match cause.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            ("the file is no SQLite database".to_owned(), "choose another file with --database")
+        }
+        Some(ErrorCode::ReadOnly) => {
+            (foreign::words(cause), "if it is yours, open it with sqlite3 or record into it, which mends it")
+        }
+        _ => (foreign::words(cause), "check who may read it, and whether it is damaged"),
+    };
+    Error::OpenDatabase { path: path.to_owned(), cause, hint }
 }
 
 fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqlite::Result<()> {

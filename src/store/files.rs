@@ -1,7 +1,7 @@
 //! The files of a database: their names, their lock, and whether they are still those that were opened.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,6 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags, Stat, fallocate, flock, fstat, open, stat};
 
 use crate::error::{Error, Result};
+use crate::store::foreign::one_line;
 
 /// Captures are for their owner and group, never for everybody.
 const FILE_MODE: u32 = 0o640;
@@ -28,6 +29,12 @@ const RESERVE_BYTES: u64 = 128 << 10;
 
 /// What is written to see whether there is room.
 const PROBE_BYTES: usize = 64 << 10;
+
+/// What stands beside a database and is read with it.
+pub(super) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", "-suspect"];
+
+/// Why a database is suspect is one line.
+const SUSPICION_MAX_BYTES: u64 = 1024;
 
 /// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
 /// a special one (`:memory:`). The file itself need not exist.
@@ -193,8 +200,13 @@ pub(super) fn is_full(path: &Path) -> bool {
 
 /// Why a database is suspect, if it is: a file beside it says so.
 pub(super) fn suspicion(path: &Path) -> Option<String> {
-    match fs::read_to_string(beside(path, "-suspect")) {
-        Ok(text) => Some(text.lines().next().unwrap_or_default().to_owned()),
+    let read = || -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        File::open(beside(path, "-suspect"))?.take(SUSPICION_MAX_BYTES).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    match read() {
+        Ok(text) => Some(one_line(String::from_utf8_lossy(&text).lines().next().unwrap_or_default())),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
         Err(cause) => Some(cause.to_string()),
     }

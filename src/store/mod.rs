@@ -4,6 +4,7 @@ mod beginning;
 mod database;
 mod deletion;
 mod files;
+mod foreign;
 mod insertion;
 mod leftovers;
 mod pruning;

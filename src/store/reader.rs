@@ -6,10 +6,11 @@ use std::collections::hash_map::Entry;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::batch::Batch;
-use crate::envelope::{self, SEPARATOR};
+use crate::batch::{BATCH_MAX_MESSAGES, Batch, MESSAGE_MAX_FRAMES};
+use crate::envelope::{self, SEPARATOR, TOPIC_MAX_BYTES};
 use crate::error::{Error, Result, Trouble};
 use crate::position::Position;
+use crate::store::foreign::damaged;
 use crate::store::{Database, Session};
 
 /// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
@@ -19,6 +20,12 @@ const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload
 
 /// Messages that are read at once to find the one before.
 const BACKWARDS_MESSAGES: i64 = 1_000;
+
+/// The longest list of the lengths of a message's frames: a number below 2^32 for each, commas, and brackets.
+const FRAME_BYTES_MAX_BYTES: usize = MESSAGE_MAX_FRAMES as usize * 11 + 2;
+
+/// Names of topics that are kept in memory. Devices have a few.
+const TOPICS_MAX: usize = 1000;
 
 /// Which messages of a session are read.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +45,8 @@ pub struct Selection {
 pub struct Reader {
     database: Database,
     session: Session,
-    next_id: i64,
+    /// `None` behind the last id that there can be.
+    next_id: Option<i64>,
     first_id: i64,
     last_id: i64,
     rows: Rows,
@@ -55,7 +63,7 @@ impl Reader {
         let mut reader = Self {
             database,
             session: session.clone(),
-            next_id: session.first_id,
+            next_id: Some(session.first_id),
             first_id: session.first_id,
             last_id: session.last_id,
             rows: Rows { selection: selection.clone(), ..Rows::default() },
@@ -65,7 +73,7 @@ impl Reader {
         let (from, to) = (at(selection.from)?, at(selection.to)?);
         reader.first_id = from.unwrap_or(reader.first_id).max(reader.first_id);
         reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);
-        reader.next_id = reader.first_id;
+        reader.next_id = Some(reader.first_id);
         if reader.first_id > reader.last_id {
             return Err(Error::EmptySession { id: session.id, database: reader.database.path });
         }
@@ -74,7 +82,7 @@ impl Reader {
 
     /// Stand before the first message again.
     pub fn rewind(&mut self) {
-        self.next_id = self.first_id;
+        self.next_id = Some(self.first_id);
         self.messages = 0;
     }
 
@@ -83,7 +91,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn seek(&mut self, position: Position) -> Result<()> {
-        self.next_id = self.locate(position)?.clamp(self.first_id, self.last_id);
+        self.next_id = Some(self.locate(position)?.clamp(self.first_id, self.last_id));
         Ok(())
     }
 
@@ -97,18 +105,40 @@ impl Reader {
         // Messages that are not selected are passed over, so many at a time.
         while end_id > self.first_id {
             let begin_id = end_id.saturating_sub(BACKWARDS_MESSAGES).max(self.first_id);
-            batch.clear();
-            let failed = self.database.failed("read packets");
-            self.rows.fill(&self.database.connection, begin_id, end_id - 1, &mut batch).map_err(failed)?;
-            self.number_from(&mut batch);
-            if let Some(last) = batch.numbers().last() {
-                self.next_id = self.session.first_id.saturating_add(*last);
+            let (mut next_id, mut last_id, mut last_read_id) = (begin_id, None, None);
+            // Large messages fill more than one batch.
+            while next_id < end_id {
+                batch.clear();
+                let Some(read_id) = self.fill(next_id, end_id.saturating_sub(1), &mut batch)? else { break };
+                last_id = batch.numbers().last().copied().or(last_id);
+                last_read_id = Some(read_id);
+                next_id = read_id.saturating_add(1);
+            }
+            if let Some(last_id) = last_id {
+                self.next_id = Some(last_id);
                 return Ok(());
             }
-            end_id = begin_id;
+            // A damaged session may claim more ids than can be tried.
+            end_id = match last_read_id {
+                Some(_) => begin_id,
+                None => self.last_id_before(begin_id)?.map_or(self.first_id, |id| id.saturating_add(1)),
+            };
         }
-        self.next_id = self.first_id;
+        self.next_id = Some(self.first_id);
         Ok(())
+    }
+
+    fn last_id_before(&self, id: i64) -> Result<Option<i64>> {
+        let sql = "SELECT max(id) FROM (SELECT max(id) AS id FROM packets WHERE id < ?1 \
+             UNION ALL SELECT max(id) FROM rejects WHERE id < ?1)";
+        let ask = || self.database.connection.query_row(sql, [id], |row| row.get(0));
+        self.database.bounded(0, ask).map_err(self.database.failed("read packets"))
+    }
+
+    fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> Result<Option<i64>> {
+        let Self { database, rows, .. } = self;
+        let fill = || rows.fill(&database.connection, first_id, last_id, batch);
+        database.bounded(0, fill).map_err(database.failed("read packets"))
     }
 
     /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
@@ -129,20 +159,21 @@ impl Reader {
             // Before `low` all are too early; `high` is late enough, or behind the end.
             let (mut low, mut high) = (self.session.first_id, self.session.last_id.saturating_add(1));
             while low < high {
-                let middle = low + (high - low) / 2;
+                // As the difference of two ids may be larger than any id.
+                let middle = low.saturating_add((high.abs_diff(low) / 2) as i64);
                 let found = next
                     .query_row(params![middle, self.session.last_id], |row| {
                         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
                     })
                     .optional()?;
                 match found {
-                    Some((id, time)) if wanted > time => low = id.max(middle) + 1,
+                    Some((id, time)) if wanted > time => low = id.max(middle).saturating_add(1),
                     _ => high = middle,
                 }
             }
             Ok(low)
         };
-        search().map_err(self.database.failed("find a position"))
+        self.database.bounded(0, search).map_err(self.database.failed("find a position"))
     }
 
     /// The size of the largest of the session's first messages, in bytes: what to expect.
@@ -154,9 +185,9 @@ impl Reader {
              SELECT * FROM (SELECT length(payload) AS bytes FROM packets WHERE id BETWEEN ?1 AND ?2 LIMIT 1000) \
              UNION ALL SELECT * FROM (SELECT length(frames) FROM rejects WHERE id BETWEEN ?1 AND ?2 LIMIT 1000))";
         let range = params![self.first_id, self.last_id];
-        let largest = self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
-        let bytes = largest.map_err(self.database.failed("read packets"))?.unwrap_or_default();
-        Ok(bytes.unsigned_abs() + envelope::TOPIC_MAX_BYTES as u64 + 1)
+        let ask = || self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
+        let bytes = self.database.bounded(0, ask).map_err(self.database.failed("read packets"))?.unwrap_or_default();
+        Ok(bytes.unsigned_abs().saturating_add(envelope::TOPIC_MAX_BYTES as u64 + 1))
     }
 
     /// Fill the empty `batch` with the next messages until it is full or the selection ends. At the end it stays empty.
@@ -166,14 +197,19 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read or is damaged.
     pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
-        let failed = self.database.failed("read packets");
-        let last_read_id =
-            self.rows.fill(&self.database.connection, self.next_id, self.last_id, batch).map_err(failed)?;
-        let wanted_id = self.next_id;
-        self.next_id = last_read_id.map_or(self.next_id, |id| id.saturating_add(1));
+        let mut missing_from = None;
+        while batch.is_empty()
+            && missing_from.is_none()
+            && let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id)
+        {
+            match self.fill(next_id, self.last_id, batch)? {
+                Some(last_read_id) => self.next_id = last_read_id.checked_add(1),
+                None => missing_from = Some(next_id),
+            }
+        }
         self.number_from(batch);
         self.messages += batch.len();
-        if last_read_id.is_none() && wanted_id <= self.last_id {
+        if let Some(wanted_id) = missing_from {
             return Err(Error::Database {
                 operation: "read packets",
                 path: self.database.path.clone(),
@@ -211,8 +247,10 @@ struct Topic {
 }
 
 impl Rows {
-    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it is full. Gives
-    /// the last id that was read.
+    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it is full or many
+    /// were passed over. Gives the last id that was read.
+    ///
+    /// Ids only grow, so that damaged tables, which can give the same rows again and again, come to an end too.
     pub fn fill(
         &mut self,
         connection: &Connection,
@@ -221,13 +259,19 @@ impl Rows {
         batch: &mut Batch,
     ) -> rusqlite::Result<Option<i64>> {
         let mut last_read_id = None;
+        let mut seen = 0;
         let mut statement = connection.prepare_cached(SELECT)?;
         let mut rows = statement.query(params![first_id, last_id])?;
         while !batch.is_full()
+            && seen < BATCH_MAX_MESSAGES
             && let Some(row) = rows.next()?
         {
             let id = row.get(0)?;
+            if id < first_id || id > last_id || last_read_id.is_some_and(|before| before >= id) {
+                return Err(damaged("its messages are out of order"));
+            }
             last_read_id = Some(id);
+            seen += 1;
             match row.get_ref(3)? {
                 ValueRef::Null if !self.selection.takes_reject(row)? => continue,
                 ValueRef::Null => append_reject(row, batch)?,
@@ -246,11 +290,21 @@ impl Rows {
     }
 
     fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&Topic> {
+        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic_id) {
+            self.topics.clear();
+        }
         match self.topics.entry(topic_id) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
-                let mut statement = connection.prepare_cached("SELECT name FROM topics WHERE id = ?")?;
-                let name = statement.query_row([topic_id], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?;
+                // A name that is too long is not even read.
+                let mut statement =
+                    connection.prepare_cached("SELECT name FROM topics WHERE id = ? AND octet_length(name) <= ?")?;
+                let name = statement
+                    .query_row(params![topic_id, TOPIC_MAX_BYTES as i64], |row| {
+                        Ok(row.get_ref(0)?.as_bytes()?.to_vec())
+                    })
+                    .optional()?
+                    .ok_or_else(|| damaged("a packet has no topic, or one that is too long"))?;
                 let is_selected = self.selection.takes(&envelope::head(&name));
                 Ok(unknown.insert(Topic { name, is_selected }))
             }
@@ -271,16 +325,21 @@ impl Selection {
 
 /// Nothing is appended when it cannot be read.
 fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
+    let no_frames = || damaged("the frames of a message do not agree with their lengths");
     let mut rest = row.get_ref(4)?.as_blob()?;
-    let lengths: Vec<usize> = serde_json::from_str(row.get_ref(5)?.as_str()?)
-        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, cause.into()))?;
+    let lengths = row.get_ref(5)?.as_bytes()?;
+    if lengths.len() > FRAME_BYTES_MAX_BYTES {
+        return Err(no_frames());
+    }
+    let lengths: Vec<usize> = serde_json::from_slice(lengths).map_err(|_| no_frames())?;
     let mut frames = Vec::with_capacity(lengths.len());
     for length_bytes in lengths {
-        let (frame, after) = rest
-            .split_at_checked(length_bytes)
-            .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, length_bytes as i64))?;
+        let (frame, after) = rest.split_at_checked(length_bytes).ok_or_else(no_frames)?;
         frames.push(frame);
         rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(no_frames());
     }
     let frame_count = row.get(6)?;
     let mut entry = batch.message(row.get(1)?, row.get(2)?);

@@ -1,10 +1,12 @@
 //! The sessions of a database, one by one or all.
 
+use rusqlite::types::FromSqlResult;
 use rusqlite::{Row, params};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::store::Database;
+use crate::store::foreign::damaged;
 use crate::tally::Tally;
 
 /// One capture, as its row says.
@@ -49,14 +51,38 @@ impl Session {
     pub fn is_empty(&self) -> bool {
         self.last_id < self.first_id
     }
+
+    /// Memory for it, or for it as JSON.
+    fn bytes(&self) -> usize {
+        // JSON writes six bytes for a control character.
+        let bytes = |text: &str| text.len() + 5 * text.bytes().filter(u8::is_ascii_control).count();
+        let optional = |text: &Option<String>| text.as_deref().map_or(0, bytes);
+        let list = |list: &Value| {
+            let items = list.as_array().into_iter().flatten();
+            items.map(|item| size_of::<Value>() + item.as_str().map_or(0, bytes)).sum::<usize>()
+        };
+        let texts = [&self.host, &self.boot_id, &self.fancyhwd_version, &self.durability];
+        let optional_texts = [&self.label, &self.note, &self.end_reason];
+        size_of::<Self>()
+            + texts.map(|text| bytes(text)).iter().sum::<usize>()
+            + optional_texts.map(optional).iter().sum::<usize>()
+            + list(&self.endpoints)
+            + list(&self.topics)
+    }
 }
 
 /// Entries of a ledger that are shown; the table has them all.
 const LEDGER_MAX_ENTRIES: i64 = 1000;
 
+/// ... if they are no longer than this together, a kilobyte for each.
+const LEDGER_MAX_BYTES: usize = 1 << 20;
+
+/// Memory for all sessions together. Some hundred bytes for each are enough for a hundred thousand sessions.
+const SESSIONS_MAX_BYTES: usize = 64 << 20;
+
 /// The columns of [`Session`], in the order in which `from_row` reads them.
 const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, endpoints, topics, host, boot_id, \
-    fancyhwd_version, durability, first_id, last_id, coalesce(last_elapsed_ns - first_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
+    fancyhwd_version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
 
 impl Database {
     /// All sessions, oldest first.
@@ -98,43 +124,77 @@ impl Database {
              FROM events WHERE session_id = ?1 AND kind <> 'connected' ORDER BY id LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Value>> {
             let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map(params![session_id, LEDGER_MAX_ENTRIES], |row| {
-                Ok(serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default())
-            })?;
-            rows.collect()
+            let mut rows = statement.query(params![session_id, LEDGER_MAX_ENTRIES])?;
+            let mut entries = Vec::new();
+            let mut bytes = 0;
+            while let Some(row) = rows.next()? {
+                let entry = row.get_ref(0)?.as_bytes()?;
+                bytes += entry.len();
+                if bytes > LEDGER_MAX_BYTES {
+                    break;
+                }
+                entries.push(serde_json::from_slice(entry).unwrap_or_default());
+            }
+            Ok(entries)
         };
-        read().map_err(self.failed("read the ledger"))
+        self.quick(read).map_err(self.failed("read the ledger"))
     }
 
     fn query(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Session>> {
         let read = || -> rusqlite::Result<Vec<Session>> {
-            self.connection.prepare(sql)?.query_map(params, from_row)?.collect()
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query(params)?;
+            let mut sessions: Vec<Session> = Vec::new();
+            let mut bytes = 0;
+            while let Some(row) = rows.next()? {
+                let session = from_row(row)?;
+                // A damaged table can give the same rows without end.
+                if sessions.last().is_some_and(|before| before.id >= session.id) {
+                    return Err(damaged("its sessions are out of order"));
+                }
+                bytes += session.bytes();
+                if bytes > SESSIONS_MAX_BYTES {
+                    return Err(damaged("its sessions are more than can be shown"));
+                }
+                sessions.push(session);
+            }
+            Ok(sessions)
         };
-        read().map_err(self.failed("read the sessions"))
+        self.quick(read).map_err(self.failed("read the sessions"))
     }
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let json = |column| -> rusqlite::Result<Value> {
-        Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).unwrap_or_default())
+    // A list of text. What else is there stands for damage, and is shown as nothing.
+    let list = |column| -> rusqlite::Result<Value> {
+        let texts: Option<Vec<String>> = serde_json::from_slice(row.get_ref(column)?.as_bytes()?).ok();
+        Ok(texts.map(Value::from).unwrap_or_default())
     };
+    let text = |column| Ok::<_, rusqlite::Error>(optional_text(row, column)?.unwrap_or_default());
     let count = |column| row.get(column).map(|number: i64| number.max(0) as u64);
+    let (first_elapsed_ns, last_elapsed_ns): (i64, i64) = (row.get(14)?, row.get(15)?);
     Ok(Session {
         id: row.get(0)?,
-        label: row.get(1)?,
-        note: row.get(2)?,
+        label: optional_text(row, 1)?,
+        note: optional_text(row, 2)?,
         started_unix_ns: row.get(3)?,
         ended_unix_ns: row.get(4)?,
-        end_reason: row.get(5)?,
-        endpoints: json(6)?,
-        topics: json(7)?,
-        host: row.get(8)?,
-        boot_id: row.get(9)?,
-        fancyhwd_version: row.get(10)?,
-        durability: row.get(11)?,
+        end_reason: optional_text(row, 5)?,
+        endpoints: list(6)?,
+        topics: list(7)?,
+        host: text(8)?,
+        boot_id: text(9)?,
+        fancyhwd_version: text(10)?,
+        durability: text(11)?,
         first_id: row.get(12)?,
         last_id: row.get(13)?,
-        duration_ns: row.get(14)?,
-        tally: Tally { packets: count(15)?, rejected: count(16)?, lost: count(17)?, bytes: count(18)? },
+        duration_ns: last_elapsed_ns.saturating_sub(first_elapsed_ns),
+        tally: Tally { packets: count(16)?, rejected: count(17)?, lost: count(18)?, bytes: count(19)? },
     })
+}
+
+/// Text that may not be UTF-8, because somebody else wrote it or a bit of it was flipped.
+fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let bytes: FromSqlResult<_> = row.get_ref(column)?.as_bytes_or_null();
+    Ok(bytes?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }

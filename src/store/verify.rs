@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, OptionalExtension, params};
 
-use crate::batch::{Batch, Digest, FIRST_DIGEST};
+use crate::batch::{BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
 use crate::error::{Error, Result};
 use crate::store::reader::Rows;
 use crate::store::{Database, Session};
@@ -72,7 +72,7 @@ impl Database {
         };
         let found = match pass.run() {
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                Some(pass.rest("SQLite cannot read the file"))
+                Some(pass.rest("the file is damaged so that SQLite cannot read it"))
             }
             found => found.map_err(self.failed("verify a session"))?,
         };
@@ -88,8 +88,8 @@ impl Database {
     /// When the database cannot be read.
     pub fn commits(&self, session: &Session) -> Result<u64> {
         let sql = "SELECT count(*) FROM batches WHERE session_id = ?1 AND last_id <= ?2";
-        let count = self.connection.query_row(sql, params![session.id, session.last_id], |row| row.get::<_, i64>(0));
-        count.map(i64::unsigned_abs).map_err(self.failed("count commits"))
+        let count = || self.connection.query_row(sql, params![session.id, session.last_id], |row| row.get::<_, i64>(0));
+        self.quick(count).map(i64::unsigned_abs).map_err(self.failed("count commits"))
     }
 }
 
@@ -114,13 +114,15 @@ impl Pass<'_> {
     fn next_commit(&self) -> rusqlite::Result<Option<Commit>> {
         let sql =
             "SELECT id, first_id, last_id, digest FROM batches WHERE session_id = ?1 AND id > ?2 ORDER BY id LIMIT 1";
-        self.database
-            .connection
-            .prepare_cached(sql)?
-            .query_row(params![self.session.id, self.commit_id], |row| {
-                Ok(Commit { id: row.get(0)?, first_id: row.get(1)?, last_id: row.get(2)?, digest: row.get(3)? })
-            })
-            .optional()
+        self.database.quick(|| {
+            self.database
+                .connection
+                .prepare_cached(sql)?
+                .query_row(params![self.session.id, self.commit_id], |row| {
+                    Ok(Commit { id: row.get(0)?, first_id: row.get(1)?, last_id: row.get(2)?, digest: row.get(3)? })
+                })
+                .optional()
+        })
     }
 
     /// Compare one commit with its messages.
@@ -128,18 +130,23 @@ impl Pass<'_> {
         let among = |what| Some(Damage { first_id: commit.first_id, last_id: commit.last_id, what });
         let at = |id, what| Some(Damage { first_id: id, last_id: id, what });
         let follows = commit.first_id == self.next_id && commit.last_id >= commit.first_id;
-        if !follows || commit.last_id > self.session.last_id {
+        // No more than fits a batch: a damaged row may claim every id that there is.
+        let fits = commit.messages() <= BATCH_MAX_MESSAGES as i64;
+        if !follows || !fits || commit.last_id > self.session.last_id {
             return Ok(Some(self.rest("the commits do not follow one another")));
         }
         if let Some((id, what)) = self.count(commit)? {
             return Ok(at(id, what));
         }
         self.batch.clear();
-        let connection = &self.database.connection;
-        if let Err(cause) = self.rows.fill(connection, commit.first_id, commit.last_id, &mut self.batch) {
-            // What makes no sense, such as a topic without a name, is damage too; a disk that fails is not.
+        let Self { database, rows, batch, .. } = self;
+        let filled = database.bounded(0, || rows.fill(&database.connection, commit.first_id, commit.last_id, batch));
+        if let Err(cause) = filled {
+            // What makes no sense, such as a packet without a topic, is damage too; a disk that fails is not.
             return match cause.sqlite_error_code() {
-                None => Ok(at(commit.first_id.saturating_add(self.batch.len() as i64), "it cannot be read")),
+                None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig) => {
+                    Ok(at(commit.first_id.saturating_add(self.batch.len() as i64), "it cannot be read"))
+                }
                 Some(_) => Err(cause),
             };
         }
@@ -168,22 +175,23 @@ impl Pass<'_> {
                    (SELECT min(id) FROM rejects WHERE id BETWEEN ?1 AND ?2 AND session_id <> ?3) \
                    FROM packets WHERE id BETWEEN ?1 AND ?2";
         let range = params![commit.first_id, commit.last_id, self.session.id];
-        let (packets, bytes, rejected, stray_id) =
+        let (packets, bytes, rejected, stray_id) = self.database.bounded(0, || {
             self.database.connection.prepare_cached(sql)?.query_row(range, |row| {
                 let stray_ids: [Option<i64>; 2] = [row.get(2)?, row.get(4)?];
                 let stray_id = stray_ids.into_iter().flatten().min();
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(3)?, stray_id))
-            })?;
+            })
+        })?;
         if let Some(id) = stray_id {
             return Ok(Some((id, "it belongs to another session")));
         }
-        self.tally.packets += packets.unsigned_abs();
-        self.tally.bytes += bytes.unsigned_abs();
-        self.tally.rejected += rejected.unsigned_abs();
+        self.tally.packets = self.tally.packets.saturating_add(packets.unsigned_abs());
+        self.tally.bytes = self.tally.bytes.saturating_add(bytes.unsigned_abs());
+        self.tally.rejected = self.tally.rejected.saturating_add(rejected.unsigned_abs());
         let is_whole = packets.saturating_add(rejected) == commit.messages();
         match is_whole && rejected == 0 {
             true => Ok(None),
-            false => self.first_hole(commit),
+            false => self.database.bounded(0, || self.first_hole(commit)),
         }
     }
 
@@ -211,11 +219,8 @@ impl Pass<'_> {
         let sql = "SELECT lost = (SELECT coalesce(sum(lost), 0) FROM events WHERE session_id = ?1), \
                    NOT EXISTS (SELECT 1 FROM batches WHERE session_id = ?1 AND batches.last_id > sessions.last_id) \
                    FROM sessions WHERE id = ?1";
-        let agree: Option<(bool, bool)> = self
-            .database
-            .connection
-            .query_row(sql, [self.session.id], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let ask = || self.database.connection.query_row(sql, [self.session.id], |row| Ok((row.get(0)?, row.get(1)?)));
+        let agree: Option<(bool, bool)> = self.database.quick(ask).optional()?;
         let counted = Tally { lost: self.session.tally.lost, ..self.tally };
         Ok(match agree {
             _ if counted != self.session.tally => Some(self.rest("the totals do not agree with the messages")),

@@ -16,6 +16,7 @@ mod diff;
 mod disk;
 mod errors;
 mod faults;
+mod foreign;
 mod links;
 mod man;
 mod peers;

@@ -1,9 +1,11 @@
 //! `replay`: the same bytes, in the same order, as often and as fast as asked.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
-use crate::support::{Bench, eventually};
+use crate::support::{Bench, FANCYHWD, eventually};
 
 /// A database `c.db` of `count` packets of the simulated device.
 fn captured(bench: &Bench, count: u32, rate_hz: &str) {
@@ -136,4 +138,170 @@ fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
     assert!(replay.stderr.contains("replayed session 1: "), "{}", replay.stderr);
     recorder.stop().success();
     publisher.stop().success();
+}
+
+/// The numbers of the packets that were received, by their samples.
+fn numbers(messages: &[Vec<Vec<u8>>]) -> Vec<usize> {
+    let mut device = fancyhwd::device::Simulated::new(12345);
+    let packets: Vec<Vec<i16>> = (0..1000).map(|_| (0..16).map(|_| device.rand() as i16).collect()).collect();
+    let number = |message: &Vec<Vec<u8>>| {
+        let envelope = fancyhwd::envelope::decode(&message[0]).unwrap();
+        let samples: Vec<i16> = fancyhwd::envelope::samples(envelope.payload).collect();
+        packets.iter().position(|packet| *packet == samples).unwrap()
+    };
+    messages.iter().map(number).collect()
+}
+
+#[test]
+fn any_part_of_a_session_is_replayed_by_number_offset_and_time() {
+    let bench = Bench::new();
+    captured(&bench, 500, "1000");
+    assert_eq!(numbers(&received(&bench, "--speed max --from #10 --to #13", 3)), [10, 11, 12]);
+    assert_eq!(numbers(&received(&bench, "--speed max --from #498", 2)), [498, 499]);
+    let at = |number: i64, column: &str| -> i64 {
+        bench.sqlite3("c.db", &format!("SELECT {column} FROM packets WHERE id = {number} + 1")).parse().unwrap()
+    };
+    // Positions are between two packets, or on one.
+    let offset = format!("--speed max --from {}ns --to {}ns", at(100, "elapsed_ns"), at(102, "elapsed_ns") + 1);
+    assert_eq!(numbers(&received(&bench, &offset, 3)), [100, 101, 102]);
+    let time = bench.sqlite3("c.db", "SELECT time FROM decoded_packets WHERE packet_id = 301");
+    assert_eq!(numbers(&received(&bench, &format!("--speed max --from {time} --to #302"), 2)), [300, 301]);
+
+    let replay = "replay --database c.db --bind tcp://127.0.0.1:*";
+    for nothing in ["--from #500", "--to #0", "--from 1h", "--from #5 --to #5", "--to 2000-01-01T00:00:00Z"] {
+        bench.fancyhwd(&format!("{replay} {nothing}")).run().code(2).says("the session has no packets");
+    }
+    for wrong in ["--from tomorrow", "--to #x", "--map a", "--map a=", "--speed 0", "--pacing fast", "--max-gap 0s"] {
+        bench.fancyhwd(&format!("{replay} {wrong}")).run().code(2).says("cannot use --");
+    }
+    bench.fancyhwd(&format!("{replay} --rate 5 --speed 2")).run().code(2).says("cannot be used together");
+}
+
+#[test]
+fn topics_are_selected_and_renamed_and_rejects_left_out() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint} --topic *")).start();
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::XPUB).unwrap();
+    socket.bind(&endpoint).unwrap();
+    socket.recv_bytes(0).unwrap();
+    for message in ["a 11", "b 22", "a odd", "ab 33", "a 44", "spaceless", "b 55"] {
+        socket.send(message, 0).unwrap();
+    }
+    recorder.finish().success();
+    let texts = |line: &str, count| -> Vec<String> {
+        let frames = received(&bench, line, count).concat();
+        frames.into_iter().map(|frame| String::from_utf8(frame).unwrap()).collect()
+    };
+    assert_eq!(texts("--topic a", 3), ["a 11", "a odd", "a 44"]);
+    assert_eq!(texts("--topic a --topic b --only-valid", 4), ["a 11", "b 22", "a 44", "b 55"]);
+    assert_eq!(texts("--only-valid --map a=x --map b=yy", 5), ["x 11", "yy 22", "ab 33", "x 44", "yy 55"]);
+    assert_eq!(texts("--from #1 --to #4 --topic a", 1), ["a odd"]);
+    // Nothing of that topic is an answer, not a hang.
+    let nothing = "replay --database c.db --topic none --bind tcp://127.0.0.1:*";
+    bench.fancyhwd(nothing).run().code(2).says("the session has no packets");
+}
+
+#[test]
+fn the_timing_report_says_what_the_summary_says_and_a_budget_is_kept() {
+    let bench = Bench::new();
+    captured(&bench, 200, "1000");
+    let replay = "replay --database c.db --bind tcp://127.0.0.1:* --timing-report report.json";
+    let finished = bench.fancyhwd(replay).run().success();
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(bench.path("report.json")).unwrap()).unwrap();
+    let lateness = &report["lateness"];
+    assert_eq!((report["packets"].as_u64(), lateness["count"].as_u64()), (Some(200), Some(200)));
+    let p99_us = lateness["p99_ns"].as_f64().unwrap() / 1e3;
+    assert!(finished.stderr.contains(&format!("p99 {p99_us:.1} us")), "{}", finished.stderr);
+    let worst = lateness["worst"].as_array().unwrap();
+    assert_eq!(worst.len(), 10);
+    assert!(worst[0]["lateness_ns"].as_u64().unwrap() >= worst[9]["lateness_ns"].as_u64().unwrap());
+    assert!(worst.iter().all(|late| late["number"].as_u64().unwrap() < 200));
+
+    bench.fancyhwd(&format!("{replay} --lateness-budget 1ns")).run().code(3).says("is above the budget of 0.0 us");
+    bench.fancyhwd(&format!("{replay} --lateness-budget 1h")).run().success();
+    let elsewhere = "replay --database c.db --bind tcp://127.0.0.1:* --timing-report nowhere/report.json";
+    bench.fancyhwd(elsewhere).run().code(1).says("cannot write the timing report nowhere/report.json");
+}
+
+#[test]
+fn a_day_long_gap_is_cut_and_a_fixed_rate_ignores_it() {
+    let bench = Bench::new();
+    captured(&bench, 20, "1000");
+    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
+    assert_eq!(numbers(&received(&bench, "--max-gap 50ms", 20)), (0..20).collect::<Vec<_>>());
+    assert_eq!(numbers(&received(&bench, "--rate 500", 20)), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_paused_replay_waits_for_the_signal() {
+    let bench = Bench::new();
+    captured(&bench, 5, "1000");
+    let replay = bench.fancyhwd("replay --database c.db --paused --bind tcp://127.0.0.1:*").start();
+    replay.wait_until_status("paused at #0, ");
+    replay.signal(rustix::process::Signal::USR1);
+    replay.finish().success().says("goes on at packet #0").says("replayed session 1: 5 packets");
+}
+
+#[test]
+fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
+    let bench = Bench::new();
+    captured(&bench, 20, "1000");
+    let at = bench.sqlite3("c.db", "SELECT elapsed_ns FROM packets WHERE id = 10");
+    bench.sqlite3(
+        "c.db",
+        &format!(
+            "INSERT INTO events (session_id, unix_ns, elapsed_ns, kind, lost, detail) \
+             VALUES (1, 0, {at}, 'overflow', 7, 'the queue to the disk was full'); UPDATE sessions SET lost = 7"
+        ),
+    );
+    let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
+    let finished = bench.fancyhwd(replay).run().success();
+    assert!(finished.stderr.contains("s: overflow, 7 packets are missing"), "{}", finished.stderr);
+    finished.says("of the capture itself 7 packets are missing, 1 entries in its ledger");
+    // What lies before the place where a replay begins is not announced.
+    let late = bench.fancyhwd(&format!("{replay} --from #15")).run().success();
+    assert!(!late.stderr.contains("overflow"), "{}", late.stderr);
+}
+
+/// Presses keys in a replay on a terminal. Gives what was received.
+#[test]
+fn keys_on_a_terminal_step_jump_and_quit() {
+    let bench = Bench::new();
+    captured(&bench, 100, "1000");
+    let endpoint = bench.endpoint("replayed");
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::SUB).unwrap();
+    socket.set_rcvtimeo(60_000).unwrap();
+    socket.set_subscribe(b"").unwrap();
+    socket.connect(&endpoint).unwrap();
+    let line =
+        format!("{FANCYHWD} replay --database {} --paused --wait-subscribers 1 --bind {endpoint}", bench.text("c.db"));
+    let mut terminal = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = terminal.stdin.take().unwrap();
+    let mut next = |press: &str| -> usize {
+        keys.write_all(press.as_bytes()).unwrap();
+        numbers(&[socket.recv_multipart(0).unwrap_or_else(|cause| panic!("nothing came after {press:?}: {cause}"))])[0]
+    };
+    assert_eq!(next("n"), 0);
+    assert_eq!(next("\x1b[C"), 1);
+    assert_eq!(next("n"), 2);
+    assert_eq!(next("p"), 1);
+    assert_eq!(next("\x1b[D"), 0);
+    assert_eq!(next("n"), 1);
+    assert_eq!(next("g#50\rn"), 50);
+    assert_eq!(next("]n"), 99);
+    assert_eq!(next("[n"), 0);
+    keys.write_all(b"q").unwrap();
+    let output = terminal.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("stopped replay of session 1: 9 packets"), "{text}");
 }

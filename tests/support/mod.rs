@@ -1,6 +1,8 @@
 //! Runs the real binary and its peers: spawn, wait for READY, signal, collect what was printed.
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
+pub mod hostile;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -2,7 +2,7 @@
 
 use crate::cli::ListArguments;
 use crate::command::session::open;
-use crate::command::session::text::{as_json, duration, end, iso_seconds, pretty, printable, rate, size};
+use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_list, rate, size};
 use crate::error::Result;
 use crate::store::Session;
 
@@ -10,7 +10,7 @@ use crate::store::Session;
 pub(super) fn run(typed: &ListArguments) -> Result<String> {
     let sessions = open(&typed.output)?.sessions()?;
     Ok(match typed.output.json {
-        true => pretty(&sessions.iter().map(as_json).collect()),
+        true => pretty_list(sessions.iter().map(as_json)),
         false => table(&sessions),
     })
 }
@@ -25,14 +25,14 @@ fn table(sessions: &[Session]) -> String {
     rows.extend(sessions.iter().map(|session| {
         [
             session.id.to_string(),
-            printable(session.label.as_deref().unwrap_or("-")),
+            cell(session.label.as_deref().unwrap_or("-")),
             iso_seconds(session.started_unix_ns),
             duration(session),
             session.tally.packets.to_string(),
             rate(session),
             session.tally.lost.to_string(),
             session.tally.rejected.to_string(),
-            end(session).to_owned(),
+            cell(end(session)),
             size(session),
         ]
     }));

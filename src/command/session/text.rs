@@ -11,6 +11,17 @@ pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
+/// An array of them, one made after the other: all at once, those of many sessions would take much memory.
+pub(super) fn pretty_list(values: impl Iterator<Item = Value>) -> String {
+    let mut text = String::new();
+    for value in values {
+        text.push_str(if text.is_empty() { "[\n  " } else { ",\n  " });
+        // A text in JSON has no line ends.
+        text.push_str(&format!("{value:#}").replace('\n', "\n  "));
+    }
+    if text.is_empty() { "[]\n".to_owned() } else { text + "\n]\n" }
+}
+
 /// Names as in the database, and what follows from them.
 pub(super) fn as_json(session: &Session) -> Value {
     json!({
@@ -39,9 +50,22 @@ pub(super) fn as_json(session: &Session) -> Value {
     })
 }
 
-/// Without control characters, which a label of somebody else's database may hold.
+/// Without characters that move the cursor, end a line or turn the direction of writing around, which a label of
+/// somebody else's database may hold.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
+    let obeys = |char: char| {
+        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|char| if obeys(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
+}
+
+/// The same for a cell of a table, which a long text would make unreadable.
+pub(super) fn cell(text: &str) -> String {
+    const CELL_MAX_CHARS: usize = 64;
+    match text.char_indices().nth(CELL_MAX_CHARS) {
+        Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "...",
+        None => printable(text),
+    }
 }
 
 pub(super) fn end(session: &Session) -> &str {

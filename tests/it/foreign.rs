@@ -1,0 +1,282 @@
+//! Databases that somebody else sent: whatever is in them, they end in a line or in sensible output.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use crate::support::Bench;
+use crate::support::hostile::{
+    READERS, capture, change, endless, library_survives_mutations, read, read_all, survives_mutations,
+};
+
+/// All readers refuse it, in one line that says this.
+#[track_caller]
+fn refused(bench: &Bench, name: &str, why: &str) {
+    for line in READERS {
+        let finished = read(bench, line, name).code(1).says(why);
+        assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+        assert!(finished.stdout.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_capture_is_refused() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    fs::write(bench.path("text.db"), "some text\n".repeat(1000)).unwrap();
+    refused(&bench, "text.db", "no SQLite database");
+    fs::write(bench.path("empty.db"), "").unwrap();
+    refused(&bench, "empty.db", "it has no tables");
+    fs::write(bench.path("short.db"), &original[..original.len() / 2]).unwrap();
+    refused(&bench, "short.db", "malformed");
+    fs::write(bench.path("head.db"), &original[..50]).unwrap();
+    refused(&bench, "head.db", "malformed");
+    change(&bench, "theirs.db", &original, "PRAGMA application_id = 77");
+    refused(&bench, "theirs.db", "another program");
+    change(&bench, "newer.db", &original, "PRAGMA user_version = 77");
+    refused(&bench, "newer.db", "schema 77");
+}
+
+#[test]
+fn tables_that_are_not_as_we_make_them_are_refused() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let differs = |table: &str| format!("its table {table} is not as fancyhwd makes it");
+    let endless = "DROP VIEW decoded_packets; DROP VIEW samples; DROP TABLE packets; \
+        CREATE VIEW packets (id, session_id, topic_id, received_unix_ns, elapsed_ns, payload) AS \
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) \
+        SELECT n, 1, 1, 0, 0, x'0000' FROM numbers";
+    for (sql, why) in [
+        (endless, differs("packets")),
+        ("CREATE TRIGGER trap AFTER UPDATE ON sessions BEGIN DELETE FROM packets; END", differs("sessions")),
+        ("ALTER TABLE events ADD COLUMN more TEXT", differs("events")),
+        ("ALTER TABLE packets ADD COLUMN twice TEXT AS (hex(payload))", differs("packets")),
+        ("DROP TABLE batches; CREATE VIRTUAL TABLE batches USING fts5(digest)", differs("batches")),
+        ("DROP TABLE rejects; CREATE TABLE Rejects (id INTEGER PRIMARY KEY)", differs("rejects")),
+        ("DROP TABLE topics", "it has no table topics".to_owned()),
+    ] {
+        change(&bench, "changed.db", &original, sql);
+        refused(&bench, "changed.db", &why);
+    }
+    let many: String = (0..2000).map(|number| format!("CREATE TABLE t{number} (a);")).collect();
+    change(&bench, "many.db", &original, &format!("BEGIN; {many} COMMIT"));
+    refused(&bench, "many.db", "cannot open database");
+}
+
+#[test]
+fn what_somebody_added_beside_our_tables_does_no_harm() {
+    let bench = Bench::new();
+    let added = "CREATE INDEX times ON packets (received_unix_ns); CREATE TABLE remarks (text); \
+        CREATE VIEW latest AS SELECT max(id) FROM sessions; ANALYZE; PRAGMA writable_schema = ON; \
+        UPDATE sqlite_schema SET sql = replace(sql, '-- order of arrival', '-- another remark: ')";
+    change(&bench, "added.db", &capture(&bench), added);
+    for line in READERS {
+        read(&bench, line, "added.db").success();
+    }
+}
+
+#[test]
+fn tables_with_rows_without_end_come_to_an_end() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let roots: Vec<(String, usize)> = Connection::open(bench.path("small.db"))
+        .unwrap()
+        .prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as usize)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(roots.len() > 6);
+    for (name, root) in &roots {
+        println!("{name}");
+        fs::write(bench.path("endless.db"), endless(&original, *root)).unwrap();
+        for line in READERS {
+            read(&bench, line, "endless.db");
+        }
+        let _ = read_all(&bench.path("endless.db"));
+    }
+    // Rows that nobody asked for are passed over, but not for ever.
+    change(&bench, "others.db", &original, "UPDATE events SET session_id = 2; UPDATE batches SET session_id = 2");
+    let others = fs::read(bench.path("others.db")).unwrap();
+    for (name, line) in [("sessions", "session show nobody"), ("events", "session show 1")] {
+        let (_, root) = roots.iter().find(|(table, _)| table == name).unwrap();
+        fs::write(bench.path("endless.db"), endless(&others, *root)).unwrap();
+        read(&bench, line, "endless.db").code(1).says("reading it finds no end");
+    }
+}
+
+#[test]
+fn absurd_numbers_and_texts_are_shown_or_refused() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let numbers = [i64::MIN, -1, i64::MAX];
+    let columns = [
+        "sessions.id",
+        "sessions.started_unix_ns",
+        "sessions.ended_unix_ns",
+        "sessions.first_id",
+        "sessions.last_id",
+        "sessions.first_elapsed_ns",
+        "sessions.last_elapsed_ns",
+        "sessions.packets",
+        "sessions.rejected",
+        "sessions.lost",
+        "sessions.bytes",
+        "packets.id",
+        "packets.topic_id",
+        "packets.received_unix_ns",
+        "packets.elapsed_ns",
+        "rejects.id",
+        "rejects.frame_count",
+        "events.elapsed_ns",
+        "events.until_elapsed_ns",
+        "events.lost",
+    ];
+    let mut changes = Vec::new();
+    for column in columns {
+        let (table, column) = column.split_once('.').unwrap();
+        for number in numbers {
+            changes.push(format!("UPDATE {table} SET {column} = {number} WHERE id = (SELECT max(id) FROM {table})"));
+        }
+    }
+    let deep = format!("'{}{}'", "[".repeat(100_000), "]".repeat(100_000));
+    let texts = ["''", "'no JSON'", "'[1, null, [\"a\"]]'", "'[-1]'", "'[4294967296, 1e99]'", &deep];
+    let columns = ["sessions.endpoints", "sessions.topics", "sessions.host", "rejects.frame_bytes", "topics.name"];
+    for column in columns {
+        let (table, column) = column.split_once('.').unwrap();
+        for text in texts {
+            changes.push(format!("UPDATE {table} SET {column} = {text} WHERE id = (SELECT max(id) FROM {table})"));
+        }
+    }
+    changes.extend(
+        [
+            "UPDATE sessions SET first_id = -9223372036854775808, last_id = 9223372036854775807",
+            "UPDATE sessions SET first_id = 9223372036854775807, last_id = -9223372036854775808",
+            "UPDATE sessions SET first_elapsed_ns = -9223372036854775808, last_elapsed_ns = 9223372036854775807",
+            "UPDATE sessions SET first_elapsed_ns = 9223372036854775807, last_elapsed_ns = -9223372036854775808",
+            "UPDATE packets SET payload = x'010203'",
+            "UPDATE packets SET payload = ''",
+            "UPDATE rejects SET frames = CAST(frames || x'00' AS BLOB)",
+            "UPDATE rejects SET frames = x''",
+            "UPDATE topics SET name = 'a b ' || id",
+            "UPDATE topics SET name = replace(hex(zeroblob(200)), '0', 'x') WHERE id = 1",
+            "UPDATE sessions SET topics = '[\"*\"]', label = CAST(x'ff1b5b324a0a0d80' AS TEXT)",
+        ]
+        .map(|sql| if sql.contains("payload = ''") { "UPDATE packets SET payload = x''" } else { sql }.to_owned()),
+    );
+    for sql in changes {
+        println!("{sql:.200}");
+        change(&bench, "absurd.db", &original, &sql);
+        for line in READERS {
+            read(&bench, line, "absurd.db");
+        }
+    }
+}
+
+#[test]
+fn the_highest_id_ends_a_session() {
+    let bench = Bench::new();
+    let sql = "UPDATE packets SET id = 9223372036854775807 WHERE id = (SELECT max(id) FROM packets); \
+        UPDATE sessions SET last_id = 9223372036854775807";
+    change(&bench, "last.db", &capture(&bench), sql);
+    read(&bench, READERS[3], "last.db").success().says("60 packets");
+}
+
+#[test]
+fn positions_and_times_do_not_overflow() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let replay = |options: &str, name| read(&bench, &format!("replay 1 {options} --bind tcp://127.0.0.1:*"), name);
+    // Everything but the first message was due long ago.
+    change(&bench, "late.db", &original, "UPDATE packets SET elapsed_ns = id - 9223372036854775807 WHERE id > 2");
+    replay("--speed 1", "late.db").success().says("60 packets");
+    replay("--speed 0.001 --loop=3 --max-gap 1ms", "late.db").success().says("180 packets");
+    let wide = "UPDATE sessions SET first_id = -9223372036854775808, last_id = 9223372036854775807";
+    change(&bench, "wide.db", &original, wide);
+    for options in ["--from 1ms", "--from #7", "--to 1s", "--from 2020-01-01T00:00:00Z", "--topic topic1"] {
+        replay(&format!("--speed max {options}"), "wide.db");
+    }
+}
+
+#[test]
+fn texts_cannot_move_the_cursor_or_make_the_list_wide() {
+    let bench = Bench::new();
+    let sql = "UPDATE sessions SET label = 'a' || char(27, 10, 8238) || replace(hex(zeroblob(50000)), '00', 'b')";
+    change(&bench, "label.db", &capture(&bench), sql);
+    let list = read(&bench, "session list", "label.db").success().stdout;
+    assert_eq!(list.lines().count(), 2);
+    assert!(list.contains("a\u{fffd}\u{fffd}\u{fffd}bbb") && list.contains("bbb...  ") && list.len() < 1000, "{list}");
+    let shown = read(&bench, "session show 1", "label.db").success().stdout;
+    assert!(shown.contains("a\u{fffd}\u{fffd}\u{fffd}bbb") && shown.len() > 50_000);
+}
+
+#[test]
+fn values_that_are_far_too_large_are_not_read() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    change(&bench, "payload.db", &original, "UPDATE packets SET payload = zeroblob(600000000) WHERE id = 3");
+    for line in ["session list", "session list --json", "session show 1"] {
+        read(&bench, line, "payload.db").success();
+    }
+    read(&bench, READERS[3], "payload.db").code(1).says("larger than any that is recorded");
+    let sql = "UPDATE sessions SET label = CAST(zeroblob(300000000) AS TEXT)";
+    change(&bench, "label.db", &original, sql);
+    for line in READERS {
+        read(&bench, line, "label.db").code(1).says("larger than any that is recorded");
+    }
+}
+
+#[test]
+fn a_journal_that_came_with_the_file_is_not_obeyed() {
+    let bench = Bench::new();
+    let original = capture(&bench);
+    let connection = Connection::open(bench.path("small.db")).unwrap();
+    // So little memory that the change goes into the file before it is committed.
+    connection.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE packets SET payload = zeroblob(9000)").unwrap();
+    for ending in ["", "-journal"] {
+        fs::copy(bench.path(&format!("small.db{ending}")), bench.path(&format!("cut.db{ending}"))).unwrap();
+    }
+    drop(connection);
+    let before = fs::read(bench.path("cut.db")).unwrap();
+    assert_ne!(before, original);
+    refused(&bench, "cut.db", "its last change was cut off");
+    assert_eq!(fs::read(bench.path("cut.db")).unwrap(), before);
+    // Its owner has it mended by recording into it.
+    bench.fancyhwd("record --database cut.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    read(&bench, READERS[3], "cut.db").success().says("60 packets");
+}
+
+#[test]
+fn what_stands_beside_the_file_is_a_file() {
+    let bench = Bench::new();
+    capture(&bench);
+    for ending in ["-wal", "-shm", "-journal", "-suspect"] {
+        let beside = bench.path(&format!("small.db{ending}"));
+        bench.program("mkfifo").arg(&beside).run().success();
+        refused(&bench, "small.db", "no regular file");
+        fs::remove_file(&beside).unwrap();
+    }
+    fs::write(bench.path("small.db-suspect"), "x\x1b".repeat(1 << 20)).unwrap();
+    let warned = read(&bench, "session list", "small.db").success();
+    assert!(warned.stderr.contains("is suspect: x\u{fffd}x") && !warned.stderr.contains('\x1b'), "{}", warned.stderr);
+}
+
+/// A seed that is printed; `FANCYHWD_TEST_SEED` repeats a run.
+fn seed() -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed = std::env::var("FANCYHWD_TEST_SEED").map_or(now, |seed| seed.parse().unwrap());
+    println!("FANCYHWD_TEST_SEED={seed}");
+    seed
+}
+
+#[test]
+fn damaged_captures_neither_crash_nor_hang_the_program() {
+    survives_mutations(&Bench::new(), seed(), 100);
+}
+
+#[test]
+fn damaged_captures_neither_crash_nor_hang_the_library() {
+    library_survives_mutations(&Bench::new(), seed(), 5000);
+}

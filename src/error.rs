@@ -36,6 +36,8 @@ pub enum Error {
     Report { path: PathBuf, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
     System { operation: &'static str, cause: io::Error },
+    /// A session cannot be exported, or not as asked for.
+    Export { to: String, cause: String, hint: &'static str, exit: Exit },
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -63,6 +65,7 @@ impl Error {
             Self::CommandLine(_) | Self::Setting { .. } | Self::NoSuchSession { .. } | Self::EmptySession { .. } => {
                 Exit::Usage
             }
+            Self::Export { exit, .. } => *exit,
             // Whoever read the output has gone: it has what it wanted.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -84,7 +87,8 @@ impl Error {
             | Self::Endpoint { cause, .. }
             | Self::Socket { cause, .. }
             | Self::OpenDatabase { cause, .. }
-            | Self::Database { cause, .. } => cause.clone(),
+            | Self::Database { cause, .. }
+            | Self::Export { cause, .. } => cause.clone(),
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
             Self::NoRoom { .. } => {
@@ -102,7 +106,10 @@ impl Error {
             Self::CommandLine(_) | Self::Setting { .. } => None,
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
-            Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } | Self::Database { hint, .. } => Some(hint),
+            Self::Endpoint { hint, .. }
+            | Self::OpenDatabase { hint, .. }
+            | Self::Database { hint, .. }
+            | Self::Export { hint, .. } => Some(hint),
             Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
             Self::Device { .. } => Some("check the path and who writes to it"),
@@ -132,6 +139,7 @@ impl fmt::Display for Error {
             }
             Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
             Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
+            Self::Export { to, .. } => write!(f, "cannot export to {to}: ")?,
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }
         f.write_str(&self.cause())?;

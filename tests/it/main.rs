@@ -13,6 +13,7 @@ mod support;
 mod device;
 mod disk;
 mod errors;
+mod export;
 mod faults;
 mod foreign;
 mod links;

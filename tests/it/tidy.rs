@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 7] = [
     &["main", "run", "lib"],
     &["command"],
     &["settings", "cli"],
-    &["publisher", "recorder", "replayer"],
+    &["publisher", "recorder", "replayer", "exporter"],
     &["device", "socket", "store"],
     &["envelope", "event", "batch", "queue", "pace", "position", "lateness", "tally", "clock"],
     &["stop", "service", "log", "error", "exit"],

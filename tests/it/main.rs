@@ -18,6 +18,7 @@ mod faults;
 mod foreign;
 mod links;
 mod man;
+mod memory;
 mod peers;
 mod publish;
 mod readme;

@@ -6,7 +6,7 @@ TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils libfaketime man-db mandoc m
 BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
 CARGO = cargo
 
-.PHONY: build demo test bench man
+.PHONY: build demo test soak bench man
 
 build:
 	@packaging/install-missing $(BUILD_PACKAGES)
@@ -21,6 +21,11 @@ demo: build
 test: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	$(CARGO) test --release --locked
+
+# What takes too long for every run: about a quarter of an hour.
+soak: build
+	@packaging/install-missing $(TEST_PACKAGES)
+	$(CARGO) test --release --locked --test soak -- --nocapture
 
 # Measure this machine: some fifteen minutes. The table is printed and kept in benches/results/.
 bench: build

@@ -38,6 +38,8 @@ pub enum Error {
     Report { path: PathBuf, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
     System { operation: &'static str, cause: io::Error },
+    /// A session cannot be exported, or not as asked for.
+    Export { to: String, cause: String, hint: &'static str, exit: Exit },
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -67,6 +69,7 @@ impl Error {
             | Self::NoSuchSession { .. }
             | Self::EmptySession { .. }
             | Self::SessionIsRecorded { .. } => Exit::Usage,
+            Self::Export { exit, .. } => *exit,
             // Whoever read the output has gone: it has what it wanted.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -88,7 +91,8 @@ impl Error {
             | Self::Endpoint { cause, .. }
             | Self::Socket { cause, .. }
             | Self::OpenDatabase { cause, .. }
-            | Self::Database { cause, .. } => cause.clone(),
+            | Self::Database { cause, .. }
+            | Self::Export { cause, .. } => cause.clone(),
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
             Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
@@ -108,7 +112,10 @@ impl Error {
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
             Self::SessionIsRecorded { .. } => Some("stop the recorder, or let it begin the next session (SIGHUP)"),
-            Self::Endpoint { hint, .. } | Self::OpenDatabase { hint, .. } | Self::Database { hint, .. } => Some(hint),
+            Self::Endpoint { hint, .. }
+            | Self::OpenDatabase { hint, .. }
+            | Self::Database { hint, .. }
+            | Self::Export { hint, .. } => Some(hint),
             Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
             Self::Socket { .. } => Some("see the log lines before this one"),
             Self::Device { .. } => Some("check the path and who writes to it"),
@@ -141,6 +148,7 @@ impl fmt::Display for Error {
             }
             Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
             Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
+            Self::Export { to, .. } => write!(f, "cannot export to {to}: ")?,
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }
         f.write_str(&self.cause())?;

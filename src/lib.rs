@@ -7,13 +7,14 @@
 //! record    socket -> receiver (stamps) -> queue -> writer -> store
 //! replay    store -> reader (prefetch) -> queue -> player (pace) -> socket
 //! session   store -> table, JSON
+//!           store -> batches -> exporter -> file
 //! ```
 //!
 //! What moves between the threads, is stored in one transaction and is digested is always the same thing: a
 //! [`batch::Batch`] of stamped messages.
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
-//! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `comparison`), edges (`device`, `socket`, `store`,
+//! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `exporter`, `comparison`), edges (`device`, `socket`, `store`,
 //! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `clock`), ground (`stop`,
 //! `service`, `log`, `error`, `exit`).
 
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod publisher;
 pub mod recorder;
 pub mod replayer;
+pub mod exporter;
 pub mod comparison;
 
 pub mod device;

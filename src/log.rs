@@ -50,6 +50,21 @@ pub fn live(text: String) {
     }
 }
 
+/// Show how much of a piece of work is done, as a bar in the last line of the terminal, and this behind it.
+pub fn bar(done: u64, total: u64, text: String) {
+    if let Some(line) = LIVE_LINE.get() {
+        if line.length() != Some(total) {
+            line.set_length(total);
+            // As above.
+            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}") {
+                line.set_style(style);
+            }
+        }
+        line.set_message(text);
+        line.set_position(done);
+    }
+}
+
 /// Take the live line away.
 pub fn end_live() {
     if let Some(line) = LIVE_LINE.get() {

@@ -1,12 +1,10 @@
 //! One run of the program, from the command line to the exit code: the table of contents.
 
-use std::io::Write;
-
 use tracing::Level;
 
 use crate::cli::{self, Asked, Cli, Command, LogArguments};
 use crate::command;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::log;
 use crate::settings;
@@ -28,7 +26,7 @@ pub fn run() -> Exit {
 fn try_run() -> Result<Exit> {
     let cli = match cli::parse() {
         Ok(Asked::Run(cli)) => cli,
-        Ok(Asked::Text(text)) => return print(&text),
+        Ok(Asked::Text(text)) => return command::print(&text),
         Err(error) => {
             log::start(Level::ERROR);
             return Err(error);
@@ -43,11 +41,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
         Command::Publish(typed) => command::publish::run(&settings::publish(typed)?, &Stop::on_signals()?),
         Command::Record(typed) => command::record::run(&settings::record(typed)?, &Stop::on_signals()?),
         Command::Replay(typed) => command::replay::run(&settings::replay(typed)?, &Stop::on_signals()?),
-        Command::Session(typed) => {
-            let answer = command::session::run(&typed.command)?;
-            print(&answer.text)?;
-            Ok(answer.exit)
-        }
+        Command::Session(typed) => command::session::run(&typed.command),
     }
 }
 
@@ -58,10 +52,4 @@ fn level(typed: &LogArguments) -> Level {
         (false, 1) => Level::DEBUG,
         (false, _) => Level::TRACE,
     }
-}
-
-fn print(text: &str) -> Result<Exit> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
-    Ok(Exit::Done)
 }

@@ -1,23 +1,31 @@
 //! From what was typed to what the program uses: checked values, with every default in place.
 
+mod diff;
+
 use std::env;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bytesize::ByteSize;
 
-use crate::cli::{DatabaseArguments, DiffArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments};
+use crate::cli::{
+    DatabaseArguments, ExportArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments,
+};
 use crate::device::Source;
 use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::error::{Error, Result};
+use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ, Topics};
 use crate::pace::{Cadence, Rhythm};
 use crate::publisher;
 use crate::recorder::{self, SplitEvery};
 use crate::replayer;
 use crate::socket::{Endpoint, OnFull};
 use crate::store::{Durability, Limits, Selection};
+
+pub use diff::{DiffSettings, diff};
 
 /// The interval of the C program that the simulated device stands for.
 const DEFAULT_INTERVAL: &str = "1s";
@@ -111,19 +119,19 @@ pub struct ReplaySettings {
     pub timing_report: Option<PathBuf>,
 }
 
-/// What `session diff` compares.
+/// What `session export` does.
 #[derive(Clone, Debug)]
-pub struct DiffSettings {
+pub struct ExportSettings {
     /// An id, a label, or `latest`.
-    pub a: String,
-    /// See `a`.
-    pub b: String,
-    /// Where A is.
+    pub session: String,
+    /// From where.
     pub database: PathBuf,
-    /// Where B is.
-    pub other: PathBuf,
-    /// By how much the spacing may differ.
-    pub timing_tolerance_ns: Option<i64>,
+    /// Into which file; `None` is standard output.
+    pub output: Option<PathBuf>,
+    /// Whether the file may be replaced.
+    pub replace: bool,
+    /// What, and how.
+    pub plan: exporter::Plan,
 }
 
 /// Check what was typed for `publish`.
@@ -227,22 +235,6 @@ pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
     })
 }
 
-/// Check what was typed for `session diff`.
-///
-/// # Errors
-/// [`Error::Setting`] for the first value that cannot be used.
-pub fn diff(typed: &DiffArguments) -> Result<DiffSettings> {
-    const TOLERANCE: &str = "--timing-tolerance";
-    let database = database(&typed.output.database)?.path;
-    Ok(DiffSettings {
-        a: typed.a.clone(),
-        b: typed.b.clone(),
-        other: typed.other.clone().unwrap_or_else(|| database.clone()),
-        database,
-        timing_tolerance_ns: typed.timing_tolerance.as_deref().map(|text| duration_ns(TOLERANCE, text)).transpose()?,
-    })
-}
-
 /// `OLD=NEW` as the beginnings of messages. A topic may hold `=`; the first one divides.
 fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
     const OPTION: &str = "--map";
@@ -250,6 +242,50 @@ fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
         .split_once('=')
         .ok_or_else(|| refuse(OPTION, text, "a topic is renamed with OLD=NEW, such as a=b".to_owned()))?;
     Ok((parse::<Topic>(OPTION, old)?.head(), parse::<Topic>(OPTION, new)?.head()))
+}
+
+/// Check what was typed for `session export`.
+///
+/// # Errors
+/// For the first value that cannot be used, and for options that do not go together.
+pub fn export(typed: &ExportArguments) -> Result<ExportSettings> {
+    let format: Format = parse("--format", &typed.format)?;
+    let output = typed.output.clone().filter(|path| path != Path::new("-"));
+    let topics = export_topics(typed);
+    if output.is_none() && !format.can_be_piped() {
+        let text = format!("--format {format} needs --output: only a file can be written in this format");
+        return Err(Error::CommandLine(text));
+    }
+    if format == Format::Sqlite && matches!(topics, Topics::Only(_)) {
+        let text = "--topic cannot be used with --format sqlite: the digests hold for whole sessions only";
+        return Err(Error::CommandLine(text.to_owned()));
+    }
+    if let Some(rate_hz) = typed.sample_rate {
+        if format != Format::Wav {
+            return Err(Error::CommandLine(format!(
+                "--sample-rate cannot be used with --format {format}, only with wav"
+            )));
+        }
+        if !(1..=SAMPLE_RATE_MAX_HZ).contains(&rate_hz) {
+            let rule = format!("a sample rate is from 1 to {SAMPLE_RATE_MAX_HZ}");
+            return Err(refuse("--sample-rate", &rate_hz.to_string(), rule));
+        }
+    }
+    Ok(ExportSettings {
+        session: typed.session.clone(),
+        database: database(&typed.database)?.path,
+        output,
+        replace: typed.force,
+        plan: exporter::Plan { format, topics, sample_rate_hz: typed.sample_rate },
+    })
+}
+
+fn export_topics(typed: &ExportArguments) -> Topics {
+    match typed.topic.as_slice() {
+        [] => Topics::Unsaid,
+        topics if topics.iter().any(|topic| topic == "*") => Topics::Every,
+        topics => Topics::Only(topics.iter().map(|topic| topic.as_bytes().to_vec()).collect()),
+    }
 }
 
 /// The database that was typed, or the default one.

@@ -12,16 +12,15 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use fancyhwd::clock::unix_ns;
 use fancyhwd::device::Simulated;
 use fancyhwd::store::Database;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
+use support::kill::kill_at_random_moments;
 use support::{Bench, eventually};
 
 const ATTEMPTS: usize = 3;
@@ -82,86 +81,11 @@ fn the_simulated_device_makes_20_million_samples_a_second() {
     assert!(fastest <= Duration::from_secs(1), "20 M samples took {fastest:?}");
 }
 
-/// kill -9 at any moment: what was committed is there, in order and without a hole, and hardly anything is missing. The
-/// recorder is killed at random moments of a stream of 10,000 packets a second, all on the same database.
+/// `make soak` does it a thousand times.
 #[test]
 fn a_recorder_that_is_killed_at_random_moments_keeps_all_but_the_last_moment() {
-    const ROUNDS: i64 = 100;
-    const LOSS_MAX_NS: i64 = 150_000_000;
     let _alone = alone();
-    let mut random = seeded();
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("device");
-    let device = bench.fancyhwd(&format!("publish --rate 10000 --bind {endpoint}")).start();
-    let mut losses_ns = Vec::new();
-    for round in 1..=ROUNDS {
-        let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
-        // The moment is the point of the test, not a way to wait for something.
-        std::thread::park_timeout(Duration::from_micros(u64::from(random.rand() % 300_000)));
-        let killed_unix_ns = unix_ns();
-        recorder.signal(Signal::KILL);
-        recorder.finish();
-        let connection = Connection::open(bench.path("c.db")).unwrap();
-        // A session without packets has lost what came since it began; its last_id is in the session before.
-        let last: (i64, i64) = connection
-            .query_row(
-                "SELECT id, max(started_unix_ns, \
-                 coalesce((SELECT received_unix_ns FROM packets WHERE id = last_id), 0)) \
-                 FROM sessions ORDER BY id DESC LIMIT 1",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .unwrap();
-        assert_eq!(last.0, round);
-        losses_ns.push(killed_unix_ns - last.1);
-    }
-    bench.fancyhwd(&format!("record --database c.db --count 1 --connect {endpoint}")).run().success();
-    device.stop().success();
-
-    losses_ns.sort_unstable();
-    println!("not committed: median {} us, most {} us", losses_ns[50] / 1000, losses_ns[99] / 1000);
-    assert!(losses_ns[99] <= LOSS_MAX_NS, "{} us of packets are missing", losses_ns[99] / 1000);
-    assert_eq!(bench.sqlite3("c.db", "PRAGMA integrity_check"), "ok");
-    let reasons = "SELECT end_reason, count(*) FROM sessions GROUP BY end_reason ORDER BY end_reason";
-    assert_eq!(bench.sqlite3("c.db", reasons), format!("interrupted|{ROUNDS}\nlimit|1"));
-    let database = Database::for_reading(&bench.path("c.db")).unwrap();
-    for session in database.sessions().unwrap() {
-        assert_eq!(database.verify(&session).unwrap(), None, "session {}", session.id);
-    }
-    assert_no_session_has_a_hole(&bench);
-}
-
-/// The packets of each session follow one another in the device's stream.
-fn assert_no_session_has_a_hole(bench: &Bench) {
-    let mut device = Simulated::new(12345);
-    let mut numbers = HashMap::new();
-    for number in 0..2_000_000_u64 {
-        let first_samples: Vec<i16> = (0..16).map(|_| device.rand() as i16).collect();
-        numbers.insert(first_samples[..6].to_vec(), number);
-    }
-    let connection = Connection::open(bench.path("c.db")).unwrap();
-    let mut statement = connection.prepare("SELECT session_id, payload FROM packets ORDER BY id").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    let mut last: Option<(i64, u64)> = None;
-    while let Some(row) = rows.next().unwrap() {
-        let (session_id, payload): (i64, Vec<u8>) = (row.get(0).unwrap(), row.get(1).unwrap());
-        let samples: Vec<i16> = fancyhwd::envelope::samples(&payload).take(6).collect();
-        let number = numbers[&samples];
-        if let Some((last_session_id, last_number)) = last {
-            let follows = if session_id == last_session_id { number == last_number + 1 } else { number > last_number };
-            assert!(follows, "packet {number} of session {session_id} follows packet {last_number}");
-        }
-        last = Some((session_id, number));
-    }
-    assert!(last.is_some());
-}
-
-/// Random numbers of a seed that is printed; `FANCYHWD_TEST_SEED` repeats a run.
-fn seeded() -> Simulated {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-    let seed = std::env::var("FANCYHWD_TEST_SEED").map_or(now, |seed| seed.parse().unwrap());
-    println!("FANCYHWD_TEST_SEED={seed}");
-    Simulated::new(seed)
+    kill_at_random_moments(100);
 }
 
 /// SIGTERM or SIGINT in the middle of a burst, again and again.

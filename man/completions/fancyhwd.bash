@@ -34,6 +34,9 @@ _fancyhwd() {
             fancyhwd__subcmd__session,diff)
                 cmd="fancyhwd__subcmd__session__subcmd__diff"
                 ;;
+            fancyhwd__subcmd__session,export)
+                cmd="fancyhwd__subcmd__session__subcmd__export"
+                ;;
             fancyhwd__subcmd__session,label)
                 cmd="fancyhwd__subcmd__session__subcmd__label"
                 ;;
@@ -269,7 +272,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff label delete"
+            opts="-v -q -h --verbose --quiet --help list show verify diff label delete export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -316,6 +319,44 @@ _fancyhwd() {
                     return 0
                     ;;
                 --timing-tolerance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__export)
+            opts="-o -v -q -h --format --output --force --topic --sample-rate --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sample-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -31,7 +31,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s V -l version -d 'Prin
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run a simulated device, or pass a stream of samples on'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
-complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, label and delete what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, export, label and delete what was captured'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
@@ -84,15 +84,16 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d '
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -s v -l verbose -d 'Log more; twice for everything'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -s h -l help -d 'Print help'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "list" -d 'List all sessions, oldest first'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "show" -d 'Show all that is known about a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "verify" -d 'Check that sessions are as they were recorded'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "diff" -d 'Compare two sessions'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "label" -d 'Give a session another label'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete" -f -a "delete" -d 'Delete a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "list" -d 'List all sessions, oldest first'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "show" -d 'Show all that is known about a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "verify" -d 'Check that sessions are as they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "diff" -d 'Compare two sessions'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "label" -d 'Give a session another label'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "delete" -d 'Delete a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "export" -d 'Write the packets of a session into a file of another format'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log more; twice for everything'
@@ -126,3 +127,12 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write: `csv`, `jsonl`, `wav`, `raw` (little-endian int16) or `sqlite` (a database of its own)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l sample-rate -d 'Samples per second of a wav file [default: as many as came per second]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l force -d 'Replace the file if it exists'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'

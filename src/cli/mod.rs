@@ -5,7 +5,9 @@ mod record;
 mod replay;
 mod session;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
@@ -19,8 +21,8 @@ pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
 pub use session::{
-    DeleteArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand, SessionOutput,
-    ShowArguments, VerifyArguments,
+    DeleteArguments, DiffArguments, ExportArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,
+    SessionOutput, ShowArguments, VerifyArguments,
 };
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
@@ -67,7 +69,7 @@ pub enum Command {
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.
     Replay(ReplayArguments),
-    /// List, show, verify, compare, label and delete what was captured
+    /// List, show, verify, compare, export, label and delete what was captured
     Session(SessionArguments),
 }
 
@@ -168,8 +170,23 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             split("topic", &mut replay.topic)?;
             split("map", &mut replay.map)
         }
-        Command::Session(_) => Ok(()),
+        Command::Session(session) => match (&mut session.command, matches.subcommand()) {
+            (SessionCommand::Export(export), Some((_, matches))) => split_topics(export, matches),
+            _ => Ok(()),
+        },
     }
+}
+
+/// The same for names that need not be UTF-8, and need not be there at all.
+fn split_topics(export: &mut ExportArguments, matches: &ArgMatches) -> Result<()> {
+    if matches.value_source("topic") == Some(ValueSource::EnvVariable) {
+        let words = export.topic.iter().flat_map(|value| value.as_bytes().split(u8::is_ascii_whitespace));
+        export.topic = words.filter(|word| !word.is_empty()).map(|word| OsString::from_vec(word.to_vec())).collect();
+        if export.topic.is_empty() {
+            return Err(Error::CommandLine("the environment variable for --topic holds no value".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// `--rate` and `--interval`, or `--rate` and `--speed`, say the same thing. Of two that come from different places the

@@ -1,5 +1,6 @@
 //! What can be typed behind `fancyhwd session`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
@@ -38,6 +39,11 @@ pub enum SessionCommand {
     /// Deletes a session with all of its packets, also while another one is recorded into the same database. It cannot be
     /// undone.
     Delete(DeleteArguments),
+    /// Write the packets of a session into a file of another format
+    ///
+    /// Writes a session as text, as sound, as bare samples or as a database of its own. A file gets its name when it is
+    /// whole, and never replaces another one unless asked to.
+    Export(ExportArguments),
 }
 
 /// Options of `session list`.
@@ -62,7 +68,33 @@ pub struct ShowArguments {
     pub output: SessionOutput,
 }
 
-/// Options of every session command.
+/// Options of `session export`.
+#[derive(Args, Debug)]
+pub struct ExportArguments {
+    /// Session to export: an id, a label, or `latest` for the newest finished one
+    #[arg(value_name = "SESSION", default_value = "latest")]
+    pub session: String,
+    /// What to write: `csv`, `jsonl`, `wav`, `raw` (little-endian int16) or `sqlite` (a database of its own)
+    #[arg(long, value_name = "FORMAT", env = "FANCYHWD_FORMAT", hide_env_values = true)]
+    pub format: String,
+    /// File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to
+    #[arg(long, short, value_name = "PATH", env = "FANCYHWD_OUTPUT", hide_env_values = true)]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_FORCE", hide_env_values = true)]
+    pub force: bool,
+    /// Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times
+    #[arg(long, value_name = "NAME", env = "FANCYHWD_TOPIC", hide_env_values = true)]
+    pub topic: Vec<OsString>,
+    /// Samples per second of a wav file [default: as many as came per second]
+    #[arg(long, value_name = "HZ", env = "FANCYHWD_SAMPLE_RATE", hide_env_values = true)]
+    pub sample_rate: Option<u32>,
+    /// What to export from
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+/// Options of the session commands that print.
 #[derive(Args, Debug)]
 pub struct SessionOutput {
     /// Where to look

@@ -5,7 +5,7 @@ pub mod record;
 pub mod replay;
 pub mod session;
 
-use std::io;
+use std::io::{self, Write};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
@@ -13,6 +13,16 @@ use crate::exit::Exit;
 use crate::settings::SendSettings;
 use crate::socket::{Flushed, OnFull, Sender};
 use crate::stop::Stop;
+
+/// Print what was asked for on standard output.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &str) -> Result<Exit> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
+    Ok(Exit::Done)
+}
 
 /// Start a thread with a name.
 fn spawn<'scope, 'env, T: Send + 'scope>(

@@ -143,11 +143,6 @@ impl Database {
         }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Remove it: it was made in vain.
     pub(super) fn discard(self) {
         files::remove(&self.path);
@@ -276,6 +271,11 @@ impl Database {
         }
     }
 
+    /// Where it is, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What became of the file since it was opened for recording.
     pub(super) fn fate(&self) -> Fate {
         self.held.as_ref().map_or(Fate::There, |held| held.identity.fate(&self.path))
@@ -316,7 +316,7 @@ impl Database {
     }
 }
 
-fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
+pub(super) fn open(path: &Path, mode: OpenFlags) -> Result<Connection> {
     if rusqlite::version_number() < SQLITE_MIN_VERSION {
         return Err(Error::OpenDatabase {
             path: path.to_owned(),
@@ -363,10 +363,14 @@ fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
     Error::OpenDatabase { path: path.to_owned(), cause, hint }
 }
 
+/// What only an empty database takes: that the room of deleted sessions can be given back in small steps.
+pub(super) fn prepare_empty(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+}
+
 fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqlite::Result<()> {
     if kind == Kind::Empty {
-        // So that the room of deleted sessions can be given back in small steps. Only an empty database takes it.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        prepare_empty(connection)?;
     }
     // When that fails it is not an error but the answer.
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;

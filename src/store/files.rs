@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::store::foreign::one_line;
 
 /// Captures are for their owner and group, never for everybody.
-const FILE_MODE: u32 = 0o640;
+pub const FILE_MODE: u32 = 0o640;
 
 /// Files that a recording may go on in, one after the other. Each one stands for a disk error that somebody should see.
 const NUMBER_MAX: u32 = 9_999;
@@ -38,7 +38,10 @@ const SUSPICION_MAX_BYTES: u64 = 1024;
 
 /// The path without symbolic links, so that two names of one file have one lock, and so that SQLite takes no name as
 /// a special one (`:memory:`). The file itself need not exist.
-pub(super) fn true_path(path: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// When its directory does not exist or cannot be read.
+pub fn true_path(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.file_name()) {
         (Err(cause), Some(name)) if cause.kind() == io::ErrorKind::NotFound => {
             Ok(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).canonicalize()?.join(name))
@@ -121,7 +124,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<bool> {
 }
 
 /// The file beside a database that has this ending behind its name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

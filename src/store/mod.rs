@@ -1,12 +1,14 @@
 //! The only place that knows SQLite: captures on disk.
 
 mod beginning;
+mod copying;
 mod database;
 mod deletion;
 mod files;
 mod foreign;
 mod insertion;
 mod leftovers;
+mod packets;
 mod pruning;
 mod reader;
 mod recording;
@@ -15,14 +17,19 @@ mod sessions;
 mod space;
 mod stamps;
 mod succession;
+mod survey;
 mod verify;
 
 pub use beginning::{EndReason, SessionStart};
+pub use copying::Copied;
 pub use database::{Database, Durability};
+pub use files::{FILE_MODE, beside, true_path};
+pub use packets::Packets;
 pub use pruning::Room;
 pub use reader::{Reader, Selection};
 pub use recording::{Chapter, Ended, Recording};
 pub use sessions::Session;
 pub use space::{Limits, Space};
 pub use stamps::Stamp;
+pub use survey::Extent;
 pub use verify::Damage;

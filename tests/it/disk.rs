@@ -13,10 +13,10 @@ use fancyhwd::store::Database;
 use crate::support::{Bench, Daemon, eventually};
 
 /// A small disk of its own, gone when the test ends.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(pub PathBuf);
 
 impl SmallDisk {
-    fn mount(bench: &Bench, size: &str) -> Self {
+    pub fn mount(bench: &Bench, size: &str) -> Self {
         let path = bench.path("disk");
         fs::create_dir(&path).unwrap();
         let options = format!("size={size}");

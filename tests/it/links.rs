@@ -11,11 +11,12 @@ use rustix::process::Signal;
 use crate::support::{Bench, eventually};
 
 /// A port that nobody listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn committed(bench: &Bench) -> i64 {
+/// Packets of the recording that are in the database.
+pub fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
     connection.query_row("SELECT packets FROM sessions", [], |row| row.get(0)).unwrap()
 }

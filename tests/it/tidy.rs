@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 7] = [
     &["main", "run", "lib"],
     &["command"],
     &["settings", "cli"],
-    &["publisher", "recorder", "replayer", "comparison"],
+    &["publisher", "recorder", "replayer", "exporter", "comparison"],
     &["device", "socket", "store"],
     &["envelope", "event", "batch", "queue", "pace", "position", "lateness", "tally", "statistics", "clock"],
     &["stop", "service", "log", "error", "exit"],

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
 pub mod hostile;
+pub mod kill;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -239,6 +240,14 @@ impl Daemon {
     pub fn has_ended(&self) -> bool {
         let pidfd = pidfd_open(self.pid_handle(), PidfdFlags::empty()).unwrap();
         poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
+    }
+
+    /// A figure of its memory as the kernel has it, in bytes: `VmRSS` is what it holds now, `VmHWM` the most it ever did.
+    pub fn memory_bytes(&self, figure: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.split(':').next() == Some(figure));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+        kilobytes.unwrap_or_else(|| panic!("it has ended: {}", self.report())).parse::<u64>().unwrap() * 1024
     }
 
     /// Wait for its end.

@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal, Write, stderr, stdin};
 
 use crate::cli::DeleteArguments;
-use crate::command::session::Answer;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::settings;
 use crate::store::{Database, Session};
 
 /// Delete a session, once it is clear that this is meant.
-pub(super) fn run(typed: &DeleteArguments) -> Result<Answer> {
+pub(super) fn run(typed: &DeleteArguments) -> Result<Exit> {
     let path = settings::database(&typed.database)?.path;
     let mut database = Database::for_changing(&path)?;
     let session = match database.find_session(&typed.session) {
@@ -20,7 +20,7 @@ pub(super) fn run(typed: &DeleteArguments) -> Result<Answer> {
                 0 => Err(error),
                 rows => {
                     tracing::info!("removed {rows} rows that an interrupted deletion had left in {}", path.display());
-                    Ok(Answer::from(String::new()))
+                    Ok(Exit::Done)
                 }
             };
         }
@@ -29,12 +29,12 @@ pub(super) fn run(typed: &DeleteArguments) -> Result<Answer> {
     let what = format!("session {} of {} with {} packets", session.id, path.display(), session.tally.packets);
     if !typed.yes && !is_meant(&session, &what)? {
         tracing::info!("nothing was deleted");
-        return Ok(Answer::from(String::new()));
+        return Ok(Exit::Done);
     }
     database.delete_session(session.id)?;
     database.clear_leftovers()?;
     tracing::info!("deleted {what}");
-    Ok(Answer::from(String::new()))
+    Ok(Exit::Done)
 }
 
 /// Ask whoever sits at the terminal.

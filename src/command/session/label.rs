@@ -1,14 +1,14 @@
 //! `fancyhwd session label`.
 
 use crate::cli::LabelArguments;
-use crate::command::session::Answer;
 use crate::command::session::text::printable;
 use crate::error::Result;
+use crate::exit::Exit;
 use crate::settings;
 use crate::store::Database;
 
 /// Give a session another label, or none.
-pub(super) fn run(typed: &LabelArguments) -> Result<Answer> {
+pub(super) fn run(typed: &LabelArguments) -> Result<Exit> {
     let database = Database::for_changing(&settings::database(&typed.database)?.path)?;
     let session = database.find_session(&typed.session)?;
     let label = Some(typed.text.as_str()).filter(|text| !text.is_empty());
@@ -16,5 +16,5 @@ pub(super) fn run(typed: &LabelArguments) -> Result<Answer> {
     let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(&label)));
     let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(label)));
     tracing::info!("session {} has {now}; it had {before}", session.id);
-    Ok(Answer::from(String::new()))
+    Ok(Exit::Done)
 }

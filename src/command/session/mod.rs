@@ -1,7 +1,8 @@
-//! `fancyhwd session`: what was captured, as a table for people and as JSON for programs.
+//! `fancyhwd session`: what was captured, as a table for people, as JSON for programs, and in files of other formats.
 
 mod delete;
 mod diff;
+mod export;
 mod figures;
 mod label;
 mod list;
@@ -11,37 +12,38 @@ mod text;
 mod verify;
 
 use crate::cli::{SessionCommand, SessionOutput};
+use crate::command::print;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::settings;
+use crate::stop::Stop;
 use crate::store::Database;
 
 /// What a session command found out.
-#[derive(Clone, Debug)]
-pub struct Answer {
+struct Answer {
     /// What it prints.
-    pub text: String,
+    text: String,
     /// Whether all is well with the sessions.
-    pub exit: Exit,
+    exit: Exit,
 }
 
-impl From<String> for Answer {
-    /// A text, and all is well.
-    fn from(text: String) -> Self {
-        Self { text, exit: Exit::Done }
+impl Answer {
+    fn tell(self) -> Result<Exit> {
+        print(&self.text).map(|_| self.exit)
     }
 }
 
-/// Run the command.
+/// Do what is asked for.
 ///
 /// # Errors
-/// When the database cannot be read or there is no such session.
-pub fn run(command: &SessionCommand) -> Result<Answer> {
+/// When the database cannot be read, there is no such session, or the output cannot be written.
+pub fn run(command: &SessionCommand) -> Result<Exit> {
     match command {
-        SessionCommand::List(typed) => list::run(typed).map(Answer::from),
-        SessionCommand::Show(typed) => show::run(typed).map(Answer::from),
-        SessionCommand::Verify(typed) => verify::run(typed),
-        SessionCommand::Diff(typed) => diff::run(typed),
+        SessionCommand::List(typed) => print(&list::run(typed)?),
+        SessionCommand::Show(typed) => print(&show::run(typed)?),
+        SessionCommand::Export(typed) => export::run(&settings::export(typed)?, &Stop::on_signals()?),
+        SessionCommand::Verify(typed) => verify::run(typed)?.tell(),
+        SessionCommand::Diff(typed) => diff::run(typed)?.tell(),
         SessionCommand::Label(typed) => label::run(typed),
         SessionCommand::Delete(typed) => delete::run(typed),
     }

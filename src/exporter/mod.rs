@@ -1,0 +1,183 @@
+//! The loop of `session export`: the packets of a session, batch by batch, into a file or standard output.
+//!
+//! Each format is an [`Encoder`]. A session that becomes a database of its own is copied row by row instead, by the store.
+
+mod csv;
+mod jsonl;
+mod output;
+mod raw;
+mod selection;
+mod text;
+mod wav;
+mod watch;
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use crate::batch::Batch;
+use crate::envelope::{self, Envelope};
+use crate::error::{Error, Result, Trouble};
+use crate::store::{Database, Packets, Session};
+
+pub use output::{Output, Sink};
+pub use selection::{Selection, Topics};
+pub use watch::Watch;
+pub use wav::SAMPLE_RATE_MAX_HZ;
+
+/// What an export is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A line per packet.
+    Csv,
+    /// A JSON object per packet.
+    Jsonl,
+    /// The samples as mono sound.
+    Wav,
+    /// The samples and nothing else.
+    Raw,
+    /// A database with this session only.
+    Sqlite,
+}
+
+impl Format {
+    /// Whether it can be written from its beginning to its end, as into a pipe.
+    pub fn can_be_piped(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl | Self::Raw)
+    }
+
+    /// Whether it holds samples without the topic that they belong to.
+    pub fn hides_topics(self) -> bool {
+        matches!(self, Self::Wav | Self::Raw)
+    }
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "jsonl" => Ok(Self::Jsonl),
+            "wav" => Ok(Self::Wav),
+            "raw" => Ok(Self::Raw),
+            "sqlite" => Ok(Self::Sqlite),
+            _ => Err("`csv`, `jsonl`, `wav`, `raw` or `sqlite`"),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Wav => "wav",
+            Self::Raw => "raw",
+            Self::Sqlite => "sqlite",
+        })
+    }
+}
+
+/// What to export.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Into what.
+    pub format: Format,
+    /// The packets of which topics.
+    pub topics: Topics,
+    /// Samples in a second, for `wav`; `None` is to be estimated.
+    pub sample_rate_hz: Option<u32>,
+}
+
+/// What was exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Packets.
+    pub packets: u64,
+    /// Rejects, which only a database holds.
+    pub rejected: u64,
+    /// Packets or rejects that should have been there.
+    pub missing: u64,
+}
+
+/// Writes packets in one format.
+trait Encoder {
+    /// Write one packet.
+    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()>;
+
+    /// Write what follows the last packet. All is handed to the operating system then.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A packet with its stamps.
+#[derive(Clone, Copy, Debug)]
+struct Packet<'a> {
+    /// Wall clock time of its arrival.
+    unix_ns: i64,
+    /// Monotonic time of its arrival since the session began.
+    elapsed_ns: i64,
+    topic: &'a [u8],
+    payload: &'a [u8],
+}
+
+/// Write the selected packets of a session. What was written is not under its final name yet.
+///
+/// # Errors
+/// When the database cannot be read, the output not be written, or a stop is asked for.
+pub fn write_packets(
+    database: &Database,
+    session: &Session,
+    format: Format,
+    selection: &Selection,
+    output: &Output,
+    watch: &Watch<'_>,
+) -> Result<Exported> {
+    let sink = output.sink(watch.stop())?;
+    let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
+    let mut encoder: Box<dyn Encoder + '_> = match format {
+        Format::Csv => Box::new(csv::Csv::new(sink).map_err(failed)?),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
+        Format::Wav => Box::new(wav::Wav::new(sink, selection.sample_rate_hz).map_err(failed)?),
+        Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
+    };
+    let mut packets = Packets::new(database, session, selection.topic_ids.clone());
+    let mut batch = Batch::default();
+    let mut written = 0;
+    loop {
+        packets.read(&mut batch)?;
+        for message in batch.messages() {
+            let frame = message.frames().next().unwrap_or_default();
+            // What is no envelope stands in another table. If it is here all the same, it will be missed below.
+            let Ok(Envelope { topic, payload }) = envelope::decode(frame) else { continue };
+            let packet = Packet { unix_ns: message.unix_ns, elapsed_ns: message.elapsed_ns, topic, payload };
+            encoder.packet(&packet).map_err(failed)?;
+            written += 1;
+        }
+        watch.at(packets.passed())?;
+        if batch.is_empty() {
+            break;
+        }
+        batch.clear();
+    }
+    encoder.finish().map_err(failed)?;
+    if written == 0 && selection.packets > 0 {
+        return Err(Error::Database {
+            operation: "read packets",
+            path: database.path().to_owned(),
+            cause: format!("messages {} to {} of the session are not there", session.first_id, session.last_id),
+            hint: "somebody deleted them, or the database is damaged",
+            trouble: Trouble::Other,
+        });
+    }
+    Ok(Exported { packets: written, rejected: 0, missing: selection.packets.saturating_sub(written) })
+}
+
+/// Write a session as a database of its own. It is not under its final name yet.
+///
+/// # Errors
+/// When one database cannot be read or the other not be written, or a stop is asked for.
+pub fn write_database(database: &Database, session: &Session, output: &Output, watch: &Watch<'_>) -> Result<Exported> {
+    let copied = database.copy_session(session, output.path(), &output.name(), &mut |done| watch.at(done))?;
+    Ok(Exported { packets: copied.packets, rejected: copied.rejected, missing: copied.missing })
+}

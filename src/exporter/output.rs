@@ -1,0 +1,223 @@
+//! Where an export goes: standard output, or a file that gets its name when it is whole.
+
+use std::cell::Cell;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tempfile::{Builder, NamedTempFile};
+
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::exporter::Format;
+use crate::stop::Stop;
+use crate::store::{FILE_MODE, beside, true_path};
+
+/// A pipe that can be written takes so many bytes without blocking (pipe(7), `PIPE_BUF`).
+const PIPE_CHUNK_BYTES: usize = 4096;
+
+/// The files of a database: what its name is followed by.
+const DATABASE_ENDINGS: [&str; 6] = ["", "-wal", "-shm", "-journal", "-lock", "-suspect"];
+
+/// Those beside a database that SQLite, or a recorder, would take as belonging to the exported one.
+const STRANGE_ENDINGS: [&str; 3] = ["-wal", "-journal", "-suspect"];
+
+/// Where an export goes.
+#[derive(Debug)]
+pub enum Output {
+    /// To standard output.
+    Stdout {
+        /// What was written so far.
+        written_bytes: Cell<u64>,
+    },
+    /// To a file. It is removed when it is dropped before [`Output::finish`].
+    File {
+        /// What it has until it is whole: a name of its own in the same directory.
+        temporary: NamedTempFile,
+        /// The name that it gets.
+        path: PathBuf,
+        /// Whether another file of that name may be replaced.
+        replace: bool,
+    },
+}
+
+impl Output {
+    /// Make sure that the file can be written, and begin it. `None` is standard output.
+    ///
+    /// # Errors
+    /// When there is a file of that name that may not be replaced, or none can be made there.
+    pub fn open(path: Option<&Path>, replace: bool, format: Format, database: &Path) -> Result<Self> {
+        let Some(asked_for) = path else { return Ok(Self::Stdout { written_bytes: Cell::new(0) }) };
+        let refuse = |cause: &str, hint, exit| {
+            let to = asked_for.display().to_string();
+            Err(Error::Export { to, cause: cause.to_owned(), hint, exit })
+        };
+        // What a symbolic link points to is replaced, not the link.
+        let path = true_path(asked_for).unwrap_or_else(|_| asked_for.to_owned());
+        if DATABASE_ENDINGS.iter().any(|ending| path == beside(database, ending)) {
+            return refuse("it belongs to the database that is exported from", "choose another path", Exit::Usage);
+        }
+        match fs::metadata(&path) {
+            Ok(there) if !there.is_file() => {
+                return refuse("it is no regular file", "choose another path, or leave --output out", Exit::Usage);
+            }
+            _ if !replace && path.symlink_metadata().is_ok() => {
+                return refuse("it exists", "choose another path, or replace it with --force", Exit::Usage);
+            }
+            _ => {}
+        }
+        if format == Format::Sqlite && STRANGE_ENDINGS.iter().any(|ending| beside(&path, ending).exists()) {
+            return refuse(
+                "files of another database are beside it (-wal, -journal or -suspect)",
+                "choose another path",
+                Exit::Usage,
+            );
+        }
+        let directory = directory(&path);
+        let made = Builder::new()
+            .prefix(".fancyhwd-export-")
+            .suffix(".partial")
+            .permissions(Permissions::from_mode(FILE_MODE))
+            .tempfile_in(directory);
+        match made {
+            Ok(temporary) => Ok(Self::File { temporary, path, replace }),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                let cause = format!("there is no directory {}", directory.display());
+                refuse(&cause, "create it, or choose another place with --output", Exit::Failed)
+            }
+            Err(cause) => {
+                refuse(&cause.kind().to_string(), "check who may write there, and the free space", Exit::Failed)
+            }
+        }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdout { .. } => "standard output".to_owned(),
+            Self::File { path, .. } => path.display().to_string(),
+        }
+    }
+
+    /// The file to write to; nothing on standard output.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Stdout { .. } => Path::new(""),
+            Self::File { temporary, .. } => temporary.path(),
+        }
+    }
+
+    /// To be written to.
+    ///
+    /// # Errors
+    /// When the operating system has no descriptor for it.
+    pub(super) fn sink<'a>(&'a self, stop: &'a Stop) -> Result<Sink<'a>> {
+        match self {
+            Self::Stdout { written_bytes } => Ok(Sink::Stdout { stop, written_bytes }),
+            Self::File { temporary, .. } => {
+                temporary.as_file().try_clone().map(Sink::File).map_err(|cause| self.failed(cause))
+            }
+        }
+    }
+
+    /// An error in writing.
+    pub(super) fn failed(&self, cause: io::Error) -> Error {
+        match self {
+            Self::Stdout { .. } => Error::Output(cause),
+            Self::File { .. } => Error::Export {
+                to: self.name(),
+                cause: cause.to_string(),
+                hint: "check the free space and the disk's health",
+                exit: Exit::Failed,
+            },
+        }
+    }
+
+    /// All is written: bring the file to the disk and give it its name. Gives its size in bytes.
+    ///
+    /// # Errors
+    /// When the disk fails, or a file of that name appeared that may not be replaced.
+    pub fn finish(self) -> Result<u64> {
+        let bytes = self.sync().map_err(|cause| self.failed(cause))?;
+        if let Self::File { temporary, path, replace } = self {
+            let named = match replace {
+                true => temporary.persist(&path),
+                false => temporary.persist_noclobber(&path),
+            };
+            let named = named.map_err(|error| error.error);
+            named.and_then(|_| File::open(directory(&path))?.sync_all()).map_err(|cause| Error::Export {
+                to: path.display().to_string(),
+                cause: cause.to_string(),
+                hint: "see what is there now",
+                exit: Exit::Failed,
+            })?;
+        }
+        Ok(bytes)
+    }
+
+    /// Bring what was written to the disk. Gives its size in bytes.
+    fn sync(&self) -> io::Result<u64> {
+        match self {
+            Self::Stdout { written_bytes } => Ok(written_bytes.get()),
+            Self::File { temporary, .. } => {
+                temporary.as_file().sync_all()?;
+                Ok(temporary.as_file().metadata()?.len())
+            }
+        }
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What bytes are written to.
+#[derive(Debug)]
+pub enum Sink<'a> {
+    /// Standard output, and who may ask to stop while nobody reads it.
+    Stdout {
+        /// The request to stop.
+        stop: &'a Stop,
+        /// What was written so far.
+        written_bytes: &'a Cell<u64>,
+    },
+    /// A file.
+    File(File),
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout { stop, written_bytes } => {
+                let out = io::stdout();
+                let mut fds = [PollFd::new(&out, PollFlags::OUT), PollFd::new(*stop, PollFlags::IN)];
+                poll(&mut fds, None)?;
+                if stop.requested() {
+                    return Err(io::Error::other("stopped"));
+                }
+                let chunk = bytes.get(..bytes.len().min(PIPE_CHUNK_BYTES)).unwrap_or(bytes);
+                // Past the standard library's buffer, which would look for ends of lines.
+                let count = rustix::io::write(out.as_fd(), chunk)?;
+                written_bytes.set(written_bytes.get() + count as u64);
+                Ok(count)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Sink<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Stdout { .. } => Err(io::ErrorKind::NotSeekable.into()),
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! `session export`: what was captured, in files of other formats.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use fancyhwd::store::Database;
+
+use crate::disk::SmallDisk;
+use crate::support::{Bench, FANCYHWD, eventually, json_samples};
+
+/// Messages whose topics need care: quotes, commas, line breaks, no UTF-8, no samples at all.
+const DIFFICULT: [&[u8]; 8] = [
+    b"plain \x01\x00\xff\xff",
+    b"plain ",
+    b"a,b \x00\x80",
+    b"say\"so\" \xff\x7f\x20\x20",
+    b"two\nlines \x01\x01",
+    b"\xff\xfe\\ \x02\x00",
+    "gr\u{f6}\u{df}e \x03\x00".as_bytes(),
+    b"plain \x04\x00",
+];
+
+/// Record these messages, `packets` of which are packets, as a further session of `c.db`.
+fn record(bench: &Bench, messages: &[&[u8]], packets: usize) {
+    let endpoint = bench.endpoint("device");
+    let line = format!("record --database c.db --topic * --count {packets} --commit-every 1ms --connect {endpoint}");
+    let recorder = bench.fancyhwd(&line).start();
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::XPUB).unwrap();
+    socket.bind(&endpoint).unwrap();
+    socket.recv_bytes(0).unwrap();
+    for message in messages {
+        socket.send(*message, 0).unwrap();
+    }
+    recorder.finish().success();
+}
+
+/// Publish with this device and record all of it as a session of `c.db`.
+fn record_device(bench: &Bench, device: &str, packets: usize) {
+    let endpoint = bench.endpoint("device");
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --count {packets} --connect {endpoint} --queue 1GB")).start();
+    let publish = format!("publish --rate max --on-full block --wait-subscribers 1 --bind {endpoint} {device}");
+    bench.fancyhwd(&publish).run().success();
+    recorder.finish().success();
+}
+
+fn difficult() -> Bench {
+    let bench = Bench::new();
+    record(&bench, &DIFFICULT, DIFFICULT.len());
+    bench
+}
+
+/// The rows of a CSV file without the heading, byte for byte.
+fn csv_rows(path: &Path, heading: bool) -> Vec<Vec<Vec<u8>>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(heading).from_path(path).unwrap();
+    if heading {
+        assert_eq!(reader.headers().unwrap(), &vec!["time", "elapsed_s", "topic", "samples"]);
+    }
+    reader.byte_records().map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect()
+}
+
+fn number(field: &[u8]) -> f64 {
+    std::str::from_utf8(field).unwrap().parse().unwrap()
+}
+
+/// Names in the test's directory that an export made.
+fn exported_names(bench: &Bench) -> Vec<String> {
+    let names = fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("x.") || name.contains("partial")).collect()
+}
+
+fn verified(path: &Path) -> fancyhwd::store::Session {
+    let database = Database::for_reading(path).unwrap();
+    let session = database.sessions().unwrap().remove(0);
+    assert_eq!(database.verify(&session).unwrap(), None);
+    session
+}
+
+#[test]
+fn csv_says_what_a_plain_sqlite3_says() {
+    let bench = difficult();
+    bench.fancyhwd("session export --database c.db --format csv --output x.csv").run().success().says(": 8 packets, ");
+    let sql = "SELECT time, elapsed_s, topic, samples FROM decoded_packets ORDER BY packet_id";
+    bench
+        .program("sqlite3")
+        .args(["-csv", "-cmd", ".output plain.csv"])
+        .arg(bench.path("c.db"))
+        .arg(sql)
+        .run()
+        .success();
+    let (ours, theirs) = (csv_rows(&bench.path("x.csv"), true), csv_rows(&bench.path("plain.csv"), false));
+    assert_eq!(ours.len(), DIFFICULT.len());
+    assert_eq!(theirs.len(), DIFFICULT.len());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        for column in [0, 2, 3] {
+            assert_eq!(ours[column].escape_ascii().to_string(), theirs[column].escape_ascii().to_string());
+        }
+        assert!((number(&ours[1]) - number(&theirs[1])).abs() < 1e-9);
+        assert_eq!(ours[1].iter().rev().position(|&byte| byte == b'.'), Some(9), "nine decimals");
+    }
+    assert_eq!(ours[1][3], b"[]");
+    assert_eq!(ours[5][2], b"\xff\xfe\\");
+    let mode = fs::metadata(bench.path("x.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+
+    let piped = bench.fancyhwd("session export 1 --database c.db --format csv").run().success();
+    assert_eq!(piped.stdout, String::from_utf8_lossy(&fs::read(bench.path("x.csv")).unwrap()));
+    let size = fs::metadata(bench.path("x.csv")).unwrap().len();
+    assert!(piped.stderr.contains(&format!(", {size} bytes in ")), "{}", piped.stderr);
+    let dash = bench.fancyhwd("session export 1 --database c.db --format csv -o -").run().success();
+    assert_eq!(dash.stdout, piped.stdout);
+}
+
+#[test]
+fn jsonl_says_the_same_and_hides_no_byte_of_a_topic() {
+    let bench = difficult();
+    bench.fancyhwd("session export --database c.db --format jsonl -o x.jsonl").run().success();
+    bench.fancyhwd("session export --database c.db --format csv -o x.csv").run().success();
+    let text = fs::read_to_string(bench.path("x.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), DIFFICULT.len());
+    for (line, row) in text.lines().zip(csv_rows(&bench.path("x.csv"), true)) {
+        let object: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(object["time"].as_str().unwrap().as_bytes(), row[0]);
+        assert_eq!(object["elapsed_s"].as_f64().unwrap(), number(&row[1]));
+        assert_eq!(object["samples"].to_string().as_bytes(), row[3]);
+        match std::str::from_utf8(&row[2]) {
+            Ok(topic) => {
+                assert_eq!(object["topic"].as_str(), Some(topic));
+                assert_eq!(object.get("topic_hex"), None);
+            }
+            Err(_) => {
+                assert_eq!(object["topic"].as_str(), Some("\\xff\\xfe\\\\"));
+                assert_eq!(object["topic_hex"].as_str(), Some("fffe5c"));
+            }
+        }
+    }
+}
+
+#[test]
+fn recorded_speech_comes_out_as_the_sound_file_that_it_was() {
+    const SAMPLES: usize = 480;
+    const HEADER_BYTES: usize = 44;
+    let bench = Bench::new();
+    let sound = fs::read("/usr/share/sounds/alsa/Front_Center.wav").expect("the package alsa-utils is installed");
+    fs::write(bench.path("samples"), &sound[HEADER_BYTES..]).unwrap();
+    let packets = (sound.len() - HEADER_BYTES).div_ceil(2 * SAMPLES);
+    record_device(&bench, &format!("--device stream:samples --packet-size {SAMPLES}"), packets);
+
+    bench.fancyhwd("session export --database c.db --format raw -o x.raw").run().success();
+    assert!(fs::read(bench.path("x.raw")).unwrap() == sound[HEADER_BYTES..]);
+    bench.fancyhwd("session export --database c.db --format wav --sample-rate 48000 -o x.wav").run().success();
+    assert!(fs::read(bench.path("x.wav")).unwrap() == sound, "the same file, header and all");
+    assert!(
+        bench.fancyhwd("session export --database c.db --format raw").run().success().stderr.contains(" bytes in ")
+    );
+
+    // Packets as a sound card sends them: the estimate is its rate.
+    bench.sqlite3(
+        "c.db",
+        "UPDATE packets SET elapsed_ns = (id - 1) * 10000000 + length(payload) / 2 * 1000000000 / 48000",
+    );
+    let estimated = "48000 samples per second, as estimated from the session";
+    bench.fancyhwd("session export --database c.db --format wav -o x.wav --force").run().success().says(estimated);
+    assert!(fs::read(bench.path("x.wav")).unwrap() == sound);
+}
+
+#[test]
+fn topics_are_told_apart() {
+    let bench = difficult();
+    for format in ["raw", "wav"] {
+        let refused = bench.fancyhwd(&format!("session export --database c.db --format {format} -o x.{format}")).run();
+        let refused = refused.code(2).says("session 1 has 6 topics (plain, a,b, say\\\"so\\\", two\\nlines, ");
+        assert!(
+            refused.stderr.contains("\\xff\\xfe\\\\, gr\u{f6}\u{df}e), which cannot be told apart"),
+            "{}",
+            refused.stderr
+        );
+        assert!(refused.stderr.contains("--topic"), "{}", refused.stderr);
+    }
+    assert_eq!(exported_names(&bench), [""; 0]);
+    let payloads = |wanted: &[&[u8]]| -> Vec<u8> {
+        let of_topic = DIFFICULT.iter().filter(|message| wanted.iter().any(|topic| message.starts_with(topic)));
+        of_topic.flat_map(|message| message.splitn(2, |&byte| byte == b' ').nth(1).unwrap()).copied().collect()
+    };
+    let raw = |run: crate::support::Run<'_>| {
+        run.args(["-o", "x.raw", "--force"]).run().success();
+        fs::read(bench.path("x.raw")).unwrap()
+    };
+    let export = || bench.fancyhwd("session export --database c.db --format raw");
+    assert_eq!(raw(export().arg("--topic=plain")), payloads(&[b"plain "]));
+    assert_eq!(raw(export().args(["--topic", "a,b", "--topic", "plain"])), payloads(&[b"plain ", b"a,b "]));
+    assert_eq!(raw(export().args(["--topic", "*"])), payloads(&[b""]));
+    assert_eq!(raw(export().env("FANCYHWD_TOPIC", "a,b gr\u{f6}\u{df}e")), payloads(&[b"a,b ", "gr\u{f6}".as_bytes()]));
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff\xfe\\");
+    assert_eq!(raw(export().arg("--topic").arg(bytes)), payloads(&[b"\xff"]));
+
+    bench.fancyhwd("session export --database c.db --format csv --topic plain -o x.csv").run().success();
+    let topics: Vec<Vec<u8>> = csv_rows(&bench.path("x.csv"), true).into_iter().map(|row| row[2].clone()).collect();
+    assert_eq!(topics, [b"plain"; 3]);
+    let unknown = bench.fancyhwd("session export --database c.db --format csv --topic plai").run().code(2);
+    let unknown =
+        unknown.says("cannot use --topic 'plai': session 1 has no packets of that topic; it has: plain, a,b, ");
+    assert_eq!(unknown.stdout, "");
+}
+
+#[test]
+fn a_database_of_its_own_verifies_replays_and_has_the_same_rows() {
+    let bench = Bench::new();
+    record(&bench, &DIFFICULT, DIFFICULT.len());
+    record(&bench, &[b"b ab", b"reject", b"a cd", b" ", b"b ef", b"odd a", b"b gh"], 4);
+    record(&bench, &DIFFICULT, DIFFICULT.len());
+    let export = "session export 2 --database c.db --format sqlite --output x.db";
+    bench.fancyhwd(export).run().success().says("exported session 2 as sqlite: 4 packets, 3 rejects, ");
+
+    let session = verified(&bench.path("x.db"));
+    assert_eq!((session.id, session.first_id, session.tally.packets, session.tally.rejected), (2, 9, 4, 3));
+    let copy = bench.text("x.db");
+    for (table, of_session) in [
+        ("sessions", "id = 2"),
+        ("packets", "session_id = 2"),
+        ("rejects", "session_id = 2"),
+        ("events", "session_id = 2"),
+        ("batches", "session_id = 2"),
+        ("topics", "id IN (SELECT topic_id FROM packets WHERE session_id = 2)"),
+    ] {
+        let rows = |from: &str| bench.sqlite3(from, &format!("SELECT * FROM {table} WHERE {of_session}"));
+        assert_eq!(rows("c.db"), rows(&copy), "{table}");
+        assert_eq!(
+            rows(&copy).lines().count().to_string(),
+            bench.sqlite3(&copy, &format!("SELECT count(*) FROM {table}"))
+        );
+        assert!(!rows(&copy).is_empty(), "{table}");
+    }
+    let pragmas = "PRAGMA journal_mode; PRAGMA integrity_check; PRAGMA application_id; PRAGMA user_version";
+    assert_eq!(bench.sqlite3("x.db", pragmas), "delete\nok\n1718122340\n1");
+    assert_eq!(fs::metadata(bench.path("x.db")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(exported_names(&bench), ["x.db"]);
+
+    // The copy of the copy is the same file, and both are replayed and recorded into like any capture.
+    bench.fancyhwd("session export --database x.db --format sqlite -o x.again.db").run().success();
+    assert_eq!(fs::read(bench.path("x.db")).unwrap(), fs::read(bench.path("x.again.db")).unwrap());
+    let replay = format!("replay --speed max --database x.db --bind {}", bench.endpoint("replayed"));
+    bench.fancyhwd(&replay).run().success().says("replayed session 2: 4 packets, 8 bytes of samples, 3 rejected");
+    bench.fancyhwd("record --database x.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    assert_eq!(bench.sqlite3("x.db", "SELECT id, first_id FROM sessions"), "2|9\n3|16");
+    verified(&bench.path("x.db"));
+}
+
+#[test]
+fn a_session_that_is_being_recorded_is_exported_as_far_as_it_is_committed() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint} --commit-every 1ms")).start();
+    let device =
+        bench.fancyhwd(&format!("publish --rate 5000 --wait-subscribers 1 --packet-size 3 --bind {endpoint}")).start();
+    let committed = || bench.sqlite3("c.db", "SELECT packets FROM sessions").parse::<usize>().unwrap();
+    eventually("packets are committed", || committed() > 500);
+    for round in 0..10 {
+        let before = committed();
+        bench.fancyhwd("session export 1 --database c.db --format csv -o x.csv --force").run().success();
+        bench.fancyhwd("session export 1 --database c.db --format sqlite -o x.db --force").run().success();
+        let after = committed();
+        let rows = csv_rows(&bench.path("x.csv"), true).len();
+        assert!(before <= rows && rows <= after, "round {round}: {before} {rows} {after}");
+        let session = verified(&bench.path("x.db"));
+        assert!((rows..=after).contains(&(session.tally.packets as usize)), "round {round}");
+        assert_eq!(session.end_reason.as_deref(), Some("interrupted"));
+    }
+    device.stop().success();
+    recorder.stop();
+    assert_eq!(verified(&bench.path("c.db")).end_reason.as_deref(), Some("stopped"));
+}
+
+#[test]
+fn no_file_is_replaced_unless_asked_to() {
+    let bench = difficult();
+    fs::write(bench.path("precious"), "data").unwrap();
+    let to = |path: &str| bench.fancyhwd(&format!("session export --database c.db --format csv -o {path}"));
+    to("precious").run().code(2).says("precious: it exists; choose another path, or replace it with --force");
+    assert_eq!(fs::read_to_string(bench.path("precious")).unwrap(), "data");
+    std::os::unix::fs::symlink("precious", bench.path("link")).unwrap();
+    to("link").run().code(2).says("link: it exists");
+    to("link").arg("--force").run().success();
+    assert!(fs::read(bench.path("precious")).unwrap().starts_with(b"time,"));
+    assert!(bench.path("link").is_symlink());
+    to("x.csv").env("FANCYHWD_FORCE", "1").run().success();
+
+    // Whatever is asked for, these stay.
+    let before = fs::read(bench.path("c.db")).unwrap();
+    for own in ["c.db", "c.db-wal", "c.db-lock", "../c.db"] {
+        let path = own.replace("..", bench.path("").to_str().unwrap());
+        to(&path).arg("--force").run().code(2).says("it belongs to the database that is exported from");
+    }
+    assert_eq!(fs::read(bench.path("c.db")).unwrap(), before);
+    to("/dev/null").arg("--force").run().code(2).says("it is no regular file");
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    fs::write(bench.path("other.db-wal"), "of another program").unwrap();
+    let strange = bench.fancyhwd("session export --database c.db --format sqlite --force -o other.db").run();
+    strange.code(2).says("files of another database are beside it");
+    assert!(!bench.path("other.db").exists());
+}
+
+#[test]
+fn a_file_that_appears_meanwhile_is_not_replaced() {
+    let bench = Bench::new();
+    record_device(&bench, "--count 300000", 300_000);
+    let export = bench.fancyhwd("session export --database c.db --format csv -o x.csv").spawn();
+    eventually("it writes", || exported_names(&bench).len() == 1);
+    fs::write(bench.path("x.csv"), "data").unwrap();
+    export.finish().code(1).says("x.csv: File exists");
+    assert_eq!(fs::read_to_string(bench.path("x.csv")).unwrap(), "data");
+    assert_eq!(exported_names(&bench), ["x.csv"]);
+}
+
+#[test]
+fn a_million_packets_take_little_memory_and_a_stop_leaves_nothing_behind() {
+    const PACKETS: usize = 1_000_000;
+    let bench = Bench::new();
+    record_device(&bench, &format!("--count {PACKETS}"), PACKETS);
+    let lines = |path: &str| fs::read(bench.path(path)).unwrap().iter().filter(|&&byte| byte == b'\n').count();
+    for format in ["csv", "sqlite"] {
+        let line = format!("session export --database c.db --format {format} -o x.{format}");
+        let export = bench.fancyhwd(&line).spawn();
+        let status = format!("/proc/{}/status", export.pid());
+        let mut peak_kib = 0;
+        eventually("it ends", || {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak_kib = line.map_or(peak_kib, |kib| kib.trim().trim_end_matches(" kB").parse().unwrap());
+            export.has_ended()
+        });
+        export.finish().success().says(&format!("{PACKETS} packets"));
+        println!("{format}: {peak_kib} KiB");
+        assert!((1000..40_000).contains(&peak_kib), "{peak_kib} KiB");
+    }
+    assert_eq!(lines("x.csv"), PACKETS + 1);
+    assert_eq!(verified(&bench.path("x.sqlite")).tally.packets as usize, PACKETS);
+
+    for format in ["csv", "jsonl", "sqlite"] {
+        for signal in [Signal::TERM, Signal::INT] {
+            let export =
+                bench.fancyhwd(&format!("session export --database c.db --format {format} -o x.stopped")).spawn();
+            eventually("it writes", || exported_names(&bench).len() == 3);
+            export.signal(signal);
+            let stopped = export.finish().code(1).says("x.stopped: it was stopped by a signal before its end");
+            assert_eq!(stopped.stderr.lines().count(), 1, "{}", stopped.stderr);
+            assert_eq!(exported_names(&bench).len(), 2, "nothing is left");
+        }
+    }
+
+    // Standard output that nobody reads, or not any more.
+    for (is_read, code) in [(true, 0), (false, 1)] {
+        let mut export = Command::new(FANCYHWD)
+            .args(["session", "export", "--format", "csv", "--database", &bench.text("c.db")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = export.stdout.take().unwrap();
+        let mut start = [0; 5];
+        out.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"time,");
+        let mut held = Some(out);
+        if is_read {
+            held = None;
+        } else {
+            kill_process(Pid::from_child(&export), Signal::TERM).unwrap();
+        }
+        eventually("it ends", || export.try_wait().unwrap().is_some());
+        let ended = export.wait_with_output().unwrap();
+        drop(held);
+        assert_eq!(ended.status.code(), Some(code));
+        let log = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(log.contains("standard output: it was stopped by a signal"), code == 1, "{log}");
+        assert_eq!(log.is_empty(), code == 0, "{log}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_or_fails_leaves_no_file_behind() {
+    let bench = Bench::new();
+    record_device(&bench, "--count 100000", 100_000);
+    let disk = SmallDisk::mount(&bench, "1m");
+    let is_empty = || fs::read_dir(&disk.0).unwrap().next().is_none();
+    for (format, cause) in [("csv", "No space left on device"), ("wav", "No space left"), ("sqlite", "disk is full")] {
+        let line = format!("-q session export --database c.db --format {format} --sample-rate 9 -o disk/x");
+        let line = if format == "wav" { line } else { line.replace(" --sample-rate 9", "") };
+        let full = bench.fancyhwd(&line).run().code(1).says("disk/x: ").says(cause);
+        assert_eq!(full.stderr.lines().count(), 1, "{}", full.stderr);
+        assert!(is_empty(), "{format}");
+
+        let sync = bench
+            .program("strace")
+            .args(["-f", "-o", "trace", "-e", "trace=fsync,unlink", "-e", "inject=fsync:error=EIO:when=1"])
+            .args([FANCYHWD, "session", "export", "--database", "c.db", "--format", format, "-o", "x.out"]);
+        sync.run().code(1).says("x.out: Input/output error");
+        assert_eq!(exported_names(&bench), [""; 0]);
+        // The one file that was made and removed again.
+        assert_eq!(fs::read_to_string(bench.path("trace")).unwrap().matches("unlink").count(), 1);
+    }
+}
+
+#[test]
+fn rejects_that_are_left_out_are_counted() {
+    let bench = Bench::new();
+    record(&bench, &[b"a ab", b"reject", b"a cdef", b" ", b"a "], 3);
+    for format in ["csv", "jsonl", "raw"] {
+        let exported = bench.fancyhwd(&format!("session export --database c.db --format {format}")).run().success();
+        assert!(exported.stderr.contains("warning: left out: 2 rejects of the session"), "{}", exported.stderr);
+        assert!(exported.stderr.contains(": 3 packets, "), "{}", exported.stderr);
+    }
+    let raw = bench.fancyhwd("session export --database c.db --format raw").run().success();
+    assert_eq!(raw.stdout, "abcdef");
+    let jsonl = bench.fancyhwd("session export --database c.db --format jsonl").run().success().stdout;
+    let samples: Vec<String> =
+        jsonl.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["samples"].to_string()).collect();
+    assert_eq!(samples, [json_samples(b"ab"), json_samples(b"cdef"), json_samples(b"")]);
+}
+
+#[test]
+fn what_is_missing_is_said_and_the_rest_is_exported() {
+    let bench = difficult();
+    let database = Connection::open(bench.path("c.db")).unwrap();
+    database.execute("DELETE FROM packets WHERE id IN (2, 3)", []).unwrap();
+    for (line, lines) in [("csv", 8), ("csv --topic plain", 3), ("jsonl", 6), ("raw --topic *", 0)] {
+        let exported = bench.fancyhwd(&format!("session export --database c.db --format {line}")).run();
+        // Also where a topic is selected: nobody can tell of which one the missing ones were.
+        let exported = exported.code(3).says("missing: 2 messages of the session");
+        assert!(lines == 0 || exported.stdout.lines().count() >= lines, "{line}: {}", exported.stdout);
+    }
+    bench.fancyhwd("session export --database c.db --format sqlite -o x.db").run().code(3).says("missing: 2 messages");
+    database.execute("DELETE FROM packets", []).unwrap();
+    let gone = bench.fancyhwd("session export --database c.db --format csv -o x.csv").run();
+    gone.code(1).says("messages 1 to 8 of the session are not there");
+    assert_eq!(exported_names(&bench), ["x.db"]);
+}
+
+#[test]
+fn an_export_that_cannot_be_is_one_line() {
+    let bench = Bench::new();
+    record(&bench, &[b"a ab"], 1);
+    for (line, code, parts) in [
+        ("", 2, vec!["--format", "not provided"]),
+        ("--format xml", 2, vec!["cannot use --format 'xml'", "`csv`, `jsonl`, `wav`, `raw` or `sqlite`"]),
+        ("--format wav", 2, vec!["--format wav needs --output"]),
+        ("--format sqlite -o -", 2, vec!["--format sqlite needs --output"]),
+        ("--format sqlite -o x.db --topic a", 2, vec!["--topic cannot be used with --format sqlite"]),
+        ("--format csv --sample-rate 5", 2, vec!["--sample-rate cannot be used with --format csv"]),
+        ("--format wav -o x.wav --sample-rate 0", 2, vec!["cannot use --sample-rate '0'"]),
+        ("--format wav -o x.wav --sample-rate 2147483648", 2, vec!["'2147483648'", "from 1 to 2147483647"]),
+        ("--format wav -o x.wav", 2, vec!["x.wav", "the sample rate cannot be estimated", "--sample-rate"]),
+        ("--format csv -o missing/x.csv", 1, vec!["missing/x.csv", "there is no directory", "--output"]),
+        ("--format csv -o /proc/x.csv", 1, vec!["cannot export to /proc/x.csv", "--output"]),
+        ("7 --format csv", 2, vec!["cannot find session '7'"]),
+        ("--format csv --database missing.db", 1, vec!["cannot open database missing.db"]),
+    ] {
+        let database = if line.contains("--database") { "" } else { "--database c.db" };
+        let failed = bench.fancyhwd(&format!("session export {database} {line}")).run().code(code);
+        assert_eq!(failed.stderr.lines().count(), 1, "{line}: {}", failed.stderr);
+        for part in parts {
+            assert!(failed.stderr.contains(part), "{line}: '{part}' is not in {}", failed.stderr);
+        }
+        assert_eq!(failed.stdout, "");
+        assert_eq!(exported_names(&bench), [""; 0], "{line}");
+    }
+    let empty = bench.fancyhwd("session export --database c.db --format csv").env("FANCYHWD_TOPIC", " ").run();
+    empty.code(2).says("the environment variable for --topic holds no value");
+}
+
+#[test]
+fn a_session_without_packets_is_an_empty_file() {
+    let bench = Bench::new();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    for (format, size) in [("csv", 29), ("jsonl", 0), ("raw", 0), ("wav --sample-rate 8000", 44)] {
+        bench.fancyhwd(&format!("session export --database c.db -o x.out --force --format {format}")).run().success();
+        assert_eq!(fs::metadata(bench.path("x.out")).unwrap().len(), size, "{format}");
+    }
+    bench.fancyhwd("session export --database c.db -o x.db --format sqlite").run().success();
+    assert!(verified(&bench.path("x.db")).is_empty());
+}
+
+#[test]
+fn a_terminal_sees_a_bar_and_a_file_does_not() {
+    let bench = Bench::new();
+    record_device(&bench, "--count 300000", 300_000);
+    let (database, output) = (bench.text("c.db"), bench.text("x.csv"));
+    let line = format!("{FANCYHWD} session export --format csv --database {database} -o {output}");
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(last.contains("exported session 1 as csv: 300000 packets, "), "{text}");
+    let quiet = bench.fancyhwd("session export --format csv --database c.db -o x.quiet").run().success();
+    assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
+}

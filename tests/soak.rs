@@ -1,0 +1,98 @@
+//! What takes too long for every run: `make soak`, on a machine that does nothing else meanwhile. About a quarter of an
+//! hour.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
+use support::{Bench, eventually};
+
+/// One at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn a_recorder_that_is_killed_a_thousand_times_keeps_all_but_the_last_moment() {
+    let _alone = alone();
+    kill_at_random_moments(1_000);
+}
+
+#[test]
+fn a_minute_at_100_000_packets_a_second_loses_nothing() {
+    const PACKETS: u64 = 6_000_000;
+    const RATE_MIN_HZ: f64 = 95_000.0;
+    const QUEUE_PEAK_MAX_PERCENT: f64 = 10.0;
+    let _alone = alone();
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    // It does not wait for a slow subscriber, as a plain device does not: what it drops would be missing below.
+    let publish = format!("publish --rate 100000 --count {PACKETS} --wait-subscribers 1 --bind {endpoint}");
+    bench.fancyhwd(&publish).run().success();
+    // All that it sent comes before the end of the link.
+    eventually("the recorder sees that the device has left", || recorder.log().contains("disconnected from"));
+    let recorder = recorder.stop().success();
+    let summary = recorder.stderr.lines().last().unwrap();
+    println!("{summary}");
+
+    assert_eq!(bench.sqlite3("c.db", "SELECT packets, rejected, lost FROM sessions"), format!("{PACKETS}|0|0"));
+    assert_eq!(assert_no_session_has_a_hole(&bench, "c.db", PACKETS), PACKETS);
+    let span_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM packets");
+    let rate_hz = PACKETS as f64 / span_s.parse::<f64>().unwrap();
+    assert!(rate_hz >= RATE_MIN_HZ, "the device was too slow: {rate_hz:.0} packets/s");
+    let (_, queue_peak) = summary.split_once("queue at most ").expect("the fill of the queue in the summary");
+    let queue_peak_percent: f64 = queue_peak.split_once(" %").unwrap().0.parse().unwrap();
+    assert!(queue_peak_percent <= QUEUE_PEAK_MAX_PERCENT, "{summary}");
+}
+
+#[test]
+fn memory_is_flat_for_ten_minutes_at_10_000_packets_a_second() {
+    const SAMPLES: u32 = 60;
+    const SAMPLES_A_MINUTE: usize = 6;
+    const SAMPLE_EVERY: Duration = Duration::from_secs(10);
+    const PEAK_MAX_BYTES: u64 = 40_000_000;
+    const GROWTH_MAX_BYTES: f64 = 1e6;
+    let _alone = alone();
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let device = bench.fancyhwd(&format!("publish --rate 10000 --wait-subscribers 1 --bind {endpoint}")).start();
+    let began = Instant::now();
+    let samples_bytes: Vec<u64> = (1..=SAMPLES)
+        .map(|number| {
+            // What is looked at is what happens as time passes: there is nothing else to wait for.
+            let due = began + SAMPLE_EVERY * number;
+            while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                std::thread::park_timeout(left);
+            }
+            recorder.memory_bytes("VmRSS")
+        })
+        .collect();
+    let peak_bytes = recorder.memory_bytes("VmHWM");
+    let published_packets = published(&device.stop().success());
+    eventually("the recorder sees that the device has left", || recorder.log().contains("disconnected from"));
+    let recorder = recorder.stop().success();
+    println!("{}", recorder.stderr.lines().last().unwrap());
+
+    let mean_bytes = |samples: &[u64]| samples.iter().sum::<u64>() as f64 / samples.len() as f64;
+    let minutes_bytes: Vec<f64> = samples_bytes.chunks(SAMPLES_A_MINUTE).map(mean_bytes).collect();
+    println!("peak {peak_bytes} bytes; mean of each minute: {minutes_bytes:.0?}");
+    assert!(peak_bytes <= PEAK_MAX_BYTES, "{peak_bytes} bytes");
+    let growth_bytes = minutes_bytes.last().unwrap() - minutes_bytes[1];
+    assert!(growth_bytes <= GROWTH_MAX_BYTES, "grew by {growth_bytes} bytes: {samples_bytes:?}");
+    // The memory was that of a recorder at work.
+    assert_eq!(bench.sqlite3("c.db", "SELECT packets, lost FROM sessions"), format!("{published_packets}|0"));
+    assert!(published_packets >= 9_500 * u64::from(SAMPLES) * SAMPLE_EVERY.as_secs());
+}

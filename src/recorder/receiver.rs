@@ -161,6 +161,9 @@ impl<'a> Intake<'a> {
             Ok(Taken::UntilStop) => self.drain(),
             _ => Ok(()),
         };
+        // A link may have come up with the very last messages, before its monitor was heard.
+        self.socket.listen_to_monitors();
+        let drained = drained.and_then(|()| self.note_link_changes());
         // The last batch, and then what was lost after it.
         while self.is_pending() && self.hand_over() == Handed::Over {}
         taken.and_then(|taken| drained.map(|()| taken))

@@ -118,6 +118,11 @@ impl Receiver {
         }
     }
 
+    /// Ask the monitors for changes the next time, whether they have spoken up or not.
+    pub fn listen_to_monitors(&mut self) {
+        self.monitor_speaks = true;
+    }
+
     /// When a link must be mended, on the monotonic clock.
     pub fn mend_due_ns(&self) -> Option<i64> {
         self.links.iter().filter_map(Link::mend_due_ns).min()

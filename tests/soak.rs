@@ -10,18 +10,10 @@
 
 mod support;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
-use support::{Bench, eventually};
-
-/// One at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{Bench, alone, eventually};
 
 #[test]
 fn a_recorder_that_is_killed_a_thousand_times_keeps_all_but_the_last_moment() {

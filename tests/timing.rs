@@ -12,7 +12,6 @@
 
 mod support;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fancyhwd::device::Simulated;
@@ -21,16 +20,9 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 
 use support::kill::kill_at_random_moments;
-use support::{Bench, eventually};
+use support::{Bench, alone, eventually};
 
 const ATTEMPTS: usize = 3;
-
-/// One at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[test]
 fn a_replay_of_ten_seconds_takes_ten_seconds() {

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::command::{bind, close, join, spawn};
+use crate::command::{bind, close, join, ledger, spawn};
 use crate::envelope::{self, Wanted};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -18,7 +18,6 @@ use crate::settings::ReplaySettings;
 use crate::socket::{OnFull, Sender};
 use crate::stop::Stop;
 use crate::store::{Database, Reader, Session};
-use crate::tally::seconds;
 
 /// Replay a session, or as many passes over it as asked for.
 ///
@@ -119,34 +118,19 @@ fn heads(settings: &ReplaySettings, session: &Session) -> Vec<Vec<u8>> {
 }
 
 /// What of the ledger is said when the replay comes by: all that lost or may have lost packets.
-fn announcements(ledger: &[Value]) -> Vec<Announcement> {
+fn announcements(entries: &[Value]) -> Vec<Announcement> {
     let announcement = |entry: &Value| {
-        let at = |name: &str| entry.get(name).and_then(Value::as_i64);
-        let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let lost = match at("lost") {
+        let lost = match ledger::at(entry, "lost") {
             Some(0) => return None,
             Some(lost) => format!("{lost} packets are missing"),
             None => "packets may be missing".to_owned(),
         };
-        let elapsed_ns = at("elapsed_ns")?;
-        let until = at("until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
-        let text = format!(
-            "in the capture, {:.3} s{until}: {}, {lost} {} {}",
-            seconds(elapsed_ns),
-            words("kind"),
-            words("endpoint"),
-            words("detail")
-        );
-        Some(Announcement { elapsed_ns, text: printable(text.trim_end()) })
+        let text = format!("in the capture, {}", ledger::line(entry, &lost));
+        Some(Announcement { elapsed_ns: ledger::at(entry, "elapsed_ns")?, text })
     };
-    let mut announcements: Vec<Announcement> = ledger.iter().filter_map(announcement).collect();
+    let mut announcements: Vec<Announcement> = entries.iter().filter_map(announcement).collect();
     announcements.sort_by_key(|announcement| announcement.elapsed_ns);
     announcements
-}
-
-/// Without control characters, which somebody else's database may hold.
-fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }
 
 /// How much of the capture is known to be missing.

@@ -101,7 +101,7 @@ fn ids(
 /// The names of topics, with commas between them.
 fn names(database: &Database, topics: &BTreeMap<i64, Extent>) -> Result<String> {
     let named = topics.keys().take(NAMED_MAX_TOPICS);
-    let mut names = named.map(|&id| Ok(printable(&database.topic_name(id)?))).collect::<Result<Vec<_>>>()?;
+    let mut names = named.map(|&id| Ok(printable(&database.topic(id)?))).collect::<Result<Vec<_>>>()?;
     if topics.len() > NAMED_MAX_TOPICS {
         names.push("...".to_owned());
     }

@@ -138,17 +138,15 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
 }
 
 fn delete_oldest_session(transaction: &Transaction<'_>, current_id: i64, now: Event) -> rusqlite::Result<Step> {
-    let oldest = transaction.query_row(
+    let oldest: Option<(i64, i64, String)> = transaction
+        .query_row(
         "SELECT id, packets, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
          WHERE id < ?1 ORDER BY id LIMIT 1",
         [current_id],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)),
-    );
-    let (id, packets, started) = match oldest {
-        Ok(oldest) => oldest,
-        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(Step::Nothing),
-        Err(cause) => return Err(cause),
-    };
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+        .optional()?;
+    let Some((id, packets, started)) = oldest else { return Ok(Step::Nothing) };
     transaction.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
     let detail = format!("session {id} of {started} with {packets} packets was deleted to make room");
     let event = Event { detail: Some(detail), ..now };

@@ -291,7 +291,7 @@ impl Recording {
         let fate = self.database.fate();
         let ended = self.refuse_suspect().and_then(|()| self.try_end(reason, fate));
         // Somebody may have taken it away in the last second, or just now.
-        self.note_deletion();
+        self.note_fate();
         self.count_deleted();
         let mut known =
             Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt, deleted_packets: self.deleted_packets };
@@ -367,13 +367,15 @@ impl Recording {
         }
     }
 
-    /// See whether the file was deleted, with what is in it.
-    pub(super) fn note_deletion(&mut self) {
-        if self.database.fate() == Fate::Deleted && !self.is_in_doubt {
+    /// See what became of the file, and note it when it was deleted, with what is in it.
+    pub(super) fn note_fate(&mut self) -> Fate {
+        let fate = self.database.fate();
+        if fate == Fate::Deleted && !self.is_in_doubt {
             self.doubt();
             let packets = self.in_file.plus(self.tally).packets;
             tracing::error!("{} was deleted, with {packets} packets of this run", self.database.path.display());
         }
+        fate
     }
 
     /// The file is left or closed: if it was deleted, what is in it is gone now.

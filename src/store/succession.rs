@@ -14,9 +14,9 @@ use crate::tally::Tally;
 impl Recording {
     /// Why the file is not where it was, if that is so. Whether it was deleted is noted.
     pub fn file_is_gone(&mut self) -> Option<String> {
-        self.note_deletion();
+        let fate = self.note_fate();
         let path = self.database.path.display();
-        match self.database.fate() {
+        match fate {
             Fate::There => None,
             Fate::Renamed => Some(format!("{path} was renamed or replaced")),
             Fate::Deleted => Some(format!("{path} was deleted with all that was in it")),

@@ -97,18 +97,6 @@ impl Database {
         self.bounded(0, read).map_err(self.failed("find a message"))
     }
 
-    /// The name of a topic, byte for byte.
-    ///
-    /// # Errors
-    /// When the database cannot be read or has no such topic.
-    pub fn topic_name(&self, topic_id: i64) -> Result<Vec<u8>> {
-        self.connection
-            .query_row("SELECT name FROM topics WHERE id = ?1", [topic_id], |row| {
-                Ok(row.get_ref(0)?.as_bytes()?.to_vec())
-            })
-            .map_err(self.failed("read a topic"))
-    }
-
     /// The id of a topic, if the database knows it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use serde_json::Value;
 use fancyhwd::store::Database;
 
 use crate::disk::SmallDisk;
-use crate::support::{Bench, FANCYHWD, eventually, json_samples};
+use crate::support::{Bench, FANCYHWD, eventually, json_samples, on_terminal};
 
 /// Messages whose topics need care: quotes, commas, line breaks, no UTF-8, no samples at all.
 const DIFFICULT: [&[u8]; 8] = [
@@ -494,13 +494,7 @@ fn a_terminal_sees_a_bar_and_a_file_does_not() {
     record_device(&bench, "--count 300000", 300_000);
     let (database, output) = (bench.text("c.db"), bench.text("x.csv"));
     let line = format!("{FANCYHWD} session export --format csv --database {database} -o {output}");
-    let output = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = on_terminal(&line);
     assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
     let last = text.trim_end().lines().last().unwrap();
     assert!(last.contains("exported session 1 as csv: 300000 packets, "), "{text}");

@@ -1,11 +1,10 @@
 //! What a recorder tells while it runs: to the service manager, on a terminal, in the ledger.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 
-use crate::support::{Bench, FANCYHWD, eventually};
+use crate::support::{Bench, FANCYHWD, eventually, on_terminal};
 
 fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
@@ -53,13 +52,7 @@ fn on_a_terminal_the_last_line_is_alive_and_the_log_stands_above_it() {
     let bench = Bench::new();
     let line =
         format!("{FANCYHWD} record --duration 2500ms --database {} --connect tcp://127.0.0.1:1", bench.text("c.db"));
-    let output = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = on_terminal(&line);
     assert!(text.matches("session 1: 0 packets, 0.0/s, 0 B, queue 0.0 %, 0 lost, ").count() >= 2, "{text}");
     // The summary stands on a line of its own, and nothing is left below it.
     let last = text.trim_end().lines().last().unwrap();

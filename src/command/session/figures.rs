@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::command::session::text::printable;
+use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::statistics::{GAP_FACTOR, Gap, Statistics, Topic};
 use crate::store::{Database, Session};

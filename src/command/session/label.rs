@@ -1,7 +1,7 @@
 //! `fancyhwd session label`.
 
 use crate::cli::LabelArguments;
-use crate::command::session::text::printable;
+use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::settings;

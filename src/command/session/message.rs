@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::command::session::text::printable;
+use crate::command::ledger::printable;
 use crate::comparison::{Content, Placed};
 use crate::envelope::{Envelope, decode, samples};
 

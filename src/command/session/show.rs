@@ -5,12 +5,12 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cli::ShowArguments;
+use crate::command::ledger::{self, printable};
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
 use crate::command::session::open;
-use crate::command::session::text::{as_json, duration, end, iso, pretty, printable, rate, size};
+use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
 use crate::error::Result;
 use crate::store::Session;
-use crate::tally::seconds;
 
 /// All that is known about one session.
 pub(super) fn run(typed: &ShowArguments) -> Result<String> {
@@ -18,7 +18,7 @@ pub(super) fn run(typed: &ShowArguments) -> Result<String> {
     let session = database.find_session(&typed.session)?;
     let is_read = typed.full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
     let figures = is_read.then(|| Figures::of(&database, &session)).transpose()?;
-    let ledger = database.ledger(session.id)?;
+    let entries = database.ledger(session.id)?;
     Ok(match typed.output.json {
         true => {
             let mut json = as_json(&session);
@@ -26,14 +26,14 @@ pub(super) fn run(typed: &ShowArguments) -> Result<String> {
                 let (topics, gaps) = figures.map(|figures| figures.as_json()).unzip();
                 fields.insert("by_topic".to_owned(), topics.unwrap_or_default());
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
-                fields.insert("ledger".to_owned(), Value::Array(ledger));
+                fields.insert("ledger".to_owned(), Value::Array(entries));
             }
             pretty(&json)
         }
         false => {
             let left_out =
                 || format!("{:<12}rates of topics, and gaps: all packets are read with --full\n", "left out");
-            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&ledger)
+            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&entries)
         }
     })
 }
@@ -72,22 +72,12 @@ fn card(session: &Session) -> String {
 }
 
 /// A line for each entry of the ledger.
-fn ledger_lines(ledger: &[Value]) -> String {
+fn ledger_lines(entries: &[Value]) -> String {
     let mut text = String::new();
-    for entry in ledger {
-        let at = |name: &str| entry.get(name).and_then(Value::as_i64);
-        let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let until = at("until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
-        let lost = at("lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
-        let line = format!(
-            "{:.3} s{until}: {}, {lost} {} {}",
-            seconds(at("elapsed_ns").unwrap_or_default()),
-            words("kind"),
-            words("endpoint"),
-            words("detail")
-        );
+    for entry in entries {
+        let lost = ledger::at(entry, "lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<12}{}", "ledger", printable(line.trim_end()));
+        let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &lost));
     }
     text
 }

@@ -4,6 +4,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use crate::command::ledger::printable;
 use crate::store::Session;
 use crate::tally::{rate_hz, seconds};
 
@@ -50,16 +51,7 @@ pub(super) fn as_json(session: &Session) -> Value {
     })
 }
 
-/// Without characters that move the cursor, end a line or turn the direction of writing around, which a label of
-/// somebody else's database may hold.
-pub(super) fn printable(text: &str) -> String {
-    let obeys = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|char| if obeys(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
-}
-
-/// The same for a cell of a table, which a long text would make unreadable.
+/// Printable text for a cell of a table, which a long text would make unreadable.
 pub(super) fn cell(text: &str) -> String {
     const CELL_MAX_CHARS: usize = 64;
     match text.char_indices().nth(CELL_MAX_CHARS) {

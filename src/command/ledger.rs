@@ -1,0 +1,33 @@
+//! How entries of a ledger, and other words of somebody else's database, are shown.
+
+use serde_json::Value;
+
+use crate::tally::seconds;
+
+/// An entry as a line: when, what, and `lost`, which says what it means for the packets.
+pub(super) fn line(entry: &Value, lost: &str) -> String {
+    let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let until = at(entry, "until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
+    let line = format!(
+        "{:.3} s{until}: {}, {lost} {} {}",
+        seconds(at(entry, "elapsed_ns").unwrap_or_default()),
+        words("kind"),
+        words("endpoint"),
+        words("detail")
+    );
+    printable(line.trim_end())
+}
+
+/// A number of an entry.
+pub(super) fn at(entry: &Value, name: &str) -> Option<i64> {
+    entry.get(name).and_then(Value::as_i64)
+}
+
+/// Without characters that move the cursor, end a line or turn the direction of writing around, which a label of
+/// somebody else's database may hold.
+pub(super) fn printable(text: &str) -> String {
+    let obeys = |char: char| {
+        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|char| if obeys(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
+}

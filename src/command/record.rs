@@ -109,9 +109,7 @@ fn capture(
                 Ok(())
             })?;
         }
-        let intake = Intake::new(socket, queue, plan, clock, progress);
-        let receiver = spawn(scope, "receiver", move || intake.run(reload))?;
-        let taken = join(receiver);
+        let taken = Intake::new(socket, queue, plan, clock, progress).run(reload);
         join(writer)?;
         taken
     })

@@ -1,4 +1,4 @@
-//! The receiving thread: receive, stamp, append. It never waits for the disk unless asked to.
+//! The receiving side, in the main thread: receive, stamp, append. It never waits for the disk unless asked to.
 
 use std::str::FromStr;
 
@@ -172,16 +172,19 @@ impl<'a> Intake<'a> {
     fn take_until_end(&mut self, reload: &Request) -> Result<Taken> {
         let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.started_ns.saturating_add(duration_ns));
         loop {
-            match self.socket.wait(self.wait_ms(end_ns))? {
+            let woken = self.socket.wait(self.wait_ms(end_ns))?;
+            match woken {
                 Woken::Stop => return Ok(Taken::UntilStop),
                 Woken::Reload => {
                     reload.take();
                     self.split_asked_for = true;
                 }
-                Woken::Look => {}
+                Woken::Look | Woken::Message => {}
             }
-            self.note_clock_step();
-            self.note_link_changes()?;
+            if woken != Woken::Message {
+                self.note_clock_step();
+                self.note_link_changes()?;
+            }
             for _ in 0..ROUND_MESSAGES {
                 if self.count_reached() || !self.take_one()? {
                     break;

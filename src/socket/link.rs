@@ -4,7 +4,7 @@ use zmq::{Context, DONTWAIT, Message, PAIR, SUB, Socket};
 
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
-use crate::socket::{Endpoint, raw, socket_error};
+use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
 
 /// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz.
 const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
@@ -107,15 +107,15 @@ impl Link {
     pub fn next_change(&mut self) -> Result<Option<Change>> {
         let mut frame = Message::new();
         loop {
-            match self.monitor.recv(&mut frame, DONTWAIT) {
+            match uninterrupted(|| self.monitor.recv(&mut frame, DONTWAIT)) {
                 Ok(()) => {}
                 Err(zmq::Error::EAGAIN) => return Ok(None),
-                Err(zmq::Error::EINTR) => continue,
                 Err(cause) => return Err(socket_error("read a socket's monitor", cause)),
             }
             let event = frame.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes));
             while frame.get_more() {
-                self.monitor.recv(&mut frame, 0).map_err(|cause| socket_error("read a socket's monitor", cause))?;
+                uninterrupted(|| self.monitor.recv(&mut frame, 0))
+                    .map_err(|cause| socket_error("read a socket's monitor", cause))?;
             }
             if let Some(change) = event.and_then(|event| self.monitor_says(event)) {
                 return Ok(Some(change));

@@ -13,6 +13,16 @@ pub use link::Change;
 pub use receiver::{Receiver, Woken};
 pub use sender::{Flushed, OnFull, Sender, Sent};
 
+/// Call again as long as a signal interrupts it.
+fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {
+    loop {
+        match call() {
+            Err(zmq::Error::EINTR) => {}
+            done => return done,
+        }
+    }
+}
+
 fn socket_error(operation: &'static str, cause: zmq::Error) -> Error {
     Error::Socket { operation, cause: cause.to_string() }
 }

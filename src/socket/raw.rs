@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::os::fd::BorrowedFd;
 
+use rustix::io::Errno;
 use zmq::Socket;
 
 /// Options without a setter in the `zmq` crate.
@@ -24,15 +25,14 @@ pub enum RawOption {
 pub fn enable(socket: &mut Socket, option: RawOption) -> Result<(), String> {
     let on: c_int = 1;
     // SAFETY: the socket lives as long as the borrow; the value is an int that outlives the call, with its own size.
-    let status = unsafe {
+    checked(|| unsafe {
         zmq_sys::zmq_setsockopt(
             socket.as_mut_ptr(),
             option as c_int,
             (&raw const on).cast::<c_void>(),
             size_of::<c_int>(),
         )
-    };
-    checked(status)
+    })
 }
 
 /// Bind the socket to an endpoint.
@@ -42,7 +42,7 @@ pub fn enable(socket: &mut Socket, option: RawOption) -> Result<(), String> {
 pub fn bind(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(unsafe { zmq_sys::zmq_bind(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_bind(socket.as_mut_ptr(), endpoint.as_ptr()) })
 }
 
 /// Connect the socket to an endpoint, which libzmq does in the background.
@@ -52,7 +52,7 @@ pub fn bind(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
 pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) })
 }
 
 /// End the connection to an endpoint, and forget it.
@@ -62,7 +62,7 @@ pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
 pub fn disconnect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) })
 }
 
 /// The descriptor that becomes readable when something new happens to the socket (`ZMQ_FD`).
@@ -75,12 +75,20 @@ pub fn fd(socket: &Socket) -> std::io::Result<BorrowedFd<'_>> {
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
-fn checked(status: c_int) -> Result<(), String> {
-    if status == 0 {
-        return Ok(());
+/// Call until no signal interrupts it: libzmq looks for one before it begins.
+fn checked(mut call: impl FnMut() -> c_int) -> Result<(), String> {
+    loop {
+        if call() == 0 {
+            return Ok(());
+        }
+        // SAFETY: it only reads the number of the calling thread's last error.
+        let errno = unsafe { zmq_sys::zmq_errno() };
+        if errno == Errno::INTR.raw_os_error() {
+            continue;
+        }
+        // SAFETY: zmq_strerror returns a zero-terminated text for any number; it is copied before another call could
+        // replace it.
+        let text = unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(errno)) };
+        return Err(text.to_string_lossy().into_owned());
     }
-    // SAFETY: zmq_strerror returns a zero-terminated text for any number; it is copied before another call could
-    // replace it.
-    let text = unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(zmq_sys::zmq_errno())) };
-    Err(text.to_string_lossy().into_owned())
 }

@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils libfaketime man-db mandoc mount python3 python3-zmq strace
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils iproute2 libfaketime man-db mandoc mount python3 python3-zmq strace
 BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
 CARGO = cargo
 

@@ -4,6 +4,7 @@
 //! back again, which is a tenth of all that a message costs. This limit is a number that another thread looks at when it
 //! is due.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{self, Builder, JoinHandle};
@@ -47,9 +48,10 @@ impl Alarm {
         Ok(Self { due_ns, thread: Some(thread) })
     }
 
-    /// Whether the calling thread is the one that is interrupted.
+    /// Whether the calling thread is the one that is interrupted: the first one, unless whoever started the program
+    /// blocked the signal.
     pub fn is_mine() -> bool {
-        rustix::thread::gettid() == getpid()
+        rustix::thread::gettid() == getpid() && !is_blocked(SIGALRM)
     }
 
     /// Interrupt at this time on the monotonic clock, and no more at the one that was set before.
@@ -80,6 +82,13 @@ impl Drop for Alarm {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether the calling thread blocks a signal; see proc_pid_status(5). What cannot be found out counts as yes.
+fn is_blocked(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 fn watch(due_ns: &AtomicI64) {

@@ -3,6 +3,7 @@
 use std::env;
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 
@@ -20,6 +21,16 @@ pub fn ready(status: &str) {
 /// What is being done now.
 pub fn status(text: &str) {
     heard(tell(&[NotifyState::Status(text)]));
+}
+
+/// How often the service manager wants to hear [`alive`], if at all.
+pub fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// The run gets on.
+pub fn alive() {
+    heard(tell(&[NotifyState::Watchdog]));
 }
 
 /// The run is closing down.

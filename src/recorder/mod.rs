@@ -11,5 +11,5 @@ mod writer;
 pub use printer::{PRINT_QUEUE_BYTES, print};
 pub use receiver::{Intake, OnOverflow, Plan, SplitEvery, Taken};
 pub use reporter::Reporter;
-pub use status::{EndOnDrop, Progress, is_watched, percent, watch};
+pub use status::{BEAT_EVERY_NS, EndOnDrop, Progress, is_watched, percent, watch};
 pub use writer::Writer;

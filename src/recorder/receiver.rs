@@ -8,7 +8,7 @@ use crate::envelope::Wanted;
 use crate::error::Result;
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Queue, Refused};
-use crate::recorder::Progress;
+use crate::recorder::{BEAT_EVERY_NS, Progress};
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
 use crate::stop::Request;
@@ -191,6 +191,7 @@ impl<'a> Intake<'a> {
                 }
             }
             let now_ns = monotonic_ns();
+            self.progress.receiver.beat(now_ns);
             if self.count_reached() || now_ns >= end_ns {
                 return Ok(Taken::UntilLimit);
             }
@@ -268,21 +269,19 @@ impl<'a> Intake<'a> {
         Event::at(unix_ns(), self.clock.elapsed_ns(), kind, lost)
     }
 
-    /// Milliseconds until the batch must be handed over, a link mended, the session split or the recording ended; -1
-    /// when nothing is to be done.
+    /// Milliseconds until the batch must be handed over, a link mended, the session split, the recording ended, or
+    /// shown that it gets on.
     fn wait_ms(&self, end_ns: i64) -> i64 {
         let batch_due_ns = match self.is_pending() {
             true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
             false => i64::MAX,
         };
         let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
-        match end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns()) {
-            i64::MAX => -1,
-            due_ns => match due_ns.saturating_sub(monotonic_ns()) {
-                // An overdue batch is still here only because the disk is slow: try again in a moment.
-                ..0 => RETRY_MS,
-                left_ns => left_ns / 1_000_000 + 1,
-            },
+        let due_ns = end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns());
+        match due_ns.saturating_sub(monotonic_ns()) {
+            // An overdue batch is still here only because the disk is slow: try again in a moment.
+            ..0 => RETRY_MS,
+            left_ns => left_ns.min(BEAT_EVERY_NS) / 1_000_000 + 1,
         }
     }
 
@@ -352,7 +351,10 @@ impl<'a> Intake<'a> {
         let bytes = batch.bytes() as u64;
         let pushed = match self.on_overflow {
             OnOverflow::Drop => self.queue.try_push(batch),
-            OnOverflow::Block => self.queue.push(batch).ok_or(Refused::Closed),
+            OnOverflow::Block => {
+                self.progress.receiver.rest();
+                self.queue.push(batch).ok_or(Refused::Closed)
+            }
         };
         match pushed {
             Ok(empty) => {

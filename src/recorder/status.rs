@@ -17,6 +17,9 @@ use crate::tally::{Tally, seconds};
 /// How often the status is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the threads of a recording show at least that they get on.
+pub const BEAT_EVERY_NS: i64 = NS_PER_S;
+
 /// How often the growth of the database is noted, and how many notes the forecast looks back: five minutes.
 const GROWTH_EVERY_NS: i64 = 5 * NS_PER_S;
 const GROWTH_NOTES: usize = 60;
@@ -31,8 +34,38 @@ pub struct Progress {
     lost: AtomicU64,
     used_bytes: AtomicU64,
     room_bytes: AtomicU64,
+    /// The receiver gets on.
+    pub receiver: Pulse,
+    /// The writer gets on.
+    pub writer: Pulse,
     words: Mutex<Words>,
     changed: Condvar,
+}
+
+/// When a thread was last seen to get on.
+#[derive(Debug)]
+pub struct Pulse(AtomicI64);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(AtomicI64::new(monotonic_ns()))
+    }
+}
+
+impl Pulse {
+    /// The thread gets on, at this time on the monotonic clock. To be said every [`BEAT_EVERY_NS`] at least.
+    pub fn beat(&self, now_ns: i64) {
+        self.0.store(now_ns, Relaxed);
+    }
+
+    /// Until the next beat the thread waits for another one, which has a pulse of its own.
+    pub fn rest(&self) {
+        self.0.store(i64::MAX, Relaxed);
+    }
+
+    fn is_felt(&self, now_ns: i64, within: Duration) -> bool {
+        now_ns.saturating_sub(self.0.load(Relaxed)) <= i64::try_from(within.as_nanos()).unwrap_or(i64::MAX)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +137,8 @@ pub fn watch(progress: &Progress, queue: &Queue) {
     let mut packets = progress.packets.load(Relaxed);
     let mut at_ns = monotonic_ns();
     let mut growth = Growth::default();
+    // A thread may hang for half of what the service manager allows: the other half is until the next beat is missed.
+    let patience = service::watchdog().map(|watchdog| watchdog / 2);
     while progress.wait() {
         let now_ns = monotonic_ns();
         let now_packets = progress.packets.load(Relaxed);
@@ -113,6 +148,11 @@ pub fn watch(progress: &Progress, queue: &Queue) {
         let line = line(progress, queue, rate_hz, left);
         service::status(&line);
         log::live(line);
+        if patience
+            .is_some_and(|within| progress.receiver.is_felt(now_ns, within) && progress.writer.is_felt(now_ns, within))
+        {
+            service::alive();
+        }
     }
     log::end_live();
 }

@@ -100,6 +100,7 @@ impl<'a> Writer<'a> {
     fn write_all(&mut self) -> Result<()> {
         let mut look_due_ns = 0;
         loop {
+            self.progress.writer.beat(monotonic_ns());
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
             match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
                 Popped::Batch(batch) => self.keep(batch)?,
@@ -179,6 +180,7 @@ impl<'a> Writer<'a> {
             }
             let event = lasting.get_or_insert_with(|| self.event(kind, Some(0), error.to_string()));
             self.stop.wait_ns(RETRY_NS);
+            self.progress.writer.beat(monotonic_ns());
             event.until_elapsed_ns = Some(self.clock.elapsed_ns());
             self.look_after_file();
             self.make_room();
@@ -242,6 +244,7 @@ impl<'a> Writer<'a> {
             }
             if attempt < FILES_MAX_PER_BATCH {
                 self.stop.wait_ns(RETRY_NS);
+                self.progress.writer.beat(monotonic_ns());
             }
         }
         Err(error)

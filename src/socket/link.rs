@@ -6,7 +6,8 @@ use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
 use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
 
-/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz.
+/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
+/// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.
 const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
 
 /// A device that restarts is found again quickly: the first attempt after so many milliseconds (libzmq: 100) ...

@@ -129,8 +129,8 @@ impl Receiver {
         })
     }
 
-    /// Wait for a message, a change of a link, a stop, a reload, or the end of `timeout_ms` (-1: no end). It may end
-    /// before any of them.
+    /// Wait for a message, a change of a link, a stop, a reload, or the end of `timeout_ms`. It may end before any of
+    /// them.
     ///
     /// # Errors
     /// When waiting fails.
@@ -143,9 +143,7 @@ impl Receiver {
         if !follows_quickly {
             self.alarm.clear();
         } else if now_ns - self.looked_ns < LOOK_EVERY_NS {
-            // -1: no end.
-            let left_ns = if timeout_ms < 0 { LOOK_EVERY_NS } else { timeout_ms.saturating_mul(1_000_000) };
-            self.alarm.set(now_ns + left_ns.min(LOOK_EVERY_NS));
+            self.alarm.set(now_ns + timeout_ms.saturating_mul(1_000_000).min(LOOK_EVERY_NS));
             return self.wait_for_next();
         }
         self.looked_ns = now_ns;
@@ -176,7 +174,7 @@ impl Receiver {
         let timeout_ns = if self.is_drained && !self.monitor_speaks { timeout_ms.saturating_mul(1_000_000) } else { 0 };
         let timeout = Timespec { tv_sec: timeout_ns / NS_PER_S, tv_nsec: timeout_ns % NS_PER_S };
         let mut events = [const { MaybeUninit::uninit() }; EVENTS_AT_ONCE];
-        let events = match epoll::wait(&self.epoll, &mut events, (timeout_ns >= 0).then_some(&timeout)) {
+        let events = match epoll::wait(&self.epoll, &mut events, Some(&timeout)) {
             Ok((events, _)) => &*events,
             // A signal that was ours made the stop readable: the next wait sees it.
             Err(rustix::io::Errno::INTR) => &[],

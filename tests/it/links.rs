@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::support::{Bench, eventually};
+use crate::support::{Bench, FANCYHWD, eventually};
 
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
@@ -19,6 +19,23 @@ pub fn free_port() -> u16 {
 pub fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
     connection.query_row("SELECT packets FROM sessions", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_device_is_reached_over_ipv6() {
+    let bench = Bench::new();
+    // A network of its own, because not every machine has IPv6.
+    let script = format!(
+        "ip link set lo up
+        {FANCYHWD} record --database c.db --count 10 --connect 'tcp://[::1]:5555' &
+        {FANCYHWD} publish --rate 1000 --count 10 --wait-subscribers 1 --bind 'tcp://[::1]:5555'
+        wait $!"
+    );
+    bench.program("unshare").args(["--net", "sh", "-e", "-c", &script]).run().success();
+    assert_eq!(
+        bench.sqlite3("c.db", "SELECT packets, end_reason, endpoints FROM sessions"),
+        r#"10|limit|["tcp://[::1]:5555"]"#
+    );
 }
 
 #[test]

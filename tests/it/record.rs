@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use fancyhwd::device::Simulated;
 
+use crate::links::committed;
 use crate::support::{Bench, Daemon, FANCYHWD, eventually};
 
 /// All packets of a database, which must be the simulated device's from its beginning. Gives their number.
@@ -325,6 +326,21 @@ fn a_log_that_nobody_reads_does_not_end_the_recording() {
         .unwrap();
     assert_eq!(status.code(), Some(0));
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions"), "limit");
+}
+
+#[test]
+fn the_end_of_a_quick_stream_is_stored_in_time_whatever_signals_are_blocked() {
+    for env in ["--default-signal=ALRM", "--block-signal=ALRM"] {
+        let bench = Bench::new();
+        let endpoint = bench.endpoint("device");
+        let record = format!("record --database c.db --connect {endpoint}");
+        let recorder = bench.program("env").args([env, FANCYHWD]).args(record.split(' ')).start();
+        let publish = format!("publish --rate 2000 --count 1000 --wait-subscribers 1 --bind {endpoint}");
+        bench.fancyhwd(&publish).run().success();
+        // No stop is asked for: it is the age of the batch that counts.
+        eventually("all packets are committed", || committed(&bench) == 1_000);
+        recorder.stop().code(0);
+    }
 }
 
 #[test]

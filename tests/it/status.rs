@@ -28,6 +28,39 @@ fn the_service_manager_is_told_what_is_going_on() {
 }
 
 #[test]
+fn the_watchdog_hears_a_recorder_without_a_device_but_not_one_whose_disk_hangs() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).env("WATCHDOG_USEC", "3000000").start();
+    for _ in 0..4 {
+        recorder.wait_until_told("WATCHDOG=1");
+    }
+    let strace = bench
+        .program("strace")
+        .args(["-f", "-o", "trace", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=8000000:when=1"])
+        .args(["-p", &recorder.pid().to_string()])
+        .spawn();
+    eventually("strace is attached", || strace.log().contains("attached"));
+    bench.fancyhwd(&format!("publish --rate 1000 --count 10 --wait-subscribers 1 --bind {endpoint}")).run().success();
+    // The status goes on, so it is not the whole program that hangs.
+    let mut in_a_row = 0;
+    for _ in 0..16 {
+        match recorder.wait_until_told_anything().as_str() {
+            "WATCHDOG=1\n" => in_a_row = 0,
+            _ => in_a_row += 1,
+        }
+        if in_a_row == 3 {
+            break;
+        }
+    }
+    assert_eq!(in_a_row, 3, "heard all the time");
+    recorder.wait_until_told("WATCHDOG=1");
+    recorder.stop().code(0);
+    assert_eq!(committed(&bench), 10);
+}
+
+#[test]
 fn a_service_manager_that_does_not_read_holds_nothing_up() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");

@@ -213,6 +213,11 @@ impl Daemon {
         self.wait_until(wanted, |line| line.starts_with("STATUS=") && line.contains(wanted))
     }
 
+    /// The next that it tells the service manager.
+    pub fn wait_until_told_anything(&self) -> String {
+        self.wait_until("anything", |_| true)
+    }
+
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()

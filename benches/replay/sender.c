@@ -16,7 +16,7 @@
 #define SPIN_NS 60000
 
 /* Messages that libzmq may hold for a subscriber: as many as fancyhwd asks for with packets of 16 samples. */
-#define QUEUE_MESSAGES 145000
+#define QUEUE_MESSAGES 13500
 
 static int64_t monotonic_ns(void)
 {

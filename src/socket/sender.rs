@@ -18,8 +18,14 @@ use crate::stop::Stop;
 /// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device.
 const SUBSCRIBER_QUEUE_BYTES: u64 = 64 << 20;
 
+/// The same for one that is waited for: nothing is lost by a short queue, and it is as fast.
+const BLOCKING_QUEUE_BYTES: u64 = 6 << 20;
+
 /// What libzmq needs for a queued message beside its content, measured.
 const QUEUED_MESSAGE_BYTES: u64 = 175;
+
+/// So many messages are queued also when they are large.
+const QUEUE_MIN_MESSAGES: u64 = 4;
 
 /// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
 const SEND_SLICE_MS: i32 = 100;
@@ -251,10 +257,14 @@ fn taken(path: &Path) -> Option<&'static str> {
 
 fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket> {
     let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
-    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
+    let queue_bytes = match on_full {
+        OnFull::Drop => SUBSCRIBER_QUEUE_BYTES,
+        OnFull::Block => BLOCKING_QUEUE_BYTES,
+    };
+    let queue_messages = queue_bytes / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
         // At most 383,479 and never zero, which would mean without limit.
-        socket.set_sndhwm(queue_messages.max(16) as i32)?;
+        socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
         socket.set_sndtimeo(SEND_SLICE_MS)
     };
     set().map_err(|cause| socket_error("set up a publishing socket", cause))?;

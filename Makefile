@@ -27,10 +27,10 @@ soak: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	$(CARGO) test --release --locked --test soak -- --nocapture
 
-# Measure this machine: some fifteen minutes. The table is printed and kept in benches/results/.
+# Measure this machine: some twenty-five minutes. The tables are printed and kept in benches/results/.
 bench: build
 	@packaging/install-missing $(BENCH_PACKAGES)
-	$(CARGO) bench --locked --bench record
+	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay
 
 # Write manual pages and completions anew from the command line's definition.
 man: build

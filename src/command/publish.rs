@@ -33,7 +33,7 @@ pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
         false => publisher::run(device.as_mut(), &mut sender, plan, stop)?,
     };
     service::stopping();
-    let subscribers = sender.subscribers();
+    let subscribers = sender.subscribers()?;
     let (loss, exit) = close(sender, settings.send.on_full, stop);
 
     if published.odd_bytes > 0 {

@@ -9,8 +9,8 @@ use crate::position::Position;
 use crate::queue::{CloseOnDrop, Queue};
 use crate::store::Reader;
 
-/// What is read ahead: enough for seconds at any rate a device has, little enough to forget.
-pub const PREFETCH_BYTES: usize = 3 * BATCH_MAX_BYTES;
+/// What is read ahead: enough for a second at any rate a device has, little enough to forget.
+pub const PREFETCH_BYTES: usize = 2 * BATCH_MAX_BYTES;
 
 /// How often a session is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,8 +18,14 @@ use crate::stop::Stop;
 /// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device.
 const SUBSCRIBER_QUEUE_BYTES: u64 = 64 << 20;
 
+/// The same for one that is waited for: nothing is lost by a short queue, and it is as fast.
+const BLOCKING_QUEUE_BYTES: u64 = 6 << 20;
+
 /// What libzmq needs for a queued message beside its content, measured.
 const QUEUED_MESSAGE_BYTES: u64 = 175;
+
+/// So many messages are queued also when they are large.
+const QUEUE_MIN_MESSAGES: u64 = 4;
 
 /// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
 const SEND_SLICE_MS: i32 = 100;
@@ -32,6 +38,10 @@ const LINGER_MS: i32 = 10_000;
 
 /// The same after a stop was asked for: whoever asked waits.
 const LINGER_STOPPED_MS: i32 = 1_000;
+
+/// How often subscriptions are counted while messages are sent. To look for them takes two system calls, as long as to
+/// send a message.
+const COUNT_EVERY_NS: i64 = NS_PER_S / 100;
 
 /// What to try when an address cannot be bound.
 const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
@@ -83,6 +93,8 @@ pub struct Sender {
     /// What the messages begin with, to tell which subscriptions are for us.
     heads: Vec<Vec<u8>>,
     subscribers: u64,
+    /// When they were counted last.
+    counted_ns: i64,
 }
 
 impl Sender {
@@ -94,7 +106,7 @@ impl Sender {
     pub fn bind(endpoints: &[Endpoint], on_full: OnFull, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
         let context = Context::new();
         let socket = open(&context, on_full, message_bytes)?;
-        let mut sender = Self { socket, context, endpoints: Vec::new(), heads, subscribers: 0 };
+        let mut sender = Self { socket, context, endpoints: Vec::new(), heads, subscribers: 0, counted_ns: 0 };
         for endpoint in endpoints {
             sender.bind_one(endpoint)?;
         }
@@ -122,8 +134,12 @@ impl Sender {
     }
 
     /// Number of subscriptions for our messages now.
-    pub fn subscribers(&self) -> u64 {
-        self.subscribers
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn subscribers(&mut self) -> Result<u64> {
+        self.take_subscriptions()?;
+        Ok(self.subscribers)
     }
 
     /// Wait until `wanted` subscriptions for our messages are there. Says whether to stop.
@@ -150,7 +166,11 @@ impl Sender {
     /// # Errors
     /// When the socket fails.
     pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>, stop: &Stop) -> Result<Sent> {
-        self.take_subscriptions()?;
+        let now_ns = monotonic_ns();
+        if now_ns - self.counted_ns >= COUNT_EVERY_NS {
+            self.counted_ns = now_ns;
+            self.take_subscriptions()?;
+        }
         let mut frames = frames.peekable();
         while let Some(frame) = frames.next() {
             let more = if frames.peek().is_some() { SNDMORE } else { 0 };
@@ -183,7 +203,7 @@ impl Sender {
         }
     }
 
-    /// Count the subscriptions that came and went. Unread, they would pile up in libzmq.
+    /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.
     fn take_subscriptions(&mut self) -> Result<()> {
         let mut message = Message::new();
         loop {
@@ -237,10 +257,14 @@ fn taken(path: &Path) -> Option<&'static str> {
 
 fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket> {
     let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
-    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
+    let queue_bytes = match on_full {
+        OnFull::Drop => SUBSCRIBER_QUEUE_BYTES,
+        OnFull::Block => BLOCKING_QUEUE_BYTES,
+    };
+    let queue_messages = queue_bytes / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
         // At most 383,479 and never zero, which would mean without limit.
-        socket.set_sndhwm(queue_messages.max(16) as i32)?;
+        socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
         socket.set_sndtimeo(SEND_SLICE_MS)
     };
     set().map_err(|cause| socket_error("set up a publishing socket", cause))?;

@@ -84,8 +84,12 @@ impl Bench {
 
     /// Compile one of the C programs in `tests/peers`.
     pub fn compile(&self, name: &str) -> PathBuf {
-        let source = Path::new(ROOT).join("tests/peers").join(name).with_extension("c");
-        let binary = self.path(name);
+        self.compile_file(&Path::new(ROOT).join("tests/peers").join(name).with_extension("c"))
+    }
+
+    /// Compile a C program. The binary has its name.
+    pub fn compile_file(&self, source: &Path) -> PathBuf {
+        let binary = self.directory.path().join(source.file_stem().unwrap());
         self.program("cc")
             .args(["-O2", "-Wall", "-Werror", "-o"])
             .arg(&binary)

@@ -6,31 +6,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::contender::Contender;
-use crate::support::{Bench, Daemon};
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scale {
-    /// Each of them measures everything once.
-    pub rounds: usize,
-    /// Packets at full speed of 16 samples ...
-    pub small_packets: u64,
-    /// ... and of 1,024 samples.
-    pub large_packets: u64,
-    /// A contender that is slower by far gets a part of them: so many hundredths.
-    pub slow_percent: u64,
-    /// How long a device sends at a given rate.
-    pub stream_s: u64,
-}
-
-/// What is published as a result.
-pub const FULL: Scale =
-    Scale { rounds: 5, small_packets: 2_000_000, large_packets: 100_000, slow_percent: 10, stream_s: 10 };
-
-/// To see whether it works.
-pub const QUICK: Scale =
-    Scale { rounds: 1, small_packets: 200_000, large_packets: 10_000, slow_percent: 10, stream_s: 3 };
+use crate::common::support::{Bench, Daemon};
+use crate::common::table::Table;
+use crate::scale::Scale;
 
 /// Something to measure, once in each round.
 pub trait Section {
@@ -44,7 +22,7 @@ pub trait Section {
     fn measure(&mut self, lab: &Lab, round: usize);
 
     /// Put what was measured into the table.
-    fn report(&self, table: &mut crate::table::Table);
+    fn report(&self, table: &mut Table);
 }
 
 /// A place for sockets and one for databases, and programs to start there.
@@ -97,7 +75,7 @@ impl Lab {
 }
 
 /// Contenders take turns in going first, as what one leaves behind may slow the next one down.
-pub fn in_turn<const N: usize>(mut contenders: [Contender; N], round: usize) -> [Contender; N] {
+pub fn in_turn<T, const N: usize>(mut contenders: [T; N], round: usize) -> [T; N] {
     if round % 2 == 1 {
         contenders.reverse();
     }

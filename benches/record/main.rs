@@ -13,10 +13,10 @@
     reason = "what cannot be measured ends by panicking"
 )]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+#[path = "../common/mod.rs"]
+mod common;
 
-mod lab;
+mod scale;
 mod contender;
 mod subscriber;
 mod bare;
@@ -27,23 +27,15 @@ mod cost;
 mod standby;
 mod stamps;
 
-mod series;
-mod table;
-mod usage;
-mod machine;
-
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
-
+use common::lab::Section;
+use common::{lab, series, support, table, usage};
 use cost::Cost;
-use lab::{FULL, Lab, QUICK, Scale, Section};
+use scale::Scale;
 use stamps::Stamps;
 use standby::Standby;
-use table::Table;
 use throughput::Throughput;
 
 const NOTES: &str = "\
@@ -63,24 +55,13 @@ fn main() -> ExitCode {
     match *words.as_slice() {
         ["bare", endpoint, count] => bare::run(endpoint, count.parse().unwrap()),
         ["ceiling", endpoint, database, count] => ceiling::run(endpoint, Path::new(database), count.parse().unwrap()),
-        // Cargo adds --bench.
-        [] | ["--bench"] => return measure(FULL),
-        ["--quick"] | ["--quick", "--bench"] | ["--bench", "--quick"] => return measure(QUICK),
-        _ => {
-            eprintln!("usage: cargo bench --bench record [-- --quick]");
-            return ExitCode::from(2);
-        }
+        _ => return common::run(&words, sections, NOTES),
     }
     ExitCode::SUCCESS
 }
 
-/// Measure everything, print the table and keep it. Fails when something could not be measured; a missed target is a
-/// result.
-fn measure(scale: Scale) -> ExitCode {
-    let lab = Lab::new(scale);
-    let now = Utc::now();
-    let machine = machine::describe(now, lab.disk());
-    let mut sections: Vec<Box<dyn Section>> = vec![
+fn sections(_: Scale) -> Vec<Box<dyn Section>> {
+    vec![
         Box::new(Throughput::new(16)),
         Box::new(Throughput::new(1_024)),
         Box::new(Cost::new(1_000)),
@@ -88,36 +69,5 @@ fn measure(scale: Scale) -> ExitCode {
         Box::new(Cost::new(100_000)),
         Box::new(Standby::default()),
         Box::new(Stamps::default()),
-    ];
-    let mut failures = 0;
-    for round in 0..scale.rounds {
-        for section in &mut sections {
-            eprintln!("round {} of {}: {}", round + 1, scale.rounds, section.name());
-            // The others are measured all the same.
-            failures += u32::from(catch_unwind(AssertUnwindSafe(|| section.measure(&lab, round))).is_err());
-        }
-    }
-    let mut table = Table::default();
-    sections.iter().for_each(|section| section.report(&mut table));
-    let text = format!("{machine}\n{table}\n{NOTES}");
-    print!("{text}");
-    if scale == FULL {
-        keep(&text, now);
-    }
-    match failures {
-        0 => ExitCode::SUCCESS,
-        _ => {
-            eprintln!("{failures} measurements failed");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Keep the table in a file named after the day and the kind of machine.
-fn keep(text: &str, now: DateTime<Utc>) {
-    let name = format!("{}-{}.txt", now.format("%Y-%m-%d"), machine::architecture());
-    let folder = Path::new(support::ROOT).join("benches/results");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(&name), text).unwrap();
-    eprintln!("kept in benches/results/{name}");
+    ]
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::series::Series;
+use crate::common::series::Series;
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,8 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtLeast(least) => write!(formatter, ">= {least}"),
-            Self::AtMost(most) => write!(formatter, "<= {most}"),
+            Self::AtLeast(least) => write!(formatter, ">= {}", figure(*least)),
+            Self::AtMost(most) => write!(formatter, "<= {}", figure(*most)),
         }
     }
 }
@@ -79,7 +79,10 @@ impl Table {
             None => "-".to_owned(),
         };
         match self.lines.last_mut() {
-            Some(Line::Cells(cells)) if cells[4].is_empty() => cells[4] = text,
+            // A line has one target.
+            Some(Line::Cells(cells)) if cells[4].is_empty() && (cells[5].is_empty() || target.is_none()) => {
+                cells[4] = text
+            }
             _ => self.lines.push(Line::Cells([none(), none(), none(), none(), text, none(), none()])),
         }
         if let Some(target) = target {

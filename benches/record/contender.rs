@@ -47,7 +47,7 @@ impl Contender {
             Self::Ceiling => ours().args(["ceiling", endpoint]).arg(database).arg(count.to_string()).start(),
             Self::Fancyhwd => lab.record(endpoint, database, &format!("--count {count}")),
             Self::Python => {
-                let script = Path::new(ROOT).join("benches/record.py");
+                let script = Path::new(ROOT).join("benches/record/record.py");
                 let run = lab.bench.program("/usr/bin/python3").arg(script);
                 let daemon = run.arg(endpoint).arg(database).arg(count.to_string()).spawn();
                 eventually("record.py is ready", || daemon.printed().contains("READY"));

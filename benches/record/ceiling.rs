@@ -87,7 +87,7 @@ fn open(path: &Path) -> Connection {
     connection.pragma_update(None, "journal_mode", "WAL").unwrap();
     connection.pragma_update(None, "synchronous", "full").unwrap();
     connection.pragma_update(None, "wal_autocheckpoint", 16_384).unwrap();
-    connection.execute_batch(include_str!("../migrations/0001_initial.sql")).unwrap();
+    connection.execute_batch(include_str!("../../migrations/0001_initial.sql")).unwrap();
     connection
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use chrono::{DateTime, Utc};
 
-use crate::support::ROOT;
+use crate::common::support::ROOT;
 
 /// The machine and the versions, one line each. Databases are written in the folder `disk`.
 pub fn describe(now: DateTime<Utc>, disk: &Path) -> String {
@@ -23,6 +23,7 @@ pub fn describe(now: DateTime<Utc>, disk: &Path) -> String {
         ("libzmq", format!("{major}.{minor}.{patch}")),
         ("SQLite", rusqlite::version().to_owned()),
         ("compiler", said_by("rustc", &["--version"])),
+        ("C compiler", said_by("cc", &["-dumpfullversion"])),
         ("Python", python()),
         ("load before", load()),
     ];

@@ -17,8 +17,17 @@ pub fn cpu_ns(pid: u32) -> f64 {
 
 /// A line of `status` such as `VmRSS` (memory now) or `VmHWM` (its peak), in MB of a million bytes.
 pub fn memory_mb(pid: u32, line: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap();
-    let kib: f64 = value.trim().trim_end_matches("kB").trim().parse().unwrap();
-    kib * 1024.0 / 1e6
+    of_status(pid, line).unwrap()
+}
+
+/// The peak of its memory so far, in MB. `None` when it has just ended.
+pub fn peak_mb(pid: u32) -> Option<f64> {
+    of_status(pid, "VmHWM")
+}
+
+fn of_status(pid: u32, line: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))?;
+    let kib: f64 = value.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024.0 / 1e6)
 }

@@ -1,0 +1,63 @@
+//! `make bench`: the replay beside the least that can send the same packets at the same times.
+//!
+//! As in the other benchmark, everything is measured in one run, round by round. The sessions that are replayed are written
+//! by plain SQL, exactly spaced (`source.rs`). The programs beside fancyhwd are in C (`sender.c`, `subscriber.c`).
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what cannot be measured ends by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod scale;
+mod source;
+mod peers;
+
+mod pacing;
+mod start;
+mod fast;
+mod round_trip;
+mod export;
+
+use std::process::ExitCode;
+
+use common::lab::Section;
+use common::{lab, series, support, table, usage};
+use export::Export;
+use fast::Fast;
+use pacing::{Drift, Pacing};
+use round_trip::RoundTrip;
+use scale::Scale;
+use start::Start;
+
+const NOTES: &str = "\
+median, min .. max: over n rounds, each of which measures everything once.
+ratio: the median of the ratios of the rounds, and its min .. max.
+lateness: the moment after a packet was handed to libzmq minus the moment at which it was due, for each packet.
+bare C loop: the same bytes from memory, the same waiting, zmq_send; no database, no keys, no signals, no report.
+spacing, drift: of arrivals at a subscriber of plain libzmq on the same machine, against the recorded times.
+processor time: user and system, of all threads, from READY on.
+full speed: at least 1,000,000 packets/s or 0.8 of the bare C loop, which also waits for its subscriber.
+MB: 1,000,000 bytes.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    common::run(&words, sections, NOTES)
+}
+
+fn sections(scale: Scale) -> Vec<Box<dyn Section>> {
+    vec![
+        Box::new(Pacing::new(scale)),
+        Box::new(Drift::new(scale)),
+        Box::new(Start::new(scale)),
+        Box::new(Fast::new(scale)),
+        Box::new(RoundTrip::new(scale)),
+        Box::new(Export::new(scale)),
+    ]
+}

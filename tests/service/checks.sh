@@ -66,11 +66,21 @@ property() { systemctl show --property "$2" --value "$1"; }
 state_is() { [ "$(property "$1" ActiveState)" = "$2" ] || fail "$1 is $(property "$1" ActiveState)"; }
 main_pid_is_not() { state_is "$1" active && [ "$(property "$1" MainPID)" != "$2" ]; }
 
+# The manager forgets how a unit ended that nobody needs any more, so each of ours writes it down.
+keep_results() {
+    mkdir -p /run/results /run/systemd/system/fancyhwd-.service.d
+    cat >/run/systemd/system/fancyhwd-.service.d/result.conf <<'END'
+[Service]
+ExecStopPost=+/bin/sh -c 'echo "$SERVICE_RESULT $EXIT_STATUS" >"/run/results/%n"'
+END
+}
+result_of() { cat "/run/results/$1.service"; }
+
 # ask DATABASE SQL: what a reader sees.
 ask() { sqlite3 -readonly -cmd '.timeout 5000' "$1" "$2"; }
 answers() { equal "$2" "$(ask "$1" "$2")" "$3"; }
 has_packets() { [ "$(ask "$1" 'SELECT coalesce(sum(packets), 0) FROM sessions')" -ge "$2" ]; }
-newest() { ask "${1:-$CAPTURES}" 'SELECT max(id) FROM sessions'; }
+newest() { ask $CAPTURES 'SELECT max(id) FROM sessions'; }
 # Packets of one session.
 holds() { [ "$(ask "$1" "SELECT packets FROM sessions WHERE id = $2")" -ge "$3" ]; }
 

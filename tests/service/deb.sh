@@ -51,6 +51,7 @@ starts() {
     state_is fancyhwd-publish active
     state_is fancyhwd-record active
     equal 'the type' "$(property fancyhwd-record Type)" notify
+    equal 'the watchdog' "$(property fancyhwd-record WatchdogUSec)" 30s
     eventually 10 'packets are stored' has_packets $CAPTURES 1000
     eventually 5 'the status has packets' status_has_packets
     note "$(systemctl status fancyhwd-record | sed -n 's/^ *Status: //p')"

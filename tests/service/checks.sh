@@ -26,7 +26,7 @@ check() {
         echo "ok $name$(sed -n 's/^note: \(.*\)/ (\1)/p' "$said")"
     else
         failures=$((failures + 1))
-        echo "FAILED $name: $(grep -m 1 . "$said" || echo "status $result")"
+        echo "FAILED $name: $(grep -v '^line [0-9]*: ' "$said" | tail -n 1) ($(grep -m 1 '^line [0-9]*: ' "$said"))"
         sed 's/^/    /' "$said"
         journalctl --no-pager --since "$since" -o short-precise | tail -n 60 | sed 's/^/    /'
     fi

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::{Bench, ROOT};
+use crate::support::{Bench, FANCYHWD, ROOT};
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
@@ -69,6 +69,35 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
             let finished = bench.fancyhwd(&format!("{command} {wrong}")).env(&variable, &value).run();
             assert_eq!(finished.status.code(), Some(1), "{command} with {variable}={value}: {}", finished.stderr);
         }
+    }
+}
+
+#[test]
+fn make_install_puts_everything_under_destdir_and_prefix() {
+    let bench = Bench::new();
+    let root = bench.path("root");
+    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", root.display()));
+    install.arg("PREFIX=/opt/f").arg(format!("BINARY={FANCYHWD}")).in_folder(Path::new(ROOT)).run().success();
+    for name in [
+        "bin/fancyhwd",
+        "lib/sysusers.d/fancyhwd.conf",
+        "lib/tmpfiles.d/fancyhwd.conf",
+        "share/bash-completion/completions/fancyhwd",
+        "share/doc/fancyhwd/README.md",
+        "share/doc/fancyhwd/examples/network.conf",
+        "share/fish/vendor_completions.d/fancyhwd.fish",
+        "share/man/man1/fancyhwd-session-list.1",
+        "share/man/man8/fancyhwd.8",
+        "share/zsh/site-functions/_fancyhwd",
+    ] {
+        assert!(root.join("opt/f").join(name).is_file(), "{name} is not there");
+    }
+    assert_eq!(fs::read_dir(root.join("etc/fancyhwd")).unwrap().count(), 3);
+    let units = fs::read_dir(root.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
+    let units: Vec<String> = units.map(|unit| fs::read_to_string(unit).unwrap()).collect();
+    assert_eq!(units.len(), 4);
+    for unit in units {
+        assert!(unit.contains("/opt/f/bin/fancyhwd ") && !unit.contains("/usr/bin/fancyhwd"), "{unit}");
     }
 }
 

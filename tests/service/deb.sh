@@ -255,7 +255,7 @@ prepare_probe() {
     mkdir -p /usr/lib/probe
     cp "$here/probe.pl" /usr/lib/probe
     cp "$(readlink -f /usr/bin/perl)" /usr/lib/probe/perl
-    for place in /etc /usr/share /var/lib /home /root /tmp; do
+    for place in /etc /home /opt /root /run /run/lock /srv /tmp /usr/share /var/cache /var/lib; do
         mkdir -p $place/probe
         touch $place/probe/file
         chmod 777 $place/probe

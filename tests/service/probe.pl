@@ -66,9 +66,9 @@ sub reaches {
 
 $| = 1;
 # Each place could be used by anybody if it were not for the sandbox: the test made them so.
-try 'write to /etc',               sub { writes('/etc/probe/file') };
-try 'write to /usr',               sub { writes('/usr/share/probe/file') };
-try 'write to /var/lib',           sub { writes('/var/lib/probe/file') };
+for my $place ('/etc', '/opt', '/run', '/run/lock', '/srv', '/usr/share', '/var/cache', '/var/lib') {
+    try "write to $place",         sub { writes("$place/probe/file") };
+}
 try 'read /home',                  sub { reads('/home/probe/file') };
 try 'read /root',                  sub { reads('/root/probe/file') };
 try 'read another\'s /tmp',        sub { reads('/tmp/probe/file') };
@@ -78,7 +78,7 @@ try 'open a raw socket',           sub { socket(my $socket, AF_INET, SOCK_RAW, 1
 try 'open a packet socket',        sub { socket(my $socket, 17, SOCK_DGRAM, 0) };
 try 'hold a capability',           sub { capabilities() };
 try 'run a shell',                 sub { runs('/usr/bin/dash', '-c', 'exit 0') };
-for my $place ($own, '/tmp', '/var/tmp', '/dev/shm', '/run/fancyhwd') {
+for my $place ($own, '/dev/shm', '/run/fancyhwd', '/tmp', '/var/tmp') {
     try "run a file in $place",    sub { runs(copy_of_this_program("$place/probe-program"), '-e', 'exit 0') };
 }
 try 'make a file for all to read', sub { writes("$own/probe-mode") && ((stat "$own/probe-mode")[2] & 07) };

@@ -21,6 +21,8 @@ pub enum Kind {
     Rejected,
     /// An older session was deleted to make room.
     Deleted,
+    /// The recorder was not there: nothing was recorded until the next session.
+    Gap,
     /// The database could not be written any more.
     Failed,
 }
@@ -38,6 +40,7 @@ impl Kind {
             Self::Moved => "moved",
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",
+            Self::Gap => "gap",
             Self::Failed => "failed",
         }
     }

@@ -137,6 +137,7 @@ fn about(settings: &RecordSettings, clock: SessionClock) -> SessionStart {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         durability: settings.durability,
+        resumes: service::is_watched(),
     }
 }
 

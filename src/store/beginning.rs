@@ -1,6 +1,6 @@
 //! How a session begins, and how the one before it ends.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::clock::unix_ns;
@@ -8,6 +8,7 @@ use crate::envelope::Wanted;
 use crate::event::{Event, Kind};
 use crate::store::Durability;
 use crate::store::insertion::{LinksDown, insert_event};
+use crate::tally::seconds;
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct SessionStart {
     pub boot_id: String,
     /// What a commit survives.
     pub durability: Durability,
+    /// Whether it goes on with what the session before it recorded, as a service does that is started again.
+    pub resumes: bool,
 }
 
 /// A session that has begun.
@@ -86,16 +89,46 @@ pub(super) fn start_session(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
     // has any.
-    transaction.execute(
+    let interrupted = transaction.execute(
         "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
              (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
              started_unix_ns) \
          WHERE ended_unix_ns IS NULL",
         [],
     )?;
+    let gap = note_gap(&transaction, about, interrupted > 0)?;
     let started = insert_session(&transaction, about, inherited)?;
     transaction.commit()?;
+    if let Some(words) = gap {
+        tracing::warn!("{words}");
+    }
     Ok(started)
+}
+
+/// Put into the ledger of the session before that nothing was recorded since its end, if it was to be recorded all the
+/// time. Gives that in words.
+fn note_gap(
+    transaction: &Transaction<'_>,
+    about: &SessionStart,
+    was_interrupted: bool,
+) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT id, started_unix_ns, ended_unix_ns, end_reason FROM sessions \
+         WHERE id = (SELECT max(id) FROM sessions) AND (?1 OR (?2 AND end_reason <> 'limit'))";
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get(3)?));
+    let before = transaction.query_row(sql, params![was_interrupted, about.resumes], columns).optional()?;
+    let Some((session_id, started_ns, ended_ns, reason)): Option<(i64, i64, i64, String)> = before else {
+        return Ok(None);
+    };
+    // The wall clock, because no other one goes on from one run to the next. It may have been set back.
+    let elapsed_ns = ended_ns.saturating_sub(started_ns).max(0);
+    let until_ns = about.started_unix_ns.saturating_sub(started_ns).max(elapsed_ns);
+    let words = format!(
+        "session {session_id} ended ({reason}), and nothing was recorded for {:.3} s after it",
+        seconds(until_ns - elapsed_ns)
+    );
+    let gap = Event { detail: Some(words.clone()), ..Event::at(ended_ns, elapsed_ns, Kind::Gap, None) };
+    insert_event(transaction, session_id, &Event { until_elapsed_ns: Some(until_ns), ..gap })?;
+    Ok(Some(words))
 }
 
 /// End one session as `split` and begin the next.

@@ -21,6 +21,7 @@ mod foreign;
 mod links;
 mod man;
 mod memory;
+mod packaging;
 mod peers;
 mod publish;
 mod readme;

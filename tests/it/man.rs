@@ -65,9 +65,10 @@ fn manual_pages_and_completions_match_the_binary() {
 #[test]
 fn manual_pages_have_no_formatting_errors() {
     let bench = Bench::new();
-    let pages = generated().into_iter().filter(|(name, _)| name.extension().is_some_and(|extension| extension == "1"));
-    for (name, _) in pages {
-        let page = Path::new(ROOT).join("man").join(name);
+    for page in fs::read_dir(Path::new(ROOT).join("man")).unwrap().map(|entry| entry.unwrap().path()) {
+        if !page.is_file() {
+            continue;
+        }
         let lint = bench.program("mandoc").args(["-T", "lint", "-W", "warning"]).arg(page).run();
         assert_eq!(lint.stdout, "");
         lint.success();

@@ -117,6 +117,23 @@ fn a_session_that_was_killed_is_closed_as_interrupted_by_the_next_one() {
         "SELECT packets, last_id, end_reason, ended_unix_ns >= started_unix_ns FROM sessions ORDER BY id",
     );
     assert_eq!(sessions, format!("{packets}|{packets}|interrupted|1\n0|{packets}|stopped|1"));
+    // The ledger says from the last commit to the next session that packets may be missing.
+    let gap = "SELECT events.session_id, events.lost IS NULL, events.unix_ns = before.ended_unix_ns, \
+         before.started_unix_ns + until_elapsed_ns = next.started_unix_ns, until_elapsed_ns > elapsed_ns \
+         FROM events, sessions AS before, sessions AS next WHERE kind = 'gap' AND before.id = 1 AND next.id = 2";
+    assert_eq!(bench.sqlite3("c.db", gap), "1|1|1|1|1");
+}
+
+#[test]
+fn a_service_that_is_started_again_notes_that_it_was_not_there() {
+    let bench = Bench::new();
+    let record = "record --database c.db --connect tcp://127.0.0.1:1";
+    bench.fancyhwd(record).start().stop().success();
+    // Somebody at a terminal begins and ends as they please, and a limit is an end that was asked for.
+    bench.fancyhwd(&format!("{record} --duration 1ms")).run().success();
+    bench.fancyhwd(record).start().stop().success();
+    bench.fancyhwd(record).start().stop().success().says("session 3 ended (stopped), and nothing was recorded for");
+    assert_eq!(bench.sqlite3("c.db", "SELECT session_id FROM events WHERE kind = 'gap'"), "3");
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! What packages are made of: the units, their settings and their versions.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::support::{Bench, FANCYHWD, ROOT};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
+}
+
+/// The settings of a subcommand's unit: variable and value, which stand behind a `#`.
+fn settings(command: &str) -> Vec<(String, String)> {
+    let text = read(&format!("packaging/{command}.env"));
+    let lines = text.lines().filter_map(|line| line.strip_prefix("#FANCYHWD_"));
+    let pair = |line: &str| {
+        let (name, value) = line.split_once('=').unwrap();
+        (format!("FANCYHWD_{name}"), value.trim_matches('"').to_owned())
+    };
+    lines.map(pair).collect()
+}
+
+#[test]
+fn packages_have_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, line) in [
+        ("packaging/debian/changelog", format!("fancyhwd ({version}) unstable; urgency=medium")),
+        ("packaging/rpm/fancyhwd.spec", format!("Version:        {version}")),
+        ("man/fancyhwd.8", format!("\"fancyhwd {version}\" fancyhwd")),
+    ] {
+        assert!(read(name).lines().any(|is| is.ends_with(&line)), "{name} has no line '{line}'");
+    }
+    assert!(read("packaging/rpm/fancyhwd.spec").contains(&format!("> - {version}-1\n")));
+}
+
+#[test]
+fn the_settings_of_a_unit_are_all_options_with_their_defaults() {
+    for name in ["publish", "record", "replay"] {
+        let definition = fancyhwd::cli::definition();
+        let command = definition.find_subcommand(name).unwrap();
+        let settings = settings(name);
+        let mut options = 0;
+        for argument in command.get_arguments().chain(definition.get_arguments()) {
+            let Some(variable) = argument.get_env().and_then(|env| env.to_str()) else { continue };
+            options += 1;
+            let set = settings.iter().find(|(name, _)| name == variable);
+            let (_, value) = set.unwrap_or_else(|| panic!("packaging/{name}.env lacks {variable}"));
+            if let [default] = argument.get_default_values() {
+                assert_eq!(default, value.as_str(), "packaging/{name}.env: {variable}");
+            }
+        }
+        assert_eq!(options, settings.len(), "packaging/{name}.env has a setting that is no option, or one twice");
+    }
+}
+
+#[test]
+fn every_setting_of_a_unit_is_accepted_as_it_stands() {
+    let bench = Bench::new();
+    // What is wrong with the configuration ends a run with 2, and these end with 1 behind that: the address is taken, or
+    // the database is a directory.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bind = format!("--bind tcp://{}", taken.local_addr().unwrap());
+    fs::create_dir(bench.path("directory")).unwrap();
+    for (command, wrong) in
+        [("publish", bind.as_str()), ("record", "--database directory"), ("replay", "--database directory")]
+    {
+        for (variable, value) in settings(command) {
+            let finished = bench.fancyhwd(&format!("{command} {wrong}")).env(&variable, &value).run();
+            assert_eq!(finished.status.code(), Some(1), "{command} with {variable}={value}: {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn make_install_puts_everything_under_destdir_and_prefix() {
+    let bench = Bench::new();
+    let root = bench.path("root");
+    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", root.display()));
+    install.arg("PREFIX=/opt/f").arg(format!("BINARY={FANCYHWD}")).in_folder(Path::new(ROOT)).run().success();
+    for name in [
+        "bin/fancyhwd",
+        "lib/sysusers.d/fancyhwd.conf",
+        "lib/tmpfiles.d/fancyhwd.conf",
+        "share/bash-completion/completions/fancyhwd",
+        "share/doc/fancyhwd/README.md",
+        "share/doc/fancyhwd/examples/network.conf",
+        "share/fish/vendor_completions.d/fancyhwd.fish",
+        "share/man/man1/fancyhwd-session-list.1",
+        "share/man/man8/fancyhwd.8",
+        "share/zsh/site-functions/_fancyhwd",
+    ] {
+        assert!(root.join("opt/f").join(name).is_file(), "{name} is not there");
+    }
+    assert_eq!(fs::read_dir(root.join("etc/fancyhwd")).unwrap().count(), 3);
+    let units = fs::read_dir(root.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
+    let units: Vec<String> = units.map(|unit| fs::read_to_string(unit).unwrap()).collect();
+    assert_eq!(units.len(), 4);
+    for unit in units {
+        assert!(unit.contains("/opt/f/bin/fancyhwd ") && !unit.contains("/usr/bin/fancyhwd"), "{unit}");
+    }
+}
+
+/// The lines of a unit from a heading on.
+fn from(unit: &str, heading: &str) -> Vec<String> {
+    let text = read(&format!("systemd/{unit}.service"));
+    let lines = text.lines().skip_while(|line| !line.starts_with(heading)).take_while(|line| *line != "[Install]");
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn all_units_have_the_same_sandbox() {
+    let sandbox = from("fancyhwd-record", "# The sandbox");
+    assert!(sandbox.len() > 30);
+    for unit in ["fancyhwd-record@", "fancyhwd-replay@", "fancyhwd-publish"] {
+        assert_eq!(from(unit, "# The sandbox"), sandbox, "{unit}");
+    }
+}
+
+#[test]
+fn a_recorder_with_a_name_differs_in_its_settings_only() {
+    let service = |unit| {
+        let lines = from(unit, "[Service]").into_iter();
+        lines.filter(|line| !line.starts_with("Environment")).collect::<Vec<_>>()
+    };
+    assert_eq!(service("fancyhwd-record@"), service("fancyhwd-record"));
+}
+
+#[test]
+fn a_recorder_may_use_twice_the_memory_of_its_queue() {
+    let settings = settings("record");
+    let (_, queue) = settings.iter().find(|(name, _)| name == "FANCYHWD_QUEUE").unwrap();
+    let queue_mib: u64 = queue.strip_suffix("MiB").unwrap().parse().unwrap();
+    let most = format!("MemoryMax={}M", 2 * queue_mib);
+    assert!(from("fancyhwd-record", "[Service]").contains(&most), "no {most}");
+}

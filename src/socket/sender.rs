@@ -18,7 +18,7 @@ use crate::stop::Stop;
 /// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device.
 const SUBSCRIBER_QUEUE_BYTES: u64 = 64 << 20;
 
-/// The same for one that is waited for: nothing is lost by a short queue, and it is as fast.
+/// The same for one that is waited for: nothing is lost by a short queue.
 const BLOCKING_QUEUE_BYTES: u64 = 6 << 20;
 
 /// What libzmq needs for a queued message beside its content, measured.

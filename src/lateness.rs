@@ -11,7 +11,8 @@ const DRIFT_MESSAGES: usize = 1_000;
 /// Messages that left latest, of which each is named.
 const WORST_MESSAGES: usize = 10;
 
-/// How late messages left: actual moment minus due moment.
+/// How late messages left: the moment at which a message was handed to ZeroMQ (or, when a subscriber had to be waited for,
+/// the end of that) minus the moment at which it was due.
 #[derive(Clone, Debug)]
 pub struct Lateness {
     histogram_ns: Histogram<u64>,

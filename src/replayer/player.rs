@@ -199,11 +199,9 @@ impl<'a> Player<'a> {
         self.announce();
         let turn = self.wait_for_turn();
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
-        if self.send(message)? == Sent::Stopped {
-            return Ok(Turn::Stop);
-        }
+        let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
         if let Some(due_ns) = due_ns {
-            let late_ns = monotonic_ns().saturating_sub(due_ns);
+            let late_ns = at_ns.saturating_sub(due_ns);
             self.played.lateness.record(Late { number, elapsed_ns: self.elapsed_ns, late_ns });
         }
         self.sent = Some(number);

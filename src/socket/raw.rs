@@ -1,13 +1,20 @@
 //! The libzmq calls that the `zmq` crate does not offer, or in which it panics on an errno that it does not know.
 //!
 //! All `unsafe` of the program is in this file.
-#![expect(unsafe_code, reason = "calls into libzmq")]
+#![expect(unsafe_code, reason = "calls into libzmq, and a look behind it")]
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::fs;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use zmq::Socket;
+
+/// See linux/sockios.h.
+const SIOCOUTQ: Opcode = 0x5411;
 
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +80,30 @@ pub fn fd(socket: &Socket) -> std::io::Result<BorrowedFd<'_>> {
     let fd = socket.get_fd().map_err(|cause| std::io::Error::other(cause.message().to_owned()))?;
     // SAFETY: the descriptor belongs to the socket and stays open as long as it, and so as long as the borrow.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// The connections of this process's ipc endpoints, kept open also when libzmq closes them.
+pub fn ipc_connections() -> Vec<UnixStream> {
+    let sockets = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten().filter_map(|entry| {
+        let is_socket =
+            fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"socket:"));
+        entry.file_name().to_str().filter(|_| is_socket)?.parse().ok()
+    });
+    let held = sockets.filter_map(|number| {
+        // SAFETY: it is borrowed for this one call. When libzmq closes the descriptor meanwhile, the call fails, or takes
+        // another socket, which is looked at below like any other.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().ok()?;
+        Some(UnixStream::from(fd))
+    });
+    // What a listener accepted has its name; everything else that we have is unnamed. A listener itself has no queue.
+    let is_accepted = |stream: &UnixStream| stream.local_addr().is_ok_and(|name| !name.is_unnamed());
+    held.filter(|stream| is_accepted(stream) && unread_bytes(stream).is_ok()).collect()
+}
+
+/// Memory that holds what the peer has not read, in bytes; see unix(7).
+pub fn unread_bytes(stream: &UnixStream) -> std::io::Result<c_int> {
+    // SAFETY: SIOCOUTQ stores one int.
+    Ok(unsafe { ioctl(stream, Getter::<SIOCOUTQ, c_int>::new()) }?)
 }
 
 /// Call until no signal interrupts it: libzmq looks for one before it begins.

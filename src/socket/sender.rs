@@ -6,6 +6,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
 
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket, XPUB};
 
@@ -43,6 +45,9 @@ const LINGER_STOPPED_MS: i32 = 1_000;
 /// send a message.
 const COUNT_EVERY_NS: i64 = NS_PER_S / 100;
 
+/// How often to look whether a subscriber has read everything.
+const UNREAD_LOOK: Duration = Duration::from_millis(1);
+
 /// What to try when an address cannot be bound.
 const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
 
@@ -70,8 +75,9 @@ impl FromStr for OnFull {
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// libzmq has it.
-    Done,
+    /// libzmq has it since then, on the monotonic clock: the moment at which it was handed over or, when a subscriber had
+    /// to be waited for, the end of that.
+    At(i64),
     /// A stop was asked for while a subscriber had no room.
     Stopped,
 }
@@ -166,32 +172,36 @@ impl Sender {
     /// # Errors
     /// When the socket fails.
     pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>, stop: &Stop) -> Result<Sent> {
-        let now_ns = monotonic_ns();
-        if now_ns - self.counted_ns >= COUNT_EVERY_NS {
-            self.counted_ns = now_ns;
-            self.take_subscriptions()?;
-        }
+        let mut at_ns = monotonic_ns();
         let mut frames = frames.peekable();
         while let Some(frame) = frames.next() {
             let more = if frames.peek().is_some() { SNDMORE } else { 0 };
             // Only the first frame can find a subscriber full: libzmq takes or drops whole messages.
-            if self.send_frame(frame, more, stop)? == Sent::Stopped {
-                return Ok(Sent::Stopped);
+            match self.socket.send(frame, more | DONTWAIT) {
+                Ok(()) => {}
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => match self.send_when_there_is_room(frame, more, stop)? {
+                    Sent::At(later_ns) => at_ns = later_ns,
+                    Sent::Stopped => return Ok(Sent::Stopped),
+                },
+                Err(cause) => return Err(socket_error("send", cause)),
             }
         }
-        Ok(Sent::Done)
+        if at_ns - self.counted_ns >= COUNT_EVERY_NS {
+            self.counted_ns = at_ns;
+            self.take_subscriptions()?;
+        }
+        Ok(Sent::At(at_ns))
     }
 
-    fn send_frame(&self, frame: &[u8], flags: i32, stop: &Stop) -> Result<Sent> {
-        let mut blocked_since_ns = None;
+    fn send_when_there_is_room(&self, frame: &[u8], flags: i32, stop: &Stop) -> Result<Sent> {
+        let blocked_since_ns = monotonic_ns();
         let mut reported_ns = 0;
         loop {
             match self.socket.send(frame, flags) {
-                Ok(()) => return Ok(Sent::Done),
+                Ok(()) => return Ok(Sent::At(monotonic_ns())),
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if stop.requested() => return Ok(Sent::Stopped),
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => {
-                    let now_ns = monotonic_ns();
-                    let blocked_ns = now_ns - *blocked_since_ns.get_or_insert(now_ns);
+                    let blocked_ns = monotonic_ns() - blocked_since_ns;
                     if blocked_ns - reported_ns >= STALL_REPORT_NS {
                         reported_ns = blocked_ns;
                         let blocked_s = blocked_ns / NS_PER_S;
@@ -237,11 +247,20 @@ impl Sender {
         let linger_ms = if stop.requested() { LINGER_STOPPED_MS } else { LINGER_MS };
         // Refused only for a value below -1.
         let _ = socket.set_linger(linger_ms);
-        let closed_ns = monotonic_ns();
+        let end_ns = monotonic_ns() + i64::from(linger_ms) * 1_000_000;
+        // When an ipc connection ends, libzmq on the other side drops what it has not yet read, if it had to stop reading
+        // because its queue was full. So the connections stay open until all is read.
+        let connections = raw::ipc_connections();
         drop(socket);
         while context.destroy() == Err(zmq::Error::EINTR) {}
-        let waited_ns = monotonic_ns() - closed_ns;
-        if waited_ns < i64::from(linger_ms) * 1_000_000 { Flushed::Whole } else { Flushed::Partly }
+        let is_unread = |stream: &UnixStream| raw::unread_bytes(stream).is_ok_and(|bytes| bytes > 0);
+        while monotonic_ns() < end_ns {
+            if !connections.iter().any(is_unread) {
+                return Flushed::Whole;
+            }
+            thread::sleep(UNREAD_LOOK);
+        }
+        Flushed::Partly
     }
 }
 

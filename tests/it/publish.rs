@@ -155,3 +155,23 @@ fn the_rate_of_the_command_line_wins_over_the_interval_of_the_environment() {
         .success()
         .says("published 1000 packets");
 }
+
+#[test]
+fn a_slow_subscriber_over_ipc_gets_the_end_of_a_stream_too() {
+    const PACKETS: usize = 20_000;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let context = zmq::Context::new();
+    let slow = context.socket(zmq::SUB).unwrap();
+    slow.set_rcvhwm(100).unwrap();
+    slow.set_rcvtimeo(10_000).unwrap();
+    slow.set_subscribe(b"fancyhw_data ").unwrap();
+    slow.connect(&endpoint).unwrap();
+    let publish = format!("publish --rate max --on-full block --wait-subscribers 1 --count {PACKETS} --bind {endpoint}");
+    let publisher = bench.fancyhwd(&publish).start();
+    // It reads nothing before the publisher has sent everything and is about to leave.
+    publisher.wait_until_told("STOPPING=1");
+    let received = (0..PACKETS).take_while(|_| slow.recv_msg(0).is_ok()).count();
+    publisher.finish().success().says("0 lost");
+    assert_eq!(received, PACKETS);
+}

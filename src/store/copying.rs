@@ -8,7 +8,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::store::database::{open, prepare_empty};
-use crate::store::packets::WINDOW_IDS;
 use crate::store::{Database, Session, schema};
 
 /// Everything but the messages, in one transaction, so that totals, events and digests belong together also while the
@@ -22,6 +21,9 @@ const COPY_LEDGER: [&str; 4] = [
          (SELECT committed_unix_ns FROM main.batches ORDER BY id DESC LIMIT 1), started_unix_ns) \
      WHERE id = ?1 AND ended_unix_ns IS NULL",
 ];
+
+/// Ids that are copied in one transaction: a longer one would keep a recorder from reusing its log.
+const WINDOW_IDS: i64 = 50_000;
 
 /// The messages of a range of ids, and the topics of the packets.
 const COPY_MESSAGES: [&str; 3] = [
@@ -82,6 +84,14 @@ impl Database {
         copied.missing = expected.unsigned_abs().saturating_sub(copied.packets + copied.rejected);
         connection.close().map_err(|(_, cause)| failed(name)(cause))?;
         Ok(copied)
+    }
+
+    /// The first message behind this id, if there is one. A damaged session may claim more ids than can be tried.
+    fn next_message(&self, id: i64) -> Result<Option<i64>> {
+        let sql = "SELECT min(id) FROM (SELECT min(id) AS id FROM packets WHERE id > ?1 \
+             UNION ALL SELECT min(id) FROM rejects WHERE id > ?1)";
+        let read = || self.connection.query_row(sql, [id], |row| row.get(0));
+        self.bounded(0, read).map_err(self.failed("find a message"))
     }
 
     fn begin_copy(&self, connection: &mut Connection, session: &Session) -> rusqlite::Result<()> {

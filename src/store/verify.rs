@@ -4,7 +4,7 @@ use rusqlite::{ErrorCode, OptionalExtension, params};
 
 use crate::batch::{BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
 use crate::error::{Error, Result};
-use crate::store::reader::Rows;
+use crate::store::rows::Rows;
 use crate::store::{Database, Session};
 use crate::tally::Tally;
 

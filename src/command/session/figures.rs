@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::statistics::{GAP_FACTOR, Gap, Statistics, Topic};
-use crate::store::{Database, Session};
+use crate::store::{Database, Session, Stamp};
 use crate::tally::{rate_hz, seconds};
 
 /// So many messages are read without being asked for it: that takes a fraction of a second.
@@ -24,7 +24,8 @@ impl Figures {
     pub fn of(database: &Database, session: &Session) -> Result<Self> {
         let messages = session.tally.packets.saturating_add(session.tally.rejected);
         let mut statistics = Statistics::new(messages, session.duration_ns);
-        database.stamps(session, |stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id))?;
+        let count = |stamp: Stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id);
+        database.stamps(session, &mut |_| Ok(()), count)?;
         let mut topics = Vec::new();
         for (&topic_id, &topic) in &statistics.topics {
             let name = database.topic(topic_id)?;

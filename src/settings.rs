@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
+use crate::batch::MESSAGE_MAX_BYTES;
 use crate::cli::{
     DatabaseArguments, ExportArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments,
 };
@@ -38,9 +39,6 @@ const QUEUE_MAX_BYTES: u64 = 1 << 40;
 
 /// Less would hold little beside the write-ahead log and the margin in which older sessions are deleted.
 const MAX_USE_MIN_BYTES: u64 = 32 << 20;
-
-/// SQLite stores a value of up to 1 GB.
-const MESSAGE_MAX_BYTES: u64 = 512 << 20;
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +177,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
             max_use_bytes: size("--max-use", typed.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
             keep_free_bytes: size("--keep-free", typed.keep_free.as_deref(), 1..=u64::MAX)?,
         },
-        frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES)? as i64,
+        frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as i64,
         plan: recorder::Plan {
             wanted: wanted(&typed.topic)?,
             count: typed.count,

@@ -18,6 +18,7 @@ mod space;
 mod stamps;
 mod succession;
 mod verify;
+mod waiting;
 
 pub use beginning::{EndReason, SessionStart};
 pub use copying::Copied;

@@ -145,7 +145,7 @@ impl Pass<'_> {
             // What makes no sense, such as a packet without a topic, is damage too; a disk that fails is not.
             return match cause.sqlite_error_code() {
                 None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig) => {
-                    Ok(at(commit.first_id.saturating_add(self.batch.len() as i64), "it cannot be read"))
+                    Ok(at(self.first_unreadable(commit), "it cannot be read"))
                 }
                 Some(_) => Err(cause),
             };
@@ -166,6 +166,18 @@ impl Pass<'_> {
         }
         (self.commit_id, self.next_id) = (commit.id, commit.last_id.saturating_add(1));
         Ok(None)
+    }
+
+    /// The first message of a commit that cannot be read. Those that were read before it are known, but for one that
+    /// SQLite had not given yet when it met this one in the other table.
+    fn first_unreadable(&mut self, commit: &Commit) -> i64 {
+        let Self { database, rows, batch, .. } = self;
+        let from_id = commit.first_id.saturating_add(batch.len() as i64);
+        let mut is_unreadable = |id: &i64| {
+            batch.clear();
+            database.bounded(0, || rows.fill(&database.connection, *id, *id, batch)).is_err()
+        };
+        (from_id..=commit.last_id).find(&mut is_unreadable).unwrap_or(from_id)
     }
 
     /// Count the messages of a commit. Gives the first id that has not one message of this session.

@@ -1,6 +1,7 @@
 //! From what was typed to what the program uses: checked values, with every default in place.
 
 mod diff;
+mod label;
 
 use std::env;
 use std::fmt::Display;
@@ -27,6 +28,7 @@ use crate::socket::{Endpoint, OnFull};
 use crate::store::{Durability, Limits, Selection};
 
 pub use diff::{DiffSettings, diff};
+pub use label::label;
 
 /// The interval of the C program that the simulated device stands for.
 const DEFAULT_INTERVAL: &str = "1s";
@@ -169,7 +171,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
     Ok(RecordSettings {
         connect: connect(&typed.connect)?,
         database: database(&typed.database)?,
-        label: typed.label.clone(),
+        label: typed.label.as_deref().filter(|text| !text.is_empty()).map(|text| label("--label", text)).transpose()?,
         note: typed.note.clone(),
         durability: parse("--durability", &typed.durability)?,
         queue_bytes: bytes("--queue", &typed.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,

@@ -48,7 +48,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `*` records every topic. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session, not digits alone, which are an id' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r

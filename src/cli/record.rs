@@ -23,7 +23,7 @@ pub struct RecordArguments {
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
-    /// Name of the session
+    /// Name of the session, not digits alone, which are an id
     #[arg(long, value_name = "TEXT", env = "FANCYHWD_LABEL", hide_env_values = true)]
     pub label: Option<String>,
     /// Remark about the session

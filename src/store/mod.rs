@@ -28,7 +28,7 @@ pub use pruning::Room;
 pub use reader::Reader;
 pub use recording::{Chapter, Ended, Recording};
 pub use rows::Selection;
-pub use sessions::Session;
+pub use sessions::{Name, Session};
 pub use space::{Limits, Space};
 pub use stamps::Stamp;
 pub use verify::Damage;

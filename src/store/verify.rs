@@ -76,7 +76,7 @@ impl Database {
             }
             found => found.map_err(self.failed("verify a session"))?,
         };
-        if found.is_some() && self.find_session(&session.id.to_string())?.id != session.id {
+        if found.is_some() && !self.has_session(session.id)? {
             return Err(Error::NoSuchSession { wanted: session.id.to_string(), database: self.path.clone() });
         }
         Ok(found)

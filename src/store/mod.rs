@@ -31,4 +31,4 @@ pub use rows::Selection;
 pub use sessions::{Name, Session};
 pub use space::{Limits, Space};
 pub use stamps::Stamp;
-pub use verify::Damage;
+pub use verify::{Damage, Verdict};

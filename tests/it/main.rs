@@ -18,6 +18,7 @@ mod errors;
 mod export;
 mod faults;
 mod foreign;
+mod keys;
 mod links;
 mod man;
 mod memory;

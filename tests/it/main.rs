@@ -28,6 +28,7 @@ mod publish;
 mod readme;
 mod record;
 mod replay;
+mod replay_edges;
 mod session;
 mod split;
 mod status;

@@ -23,9 +23,10 @@ pub const BATCH_MAX_BYTES: usize = 4 << 20;
 /// socket option limits the number.
 pub const MESSAGE_MAX_FRAMES: u32 = 1024;
 
-/// Bytes that are kept of one message beside its first frame, so that many large frames make no message that the
-/// database cannot hold.
-const MESSAGE_MAX_BYTES: usize = 64 << 20;
+/// The largest message: no frame that is received is longer, nor are the frames of a message that are kept, together.
+/// Where a message is read again there are up to eight copies of it, and whoever reads a file that somebody else sent
+/// should not need more than 256 MB.
+pub const MESSAGE_MAX_BYTES: usize = 16 << 20;
 
 /// What an entry of the ledger takes, with its texts, about.
 const EVENT_BYTES: usize = 512;

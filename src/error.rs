@@ -18,6 +18,8 @@ pub enum Error {
     Setting { option: &'static str, value: String, cause: String },
     /// No session goes by that id or label.
     NoSuchSession { wanted: String, database: PathBuf },
+    /// Several sessions have the label, and one of them is to be chosen.
+    SeveralSessions { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
     EmptySession { id: i64, database: PathBuf },
     /// The session cannot be deleted now.
@@ -67,6 +69,7 @@ impl Error {
             Self::CommandLine(_)
             | Self::Setting { .. }
             | Self::NoSuchSession { .. }
+            | Self::SeveralSessions { .. }
             | Self::EmptySession { .. }
             | Self::SessionIsRecorded { .. } => Exit::Usage,
             Self::Export { exit, .. } => *exit,
@@ -94,6 +97,7 @@ impl Error {
             | Self::Database { cause, .. }
             | Self::Export { cause, .. } => cause.clone(),
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
+            Self::SeveralSessions { .. } => "several sessions have that label".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
             Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
             Self::NoRoom { .. } => {
@@ -110,6 +114,7 @@ impl Error {
         match self {
             Self::CommandLine(_) | Self::Setting { .. } => None,
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
+            Self::SeveralSessions { .. } => Some("give the id, which `fancyhwd session list` shows"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
             Self::SessionIsRecorded { .. } => Some("stop the recorder, or let it begin the next session (SIGHUP)"),
             Self::Endpoint { hint, .. }
@@ -133,6 +138,9 @@ impl fmt::Display for Error {
             Self::Setting { option, value, .. } => write!(f, "cannot use {option} '{value}': ")?,
             Self::NoSuchSession { wanted, database } => {
                 write!(f, "cannot find session '{wanted}' in {}: ", database.display())?;
+            }
+            Self::SeveralSessions { wanted, database } => {
+                write!(f, "cannot choose session '{wanted}' in {}: ", database.display())?;
             }
             Self::EmptySession { id, database } => write!(f, "cannot replay session {id} of {}: ", database.display())?,
             Self::SessionIsRecorded { id, database } => {

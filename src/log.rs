@@ -65,6 +65,14 @@ pub fn bar(done: u64, total: u64, text: String) {
     }
 }
 
+/// Write something to the terminal by other ways than the log, with the live line out of the way meanwhile.
+pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+    match LIVE_LINE.get() {
+        Some(line) => line.suspend(write),
+        None => write(),
+    }
+}
+
 /// Take the live line away.
 pub fn end_live() {
     if let Some(line) = LIVE_LINE.get() {
@@ -77,10 +85,7 @@ struct AboveLiveLine;
 
 impl io::Write for AboveLiveLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match LIVE_LINE.get() {
-            Some(line) => line.suspend(|| stderr().write(bytes)),
-            None => stderr().write(bytes),
-        }
+        aside(|| stderr().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

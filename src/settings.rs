@@ -1,6 +1,7 @@
 //! From what was typed to what the program uses: checked values, with every default in place.
 
 mod diff;
+mod label;
 
 use std::env;
 use std::fmt::Display;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
+use crate::batch::MESSAGE_MAX_BYTES;
 use crate::cli::{
     DatabaseArguments, ExportArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments,
 };
@@ -26,6 +28,7 @@ use crate::socket::{Endpoint, OnFull};
 use crate::store::{Durability, Limits, Selection};
 
 pub use diff::{DiffSettings, diff};
+pub use label::label;
 
 /// The interval of the C program that the simulated device stands for.
 const DEFAULT_INTERVAL: &str = "1s";
@@ -38,9 +41,6 @@ const QUEUE_MAX_BYTES: u64 = 1 << 40;
 
 /// Less would hold little beside the write-ahead log and the margin in which older sessions are deleted.
 const MAX_USE_MIN_BYTES: u64 = 32 << 20;
-
-/// SQLite stores a value of up to 1 GB.
-const MESSAGE_MAX_BYTES: u64 = 512 << 20;
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
     Ok(RecordSettings {
         connect: connect(&typed.connect)?,
         database: database(&typed.database)?,
-        label: typed.label.clone(),
+        label: typed.label.as_deref().filter(|text| !text.is_empty()).map(|text| label("--label", text)).transpose()?,
         note: typed.note.clone(),
         durability: parse("--durability", &typed.durability)?,
         queue_bytes: bytes("--queue", &typed.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
@@ -179,7 +179,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
             max_use_bytes: size("--max-use", typed.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
             keep_free_bytes: size("--keep-free", typed.keep_free.as_deref(), 1..=u64::MAX)?,
         },
-        frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES)? as i64,
+        frame_max_bytes: bytes("--max-message", &typed.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as i64,
         plan: recorder::Plan {
             wanted: wanted(&typed.topic)?,
             count: typed.count,

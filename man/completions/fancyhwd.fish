@@ -48,7 +48,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `*` records every topic. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session, not digits alone, which are an id' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
@@ -58,7 +58,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is committed' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB; a larger one breaks the link, which is mended' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-overflow -d 'When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each packet, decoded, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'

@@ -23,7 +23,7 @@ pub struct RecordArguments {
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
-    /// Name of the session
+    /// Name of the session, not digits alone, which are an id
     #[arg(long, value_name = "TEXT", env = "FANCYHWD_LABEL", hide_env_values = true)]
     pub label: Option<String>,
     /// Remark about the session
@@ -59,7 +59,7 @@ pub struct RecordArguments {
     /// Memory for packets that wait for the disk, such as 64MiB or 2GB
     #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "FANCYHWD_QUEUE", hide_env_values = true)]
     pub queue: String,
-    /// The largest message that is received, such as 64KiB; a larger one breaks the link, which is mended
+    /// The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended
     #[arg(long, value_name = "SIZE", default_value = "1MiB", env = "FANCYHWD_MAX_MESSAGE", hide_env_values = true)]
     pub max_message: String,
     /// When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait

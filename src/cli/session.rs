@@ -145,7 +145,7 @@ pub struct LabelArguments {
     /// Session to label: an id, a label, or `latest`
     #[arg(value_name = "SESSION")]
     pub session: String,
-    /// The label; an empty one is removed
+    /// The label, not digits alone, which are an id; an empty one is removed
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// Where to look
@@ -156,7 +156,7 @@ pub struct LabelArguments {
 /// Options of `session delete`.
 #[derive(Args, Debug)]
 pub struct DeleteArguments {
-    /// Session to delete: an id, a label, or `latest`
+    /// Session to delete: an id, a label that no other session has, or `latest`
     #[arg(value_name = "SESSION")]
     pub session: String,
     /// Do not ask

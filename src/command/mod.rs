@@ -11,6 +11,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::log;
 use crate::settings::SendSettings;
 use crate::socket::{Flushed, OnFull, Sender};
 use crate::stop::Stop;
@@ -20,8 +21,11 @@ use crate::stop::Stop;
 /// # Errors
 /// When it cannot be written.
 pub fn print(text: &str) -> Result<Exit> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
+    let write = || {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    };
+    log::aside(write).map_err(Error::Output)?;
     Ok(Exit::Done)
 }
 

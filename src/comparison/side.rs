@@ -63,7 +63,6 @@ impl Side {
             && (self.messages.is_empty()
                 || self.messages.iter().map(Placed::bytes).sum::<usize>() < LOOKAHEAD_MAX_BYTES)
         {
-            self.batch.clear();
             reader.read(&mut self.batch)?;
             if self.batch.is_empty() {
                 self.reader = None;
@@ -71,6 +70,7 @@ impl Side {
             for (number, message) in self.batch.numbers().iter().copied().zip(self.batch.messages()) {
                 self.messages.push_back(Placed::new(number, message));
             }
+            self.batch.clear();
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Each format is an [`Encoder`]. A session that becomes a database of its own is copied row by row instead, by the store.
 
 mod csv;
+mod extent;
 mod jsonl;
 mod output;
 mod raw;
@@ -17,8 +18,8 @@ use std::str::FromStr;
 
 use crate::batch::Batch;
 use crate::envelope::{self, Envelope};
-use crate::error::{Error, Result, Trouble};
-use crate::store::{Database, Packets, Session};
+use crate::error::Result;
+use crate::store::{self, Database, Reader, Session};
 
 pub use output::{Output, Sink};
 pub use selection::{Selection, Topics};
@@ -126,7 +127,7 @@ struct Packet<'a> {
 /// # Errors
 /// When the database cannot be read, the output not be written, or a stop is asked for.
 pub fn write_packets(
-    database: &Database,
+    database: Database,
     session: &Session,
     format: Format,
     selection: &Selection,
@@ -141,11 +142,13 @@ pub fn write_packets(
         Format::Wav => Box::new(wav::Wav::new(sink, selection.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
-    let mut packets = Packets::new(database, session, selection.topic_ids.clone());
+    let packets = store::Selection { heads: selection.heads.clone(), only_valid: true, ..store::Selection::default() };
+    let mut reader = (!session.is_empty()).then(|| Reader::new(database, session, &packets)).transpose()?;
     let mut batch = Batch::default();
     let mut written = 0;
-    loop {
-        packets.read(&mut batch)?;
+    while let Some(reader) = &mut reader
+        && reader.step(&mut batch)?
+    {
         for message in batch.messages() {
             let frame = message.frames().next().unwrap_or_default();
             // What is no envelope stands in another table. If it is here all the same, it will be missed below.
@@ -154,21 +157,12 @@ pub fn write_packets(
             encoder.packet(&packet).map_err(failed)?;
             written += 1;
         }
-        watch.at(packets.passed())?;
-        if batch.is_empty() {
-            break;
-        }
+        watch.at(reader.passed())?;
         batch.clear();
     }
     encoder.finish().map_err(failed)?;
-    if written == 0 && selection.packets > 0 {
-        return Err(Error::Database {
-            operation: "read packets",
-            path: database.path().to_owned(),
-            cause: format!("messages {} to {} of the session are not there", session.first_id, session.last_id),
-            hint: "somebody deleted them, or the database is damaged",
-            trouble: Trouble::Other,
-        });
+    if let Some(reader) = reader.filter(|_| written == 0 && selection.packets > 0) {
+        return Err(reader.gone(session.first_id));
     }
     Ok(Exported { packets: written, rejected: 0, missing: selection.packets.saturating_sub(written) })
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::envelope::head;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::exporter::extent::{Extent, by_topic};
 use crate::exporter::text::printable;
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
 use crate::exporter::{Format, Plan, Watch};
-use crate::store::{Database, Extent, Session};
+use crate::store::{Database, Session};
 use crate::tally::seconds;
 
 /// Topics that a message names; a session may have any number.
@@ -27,8 +29,8 @@ pub enum Topics {
 /// The packets that are exported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Of these topics; `None` is every topic.
-    pub topic_ids: Option<BTreeSet<i64>>,
+    /// What their messages begin with (a topic and its space); `None` is every topic.
+    pub heads: Option<Vec<Vec<u8>>>,
     /// How many there should be.
     pub packets: u64,
     /// Samples in a second, for a sound file.
@@ -45,7 +47,7 @@ impl Selection {
             return Ok(Self { packets: session.tally.packets, ..Self::default() });
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
-        let topics = database.survey(session, &mut |done| watch.at(done))?;
+        let topics = by_topic(database, session, watch)?;
         if plan.format.hides_topics() && plan.topics == Topics::Unsaid && topics.len() > 1 {
             let cause = format!(
                 "session {} has {} topics ({}), which cannot be told apart in {}",
@@ -56,9 +58,12 @@ impl Selection {
             );
             return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
         }
-        let topic_ids = match &plan.topics {
-            Topics::Only(wanted) => Some(ids(database, session, &topics, wanted)?),
-            _ => None,
+        let (heads, topic_ids) = match &plan.topics {
+            Topics::Only(wanted) => {
+                let heads = wanted.iter().map(|name| head(name)).collect();
+                (Some(heads), Some(ids(database, session, &topics, wanted)?))
+            }
+            _ => (None, None),
         };
         let is_selected = |id: &i64| topic_ids.as_ref().is_none_or(|ids| ids.contains(id));
         let extent =
@@ -71,7 +76,7 @@ impl Selection {
         // knows of which topic they were.
         let found = topics.values().map(|topic| topic.packets).sum();
         let missing = session.tally.packets.saturating_sub(found);
-        Ok(Self { topic_ids, packets: extent.packets + missing, sample_rate_hz })
+        Ok(Self { heads, packets: extent.packets + missing, sample_rate_hz })
     }
 }
 
@@ -121,8 +126,8 @@ fn sound_rate_hz(extent: Extent, asked_for: Option<u32>) -> std::result::Result<
 
 /// Samples in a second: those of all packets but the first, which came within the time from the first to the last.
 fn estimated_rate_hz(extent: Extent) -> Option<u32> {
-    let elapsed_ns = extent.last_elapsed_ns - extent.first_elapsed_ns;
-    let samples = (extent.bytes - extent.first_bytes) / 2;
+    let elapsed_ns = extent.last_elapsed_ns.saturating_sub(extent.first_elapsed_ns);
+    let samples = extent.bytes.saturating_sub(extent.first_bytes) / 2;
     // The conversion of too large a number gives the largest one.
     (elapsed_ns > 0).then(|| ((samples as f64 / seconds(elapsed_ns)).round() as u32).clamp(1, SAMPLE_RATE_MAX_HZ))
 }

@@ -123,17 +123,20 @@ impl Keyboard {
     /// Read the keys that were pressed. Says whether there is still a terminal.
     fn read(&self, keys: &mut Vec<Key>) -> bool {
         let stdin = stdin();
-        loop {
+        let (mut pressed, mut bytes) = (Vec::new(), [0; 64]);
+        let is_there = loop {
             let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
             if !poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
-                return true;
+                break true;
             }
-            let mut bytes = [0; 64];
             match rustix::io::read(&stdin, &mut bytes) {
-                Ok(count @ 1..) => keys.extend(parse(bytes.get(..count).unwrap_or_default())),
-                _ => return false,
+                Ok(count @ 1..) => pressed.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+                _ => break false,
             }
-        }
+        };
+        // All at once, so that no key is cut in two where the buffer ends.
+        keys.extend(parse(&pressed));
+        is_there
     }
 }
 

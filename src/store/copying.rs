@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::store::database::{open, prepare_empty};
-use crate::store::packets::WINDOW_IDS;
+use crate::store::foreign::{self, Deadline};
 use crate::store::{Database, Session, schema};
 
 /// Everything but the messages, in one transaction, so that totals, events and digests belong together also while the
@@ -22,6 +21,9 @@ const COPY_LEDGER: [&str; 4] = [
          (SELECT committed_unix_ns FROM main.batches ORDER BY id DESC LIMIT 1), started_unix_ns) \
      WHERE id = ?1 AND ended_unix_ns IS NULL",
 ];
+
+/// Ids that are copied in one transaction: a longer one would keep a recorder from reusing its log.
+const WINDOW_IDS: i64 = 50_000;
 
 /// The messages of a range of ids, and the topics of the packets.
 const COPY_MESSAGES: [&str; 3] = [
@@ -57,7 +59,7 @@ impl Database {
         at: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Copied> {
         let mut connection = open(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        self.begin_copy(&mut connection, session).map_err(failed(name))?;
+        let (deadline, rows) = self.begin_copy(&mut connection, session).map_err(failed(name))?;
         let (first_id, last_id, expected) = connection
             .query_row("SELECT first_id, last_id, packets + rejected FROM sessions", [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
@@ -67,7 +69,8 @@ impl Database {
         let mut next_id = first_id;
         while next_id <= last_id {
             let window_end = next_id.saturating_add(WINDOW_IDS - 1).min(last_id);
-            let (packets, rejected) = copy_messages(&connection, next_id, window_end).map_err(failed(name))?;
+            let copy = || copy_messages(&connection, next_id, window_end);
+            let (packets, rejected) = deadline.rows(rows, copy).map_err(failed(name))?;
             copied.packets += packets as u64;
             copied.rejected += rejected as u64;
             next_id = match packets + rejected {
@@ -84,20 +87,29 @@ impl Database {
         Ok(copied)
     }
 
-    fn begin_copy(&self, connection: &mut Connection, session: &Session) -> rusqlite::Result<()> {
+    /// The first message behind this id, if there is one. A damaged session may claim more ids than can be tried.
+    fn next_message(&self, id: i64) -> Result<Option<i64>> {
+        let sql = "SELECT min(id) FROM (SELECT min(id) AS id FROM packets WHERE id > ?1 \
+             UNION ALL SELECT min(id) FROM rejects WHERE id > ?1)";
+        let read = || self.connection.query_row(sql, [id], |row| row.get(0));
+        self.bounded(0, read).map_err(self.failed("find a message"))
+    }
+
+    /// Gives the deadline of what follows, and how many rows there can be.
+    fn begin_copy(&self, connection: &mut Connection, session: &Session) -> rusqlite::Result<(Deadline, i64)> {
         // Nobody else sees the target before it is whole, and its user syncs it then. Without a journal there is no
         // second file that could be left behind.
         connection.pragma_update(Some("main"), "journal_mode", "OFF")?;
         connection.pragma_update(Some("main"), "synchronous", "OFF")?;
         prepare_empty(connection)?;
         schema::migrate(connection)?;
-        let path = self.path.as_os_str().as_encoded_bytes();
-        connection.execute("ATTACH ?1 AS source", params![ToSqlOutput::Borrowed(ValueRef::Text(path))])?;
+        let (deadline, rows) = foreign::attach(connection, &self.path)?;
         let transaction = connection.transaction()?;
         for sql in COPY_LEDGER {
-            transaction.execute(sql, [session.id])?;
+            deadline.rows(rows, || transaction.execute(sql, [session.id]))?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok((deadline, rows))
     }
 }
 
@@ -120,7 +132,7 @@ fn failed(name: &str) -> impl Fn(rusqlite::Error) -> Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "see which program holds the database",
             _ => "check whether the database is damaged, and the health of both disks",
         },
-        cause: cause.to_string(),
+        cause: foreign::words(&cause),
         exit: Exit::Failed,
     }
 }

@@ -18,7 +18,7 @@ use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 /// The first SQLite without the WAL-reset bug: until 3.51.2, two connections could corrupt a database between them.
 const SQLITE_MIN_VERSION: i32 = 3_051_003;
 
-/// How long a statement waits for another program that holds the database.
+/// How long a statement that writes waits for another program that holds the database.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a commit survives.
@@ -203,6 +203,8 @@ impl Database {
                 hint: "copy what is needed, and change the copy",
             });
         }
+        // A recorder that writes at the same time is waited for as often as that happens.
+        database.connection.busy_timeout(BUSY_TIMEOUT).map_err(|cause| not_readable(&cause, path))?;
         database.set("query_only", false, "check who may write there")?;
         // As in a recording: the log is moved into the database by itself, where an error of the disk can be seen.
         database.set("wal_autocheckpoint", 0, "check who may write there")?;
@@ -354,6 +356,9 @@ fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
     let (cause, hint) = match cause.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
             ("the file is no SQLite database".to_owned(), "choose another file with --database")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (foreign::words(cause), "see which program holds it")
         }
         Some(ErrorCode::ReadOnly) => {
             (foreign::words(cause), "if it is yours, open it with sqlite3 or record into it, which mends it")

@@ -5,13 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use bytesize::ByteSize;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::{self, SQLITE_CORRUPT, SQLITE_READONLY_ROLLBACK};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, params};
 
+use crate::batch::MESSAGE_MAX_BYTES;
 use crate::clock::{NS_PER_S, thread_cpu_ns};
 use crate::store::schema;
+use crate::store::waiting::wait;
 
 /// What is asked of a database in one go takes this much computing at most: a hundred times what it should, and less
 /// than the five seconds after which a program seems to hang. The time of the processor counts, so that neither a slow
@@ -24,8 +28,8 @@ const ROW_MAX_CPU_NS: i64 = 20_000;
 /// Instructions of SQLite between two looks at the clock: less than a millisecond, and more than the look costs.
 const INSTRUCTIONS_PER_LOOK: i32 = 1000;
 
-/// The longest row with a message: 512 MiB, which is the most that `record` receives, and room for what stands beside.
-const MESSAGE_ROW_MAX_BYTES: i32 = (512 << 20) + (64 << 10);
+/// The longest row with a message, and room for what stands beside it.
+const MESSAGE_ROW_MAX_BYTES: i32 = MESSAGE_MAX_BYTES as i32 + (64 << 10);
 
 /// The longest row without a message, and the longest definition of a table. A label or a note comes from a command
 /// line, where Linux takes 128 KiB for one argument.
@@ -33,6 +37,9 @@ const TEXT_ROW_MAX_BYTES: i32 = 1 << 20;
 
 /// Tables, indices and views in a file. We make eight, and whoever reads captures may have added some.
 const OBJECTS_MAX: i32 = 1000;
+
+/// No row of ours is shorter than this.
+const ROW_MIN_BYTES: i64 = 16;
 
 /// Pages that are kept in memory. The file says how many it would like, which may be all of them.
 const CACHE_KIB: i64 = 8 << 10;
@@ -84,17 +91,39 @@ pub(super) fn harden(connection: &mut Connection) -> rusqlite::Result<Deadline> 
     ] {
         connection.set_db_config(config, is_on)?;
     }
+    let deadline = bound(connection, 0)?;
+    connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA query_only = ON")?;
+    Ok(deadline)
+}
+
+/// Let a connection, to which so many databases are attached, read no value that is too large, and not wait for ever.
+fn bound(connection: &mut Connection, attached: i32) -> rusqlite::Result<Deadline> {
     for (limit, most) in [
         (Limit::SQLITE_LIMIT_LENGTH, MESSAGE_ROW_MAX_BYTES),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, TEXT_ROW_MAX_BYTES),
         (Limit::SQLITE_LIMIT_SCHEMA, OBJECTS_MAX),
-        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_ATTACHED, attached),
         (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
     ] {
         connection.set_limit(limit, most)?;
     }
-    connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA query_only = ON")?;
+    connection.busy_handler(Some(wait))?;
     Deadline::of(connection)
+}
+
+/// Attach a database that was found to be ours as `source`, to copy from it. Gives the deadline of the connection's
+/// statements, and how many rows the file can have at most.
+pub(super) fn attach(connection: &mut Connection, path: &Path) -> rusqlite::Result<(Deadline, i64)> {
+    let deadline = bound(connection, 1)?;
+    let path = ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_encoded_bytes()));
+    deadline.rows(0, || {
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.execute("ATTACH ?1 AS source", params![path])?;
+        connection.pragma_update(Some("source"), "cache_size", -CACHE_KIB)?;
+        let ask = |what: &str| connection.pragma_query_value(Some("source"), what, |row| row.get::<_, i64>(0));
+        let rows = ask("page_count")?.saturating_mul(ask("page_size")?) / ROW_MIN_BYTES;
+        Ok((deadline.clone(), rows))
+    })
 }
 
 /// What only a database of ours can be asked, and why it is none if it is not as we make it.
@@ -128,7 +157,12 @@ pub(super) fn damaged(what: &str) -> rusqlite::Error {
 pub(super) fn words(cause: &rusqlite::Error) -> String {
     let text = match cause.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => "reading it finds no end".to_owned(),
-        Some(ErrorCode::TooBig) => "a value in it is larger than any that is recorded".to_owned(),
+        Some(ErrorCode::TooBig) => {
+            format!(
+                "a value in it is larger than any that is recorded ({} for a message)",
+                ByteSize(MESSAGE_MAX_BYTES as u64)
+            )
+        }
         Some(ErrorCode::ReadOnly) if extended_code(cause) == Some(SQLITE_READONLY_ROLLBACK) => {
             "its last change was cut off, and reading it would undo that".to_owned()
         }

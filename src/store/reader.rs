@@ -1,44 +1,16 @@
 //! Reading a session: its messages in the order of their arrival, batch by batch.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use rusqlite::{OptionalExtension, params};
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use crate::batch::{BATCH_MAX_MESSAGES, Batch, MESSAGE_MAX_FRAMES};
-use crate::envelope::{self, SEPARATOR, TOPIC_MAX_BYTES};
+use crate::batch::Batch;
+use crate::envelope;
 use crate::error::{Error, Result, Trouble};
 use crate::position::Position;
-use crate::store::foreign::damaged;
+use crate::store::rows::{Rows, Selection};
 use crate::store::{Database, Session};
-
-/// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
-const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload, NULL, 1 FROM packets WHERE id BETWEEN ?1 AND ?2 \
-     UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes, frame_count FROM rejects WHERE id BETWEEN ?1 AND ?2 \
-     ORDER BY id";
 
 /// Messages that are read at once to find the one before.
 const BACKWARDS_MESSAGES: i64 = 1_000;
-
-/// The longest list of the lengths of a message's frames: a number below 2^32 for each, commas, and brackets.
-const FRAME_BYTES_MAX_BYTES: usize = MESSAGE_MAX_FRAMES as usize * 11 + 2;
-
-/// Names of topics that are kept in memory. Devices have a few.
-const TOPICS_MAX: usize = 1000;
-
-/// Which messages of a session are read.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// What they begin with (a topic and its space); `None` is all of them.
-    pub heads: Option<Vec<Vec<u8>>>,
-    /// Only envelopes, not what was rejected.
-    pub only_valid: bool,
-    /// Where to begin; the beginning of the session if it is not said.
-    pub from: Option<Position>,
-    /// Where to end, before that message; the end of the session if it is not said.
-    pub to: Option<Position>,
-}
 
 /// Reads a session forwards, from wherever it stands.
 #[derive(Debug)]
@@ -52,6 +24,8 @@ pub struct Reader {
     rows: Rows,
     /// Messages read since the beginning.
     messages: usize,
+    /// From this id on there was nothing.
+    gone_from: Option<i64>,
 }
 
 impl Reader {
@@ -66,8 +40,9 @@ impl Reader {
             next_id: Some(session.first_id),
             first_id: session.first_id,
             last_id: session.last_id,
-            rows: Rows { selection: selection.clone(), ..Rows::default() },
+            rows: Rows::new(selection),
             messages: 0,
+            gone_from: None,
         };
         let at = |position: Option<Position>| position.map(|position| reader.locate(position)).transpose();
         let (from, to) = (at(selection.from)?, at(selection.to)?);
@@ -192,36 +167,50 @@ impl Reader {
 
     /// Fill the empty `batch` with the next messages until it is full or the selection ends. At the end it stays empty.
     ///
+    /// # Errors
+    /// When the database cannot be read or is damaged, or messages at the end of the selection are not there.
+    pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
+        while batch.is_empty() && self.step(batch)? {}
+        match (batch.is_empty(), self.gone_from, self.messages) {
+            (true, Some(id), _) => Err(self.gone(id)),
+            (true, None, 0) => Err(Error::EmptySession { id: self.session.id, database: self.database.path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Append to the empty `batch` what is there of the next messages, which may be nothing if many were passed over. Says
+    /// whether that was not the end.
+    ///
     /// Each call is a read transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
     /// When the database cannot be read or is damaged.
-    pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut missing_from = None;
-        while batch.is_empty()
-            && missing_from.is_none()
-            && let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id)
-        {
-            match self.fill(next_id, self.last_id, batch)? {
-                Some(last_read_id) => self.next_id = last_read_id.checked_add(1),
-                None => missing_from = Some(next_id),
-            }
+    pub fn step(&mut self, batch: &mut Batch) -> Result<bool> {
+        let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id) else { return Ok(false) };
+        let last_read_id = self.fill(next_id, self.last_id, batch)?;
+        if last_read_id.is_none() {
+            self.gone_from = Some(next_id);
         }
+        self.next_id = last_read_id.and_then(|id| id.checked_add(1));
         self.number_from(batch);
         self.messages += batch.len();
-        if let Some(wanted_id) = missing_from {
-            return Err(Error::Database {
-                operation: "read packets",
-                path: self.database.path.clone(),
-                cause: format!("messages {wanted_id} to {} of the session are not there", self.last_id),
-                hint: "somebody deleted them, or the database is damaged",
-                trouble: Trouble::Other,
-            });
+        Ok(last_read_id.is_some())
+    }
+
+    /// How many messages of the selection were passed so far, those that are not selected included.
+    pub fn passed(&self) -> u64 {
+        self.next_id.unwrap_or(self.last_id.saturating_add(1)).saturating_sub(self.first_id).unsigned_abs()
+    }
+
+    /// The error that the messages from this id on are not there.
+    pub fn gone(&self, from_id: i64) -> Error {
+        Error::Database {
+            operation: "read packets",
+            path: self.database.path.clone(),
+            cause: format!("messages {from_id} to {} of the session are not there", self.last_id),
+            hint: "somebody deleted them, or the database is damaged",
+            trouble: Trouble::Other,
         }
-        if self.messages == 0 && batch.is_empty() {
-            return Err(Error::EmptySession { id: self.session.id, database: self.database.path.clone() });
-        }
-        Ok(())
     }
 
     /// From ids to numbers in the session.
@@ -230,120 +219,4 @@ impl Reader {
             *number = number.saturating_sub(self.session.first_id);
         }
     }
-}
-
-/// Makes batches out of rows again.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    selection: Selection,
-    topics: HashMap<i64, Topic>,
-}
-
-/// A topic's name, and whether it is selected.
-#[derive(Debug)]
-struct Topic {
-    name: Vec<u8>,
-    is_selected: bool,
-}
-
-impl Rows {
-    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it is full or many
-    /// were passed over. Gives the last id that was read.
-    ///
-    /// Ids only grow, so that damaged tables, which can give the same rows again and again, come to an end too.
-    pub fn fill(
-        &mut self,
-        connection: &Connection,
-        first_id: i64,
-        last_id: i64,
-        batch: &mut Batch,
-    ) -> rusqlite::Result<Option<i64>> {
-        let mut last_read_id = None;
-        let mut seen = 0;
-        let mut statement = connection.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![first_id, last_id])?;
-        while !batch.is_full()
-            && seen < BATCH_MAX_MESSAGES
-            && let Some(row) = rows.next()?
-        {
-            let id = row.get(0)?;
-            if id < first_id || id > last_id || last_read_id.is_some_and(|before| before >= id) {
-                return Err(damaged("its messages are out of order"));
-            }
-            last_read_id = Some(id);
-            seen += 1;
-            match row.get_ref(3)? {
-                ValueRef::Null if !self.selection.takes_reject(row)? => continue,
-                ValueRef::Null => append_reject(row, batch)?,
-                _ => {
-                    let payload = row.get_ref(4)?.as_blob()?;
-                    let topic = self.topic(connection, row.get(3)?)?;
-                    if !topic.is_selected {
-                        continue;
-                    }
-                    batch.message(row.get(1)?, row.get(2)?).frame(&[&topic.name, &[SEPARATOR], payload]);
-                }
-            }
-            batch.push_number(id);
-        }
-        Ok(last_read_id)
-    }
-
-    fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&Topic> {
-        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic_id) {
-            self.topics.clear();
-        }
-        match self.topics.entry(topic_id) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => {
-                // A name that is too long is not even read.
-                let mut statement =
-                    connection.prepare_cached("SELECT name FROM topics WHERE id = ? AND octet_length(name) <= ?")?;
-                let name = statement
-                    .query_row(params![topic_id, TOPIC_MAX_BYTES as i64], |row| {
-                        Ok(row.get_ref(0)?.as_bytes()?.to_vec())
-                    })
-                    .optional()?
-                    .ok_or_else(|| damaged("a packet has no topic, or one that is too long"))?;
-                let is_selected = self.selection.takes(&envelope::head(&name));
-                Ok(unknown.insert(Topic { name, is_selected }))
-            }
-        }
-    }
-}
-
-impl Selection {
-    fn takes(&self, message: &[u8]) -> bool {
-        self.heads.as_ref().is_none_or(|heads| heads.iter().any(|head| message.starts_with(head)))
-    }
-
-    /// A reject belongs to the topic that it begins with.
-    fn takes_reject(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        Ok(!self.only_valid && self.takes(row.get_ref(4)?.as_blob()?))
-    }
-}
-
-/// Nothing is appended when it cannot be read.
-fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
-    let no_frames = || damaged("the frames of a message do not agree with their lengths");
-    let mut rest = row.get_ref(4)?.as_blob()?;
-    let lengths = row.get_ref(5)?.as_bytes()?;
-    if lengths.len() > FRAME_BYTES_MAX_BYTES {
-        return Err(no_frames());
-    }
-    let lengths: Vec<usize> = serde_json::from_slice(lengths).map_err(|_| no_frames())?;
-    let mut frames = Vec::with_capacity(lengths.len());
-    for length_bytes in lengths {
-        let (frame, after) = rest.split_at_checked(length_bytes).ok_or_else(no_frames)?;
-        frames.push(frame);
-        rest = after;
-    }
-    if !rest.is_empty() {
-        return Err(no_frames());
-    }
-    let frame_count = row.get(6)?;
-    let mut entry = batch.message(row.get(1)?, row.get(2)?);
-    frames.iter().for_each(|frame| entry.frame(&[frame]));
-    entry.set_frame_count(frame_count);
-    Ok(())
 }

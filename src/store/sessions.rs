@@ -71,6 +71,28 @@ impl Session {
     }
 }
 
+/// How a session is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// By its number; `None` is a number that no session can have.
+    Id(Option<i64>),
+    /// The newest that has ended.
+    Latest,
+    /// By its label.
+    Label,
+}
+
+impl Name {
+    /// What somebody means who types this. Digits always mean an id, so that no label is ever taken for one.
+    pub fn of(text: &str) -> Self {
+        match text {
+            "latest" => Self::Latest,
+            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Self::Id(text.parse().ok()),
+            _ => Self::Label,
+        }
+    }
+}
+
 /// Entries of a ledger that are shown; the table has them all.
 const LEDGER_MAX_ENTRIES: i64 = 1000;
 
@@ -93,24 +115,44 @@ impl Database {
         self.query(&format!("{SELECT} ORDER BY id"), [])
     }
 
-    /// The session that `wanted` means: an id, a label (the newest of that name), or `latest` (the newest finished).
+    /// The session that `wanted` means: an id, which is digits alone, `latest` (the newest finished one), or else a label
+    /// (the newest of that name).
     ///
     /// # Errors
     /// When there is none, or the database cannot be read.
     pub fn find_session(&self, wanted: &str) -> Result<Session> {
-        let found = match wanted.parse::<i64>() {
-            Ok(id) => self.query(&format!("{SELECT} WHERE id = ?1"), params![id])?,
-            Err(_) if wanted == "latest" => {
+        let found = match Name::of(wanted) {
+            Name::Id(id) => self.query(&format!("{SELECT} WHERE id = ?1"), params![id])?,
+            Name::Latest => {
                 self.query(&format!("{SELECT} WHERE ended_unix_ns IS NOT NULL ORDER BY id DESC LIMIT 1"), [])?
             }
-            Err(_) => Vec::new(),
-        };
-        let found = match found.is_empty() {
-            true => self.query(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted])?,
-            false => found,
+            Name::Label => {
+                self.query(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted])?
+            }
         };
         let missing = || Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone() };
         found.into_iter().next().ok_or_else(missing)
+    }
+
+    /// As [`Database::find_session`], for what cannot be undone: a label must be that of one session alone.
+    ///
+    /// # Errors
+    /// When there is none, or several have that label, or the database cannot be read.
+    pub fn find_only_session(&self, wanted: &str) -> Result<Session> {
+        let found = self.find_session(wanted)?;
+        let sql = format!("{SELECT} WHERE label = ?1 AND id <> ?2 LIMIT 1");
+        match Name::of(wanted) == Name::Label && !self.query(&sql, params![wanted, found.id])?.is_empty() {
+            true => Err(Error::SeveralSessions { wanted: wanted.to_owned(), database: self.path.clone() }),
+            false => Ok(found),
+        }
+    }
+
+    /// Whether a session is still there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn has_session(&self, id: i64) -> Result<bool> {
+        Ok(!self.query(&format!("{SELECT} WHERE id = ?1"), params![id])?.is_empty())
     }
 
     /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
@@ -197,4 +239,20 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
 fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     let bytes: FromSqlResult<_> = row.get_ref(column)?.as_bytes_or_null();
     Ok(bytes?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_an_id_and_nothing_else_is() {
+        assert_eq!(Name::of("3"), Name::Id(Some(3)));
+        assert_eq!(Name::of("007"), Name::Id(Some(7)));
+        assert_eq!(Name::of("9223372036854775808"), Name::Id(None));
+        assert_eq!(Name::of("latest"), Name::Latest);
+        for label in ["", "+3", "-3", "3 ", "3rd", "0x3", "\u{663}", "Latest"] {
+            assert_eq!(Name::of(label), Name::Label, "{label:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use rusqlite::{ErrorCode, OptionalExtension, params};
 
 use crate::batch::{BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
 use crate::error::{Error, Result};
-use crate::store::reader::Rows;
+use crate::store::rows::Rows;
 use crate::store::{Database, Session};
 use crate::tally::Tally;
 
@@ -18,6 +18,15 @@ pub struct Damage {
     pub last_id: i64,
     /// What does not agree.
     pub what: &'static str,
+}
+
+/// What became of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The first damage; `None` when the session is as it was recorded.
+    pub damage: Option<Damage>,
+    /// Commits that are as they were recorded, from the first one on.
+    pub commits: u64,
 }
 
 /// One commit, as its row in `batches` says.
@@ -43,21 +52,22 @@ struct Pass<'a> {
     digest: Digest,
     commit_id: i64,
     next_id: i64,
+    commits: u64,
     tally: Tally,
     first_elapsed_ns: Option<i64>,
     last_elapsed_ns: Option<i64>,
 }
 
 impl Database {
-    /// Read the whole session and compare it with the digests of its commits and with its totals. Gives the first
-    /// damage; `None` when the session is as it was recorded. Of a session that is being recorded, what `session` says
-    /// is committed is compared.
+    /// Read the whole session and compare it with the digests of its commits and with its totals. Of a session that is
+    /// being recorded, what `session` says is committed is compared. `at` is told how many messages were compared, again
+    /// and again.
     ///
     /// Each commit is read in a transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
     /// When the database cannot be read at all, or the session was deleted meanwhile.
-    pub fn verify(&self, session: &Session) -> Result<Option<Damage>> {
+    pub fn verify(&self, session: &Session, at: &mut dyn FnMut(u64)) -> Result<Verdict> {
         let mut pass = Pass {
             database: self,
             session,
@@ -66,35 +76,26 @@ impl Database {
             digest: FIRST_DIGEST,
             commit_id: i64::MIN,
             next_id: session.first_id,
+            commits: 0,
             tally: Tally::default(),
             first_elapsed_ns: None,
             last_elapsed_ns: None,
         };
-        let found = match pass.run() {
+        let damage = match pass.run(at) {
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 Some(pass.rest("the file is damaged so that SQLite cannot read it"))
             }
             found => found.map_err(self.failed("verify a session"))?,
         };
-        if found.is_some() && self.find_session(&session.id.to_string())?.id != session.id {
+        if damage.is_some() && !self.has_session(session.id)? {
             return Err(Error::NoSuchSession { wanted: session.id.to_string(), database: self.path.clone() });
         }
-        Ok(found)
-    }
-
-    /// How many commits the session has.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn commits(&self, session: &Session) -> Result<u64> {
-        let sql = "SELECT count(*) FROM batches WHERE session_id = ?1 AND last_id <= ?2";
-        let count = || self.connection.query_row(sql, params![session.id, session.last_id], |row| row.get::<_, i64>(0));
-        self.quick(count).map(i64::unsigned_abs).map_err(self.failed("count commits"))
+        Ok(Verdict { damage, commits: pass.commits })
     }
 }
 
 impl Pass<'_> {
-    fn run(&mut self) -> rusqlite::Result<Option<Damage>> {
+    fn run(&mut self, at: &mut dyn FnMut(u64)) -> rusqlite::Result<Option<Damage>> {
         while self.next_id <= self.session.last_id {
             let Some(commit) = self.next_commit()? else {
                 return Ok(Some(self.rest("the last commits are missing")));
@@ -102,6 +103,8 @@ impl Pass<'_> {
             if let Some(damage) = self.compare(&commit)? {
                 return Ok(Some(damage));
             }
+            self.commits += 1;
+            at(self.next_id.saturating_sub(self.session.first_id).unsigned_abs());
         }
         self.compare_totals()
     }
@@ -145,7 +148,7 @@ impl Pass<'_> {
             // What makes no sense, such as a packet without a topic, is damage too; a disk that fails is not.
             return match cause.sqlite_error_code() {
                 None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig) => {
-                    Ok(at(commit.first_id.saturating_add(self.batch.len() as i64), "it cannot be read"))
+                    Ok(at(self.first_unreadable(commit), "it cannot be read"))
                 }
                 Some(_) => Err(cause),
             };
@@ -166,6 +169,18 @@ impl Pass<'_> {
         }
         (self.commit_id, self.next_id) = (commit.id, commit.last_id.saturating_add(1));
         Ok(None)
+    }
+
+    /// The first message of a commit that cannot be read. Those that were read before it are known, but for one that
+    /// SQLite had not given yet when it met this one in the other table.
+    fn first_unreadable(&mut self, commit: &Commit) -> i64 {
+        let Self { database, rows, batch, .. } = self;
+        let from_id = commit.first_id.saturating_add(batch.len() as i64);
+        let mut is_unreadable = |id: &i64| {
+            batch.clear();
+            database.bounded(0, || rows.fill(&database.connection, *id, *id, batch)).is_err()
+        };
+        (from_id..=commit.last_id).find(&mut is_unreadable).unwrap_or(from_id)
     }
 
     /// Count the messages of a commit. Gives the first id that has not one message of this session.

@@ -72,6 +72,58 @@ fn a_label_is_set_changed_and_removed() {
 }
 
 #[test]
+fn digits_always_mean_an_id() {
+    let bench = Bench::new();
+    for packets in [1, 2, 3] {
+        capture(&bench, packets);
+    }
+    for (text, why) in [("7", "digits alone are the id of a session"), ("latest", "the newest finished session")] {
+        let refusals = [
+            bench.fancyhwd("session label 1 --database c.db").arg(text),
+            bench.fancyhwd("record --database new.db --duration 1ms").args(["--label", text]),
+            bench.fancyhwd("record --database new.db --duration 1ms").env("FANCYHWD_LABEL", text),
+        ];
+        for refused in refusals {
+            let refused = refused.run().code(2).says(&format!(" '{text}': ")).says(why);
+            assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+        }
+    }
+    assert!(!bench.path("new.db").exists());
+    // As another program may have labelled it.
+    bench.sqlite3("c.db", "UPDATE sessions SET label = '7' WHERE id = 1; UPDATE sessions SET label = '2' WHERE id = 3");
+    for nothing in ["7", "0", "4", "18446744073709551617", "9223372036854775808"] {
+        for command in ["delete --yes", "show", "verify", "export --format csv"] {
+            let nothing = bench.fancyhwd(&format!("session {command} {nothing} --database c.db")).run();
+            nothing.code(2).says("there is no such session");
+        }
+    }
+    assert_eq!(ids(&bench), "1,2,3");
+    bench.fancyhwd("session delete 2 --yes --database c.db").run().success().says("deleted session 2 of c.db with 2 ");
+    assert_eq!(ids(&bench), "1,3");
+    // A label is one again when it is no number.
+    bench.fancyhwd("session label 3 run-2 --database c.db").run().success();
+    bench.fancyhwd("session delete run-2 --yes --database c.db").run().success().says("deleted session 3 of c.db");
+    assert_eq!(ids(&bench), "1");
+    assert_sound(&bench);
+}
+
+#[test]
+fn a_label_of_several_sessions_deletes_none() {
+    let bench = Bench::new();
+    for packets in [1, 2, 3] {
+        capture(&bench, packets);
+    }
+    bench.sqlite3("c.db", "UPDATE sessions SET label = 'pump' WHERE id < 3");
+    let delete = || bench.fancyhwd("session delete pump --yes --database c.db").run();
+    delete().code(2).says("cannot choose session 'pump' in ").says("several sessions have that label; give the id");
+    assert_eq!(ids(&bench), "1,2,3");
+    bench.fancyhwd("session delete 2 --yes --database c.db").run().success();
+    delete().success().says("deleted session 1 of c.db");
+    delete().code(2).says("cannot find session 'pump'");
+    assert_eq!(ids(&bench), "3");
+}
+
+#[test]
 fn a_running_session_is_labelled_and_goes_on() {
     let bench = Bench::new();
     capture(&bench, 3);

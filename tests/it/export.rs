@@ -81,7 +81,7 @@ fn exported_names(bench: &Bench) -> Vec<String> {
 fn verified(path: &Path) -> fancyhwd::store::Session {
     let database = Database::for_reading(path).unwrap();
     let session = database.sessions().unwrap().remove(0);
-    assert_eq!(database.verify(&session).unwrap(), None);
+    assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None);
     session
 }
 
@@ -234,10 +234,10 @@ fn a_database_of_its_own_verifies_replays_and_has_the_same_rows() {
     ] {
         let rows = |from: &str| bench.sqlite3(from, &format!("SELECT * FROM {table} WHERE {of_session}"));
         assert_eq!(rows("c.db"), rows(&copy), "{table}");
-        assert_eq!(
-            rows(&copy).lines().count().to_string(),
-            bench.sqlite3(&copy, &format!("SELECT count(*) FROM {table}"))
-        );
+        // Not counted by lines, which a digest may hold.
+        let count =
+            |from: &str, which: &str| bench.sqlite3(from, &format!("SELECT count(*) FROM {table} WHERE {which}"));
+        assert_eq!(count("c.db", of_session), count(&copy, "true"), "{table}");
         assert!(!rows(&copy).is_empty(), "{table}");
     }
     let pragmas = "PRAGMA journal_mode; PRAGMA integrity_check; PRAGMA application_id; PRAGMA user_version";

@@ -1,13 +1,14 @@
 //! Databases that somebody else sent: whatever is in them, they end in a line or in sensible output.
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
 use crate::support::Bench;
 use crate::support::hostile::{
-    READERS, capture, change, endless, library_survives_mutations, read, read_all, survives_mutations,
+    READERS, RUN_MAX_CPU_S, bounded, capture, change, endless, library_survives_mutations, read, read_all,
+    survives_mutations,
 };
 
 /// All readers refuse it, in one line that says this.
@@ -217,14 +218,70 @@ fn values_that_are_far_too_large_are_not_read() {
     let bench = Bench::new();
     let original = capture(&bench);
     change(&bench, "payload.db", &original, "UPDATE packets SET payload = zeroblob(600000000) WHERE id = 3");
-    for line in ["session list", "session list --json", "session show 1"] {
-        read(&bench, line, "payload.db").success();
+    for (line, code) in READERS.iter().zip([0, 0, 0, 1, 3, 1, 1, 1]) {
+        let finished = read(&bench, line, "payload.db").code(code);
+        match code {
+            1 => drop(finished.says("larger than any that is recorded (16.0 MiB for a message)")),
+            3 => assert_eq!(finished.stdout, "session 1: damaged at packet #2 (id 3): it cannot be read\n"),
+            _ => assert!(finished.stderr.is_empty(), "{}", finished.stderr),
+        }
     }
-    read(&bench, READERS[3], "payload.db").code(1).says("larger than any that is recorded");
     let sql = "UPDATE sessions SET label = CAST(zeroblob(300000000) AS TEXT)";
     change(&bench, "label.db", &original, sql);
     for line in READERS {
         read(&bench, line, "label.db").code(1).says("larger than any that is recorded");
+    }
+}
+
+#[test]
+fn the_largest_messages_are_read_within_the_memory_that_a_reader_may_take() {
+    const MESSAGE_BYTES: usize = 16 << 20;
+    // A quarter of a gigabyte of text is written.
+    const WRITE_MAX_CPU_S: u32 = 60;
+    let bench = Bench::new();
+    change(&bench, "large.db", &capture(&bench), "");
+    let connection = Connection::open(bench.path("large.db")).unwrap();
+    // The sample that takes the most characters.
+    let samples = i16::MIN.to_le_bytes().repeat(MESSAGE_BYTES / 2);
+    let packets = connection.execute("UPDATE packets SET payload = ?1 WHERE id BETWEEN 3 AND 6", [&samples]).unwrap();
+    let frames = format!("[{}]", samples.len());
+    let rejects = "UPDATE rejects SET frames = ?1, frame_bytes = ?2, frame_count = 1 WHERE id <= 13";
+    let rejects = connection.execute(rejects, rusqlite::params![samples, frames]).unwrap();
+    assert_eq!((packets, rejects), (4, 2));
+    connection.close().unwrap();
+    for (line, code) in [
+        ("session show 1", 0),
+        ("replay 1 --speed max --map topic0=t --map topic1=u --bind tcp://127.0.0.1:*", 0),
+        // The digests do not hold any more.
+        ("session verify 1", 3),
+        ("session diff 1 1", 0),
+        ("session export 1 --format csv --output x.csv", 0),
+        ("session export 1 --format jsonl --output x.jsonl", 0),
+        ("session export 1 --format sqlite --output x.db", 0),
+    ] {
+        bounded(&bench, line, "large.db", WRITE_MAX_CPU_S).run().code(code);
+    }
+    let copied = "SELECT count(*) FROM packets WHERE length(payload) = 16777216";
+    assert_eq!(bench.sqlite3("x.db", copied), "4");
+}
+
+#[test]
+fn a_file_that_another_program_holds_is_waited_for_less_than_five_seconds_in_all() {
+    const WAIT_MAX: Duration = Duration::from_secs(5);
+    let bench = Bench::new();
+    capture(&bench);
+    for hold in ["BEGIN EXCLUSIVE", "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE"] {
+        let holder = Connection::open(bench.path("small.db")).unwrap();
+        holder.execute_batch(hold).unwrap();
+        let started = Instant::now();
+        let readers = READERS.map(|line| bounded(&bench, line, "small.db", RUN_MAX_CPU_S).spawn());
+        for reader in readers {
+            let refused = reader.finish().code(1).says("database is locked; see which program holds it");
+            assert_eq!((refused.stderr.lines().count(), refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
+        }
+        assert!(started.elapsed() < WAIT_MAX, "{hold}: {:?}", started.elapsed());
+        drop(holder);
+        read(&bench, READERS[3], "small.db").success().says("60 packets");
     }
 }
 

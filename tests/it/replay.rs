@@ -1,14 +1,12 @@
 //! `replay`: the same bytes, in the same order, as often and as fast as asked.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 
-use crate::support::{Bench, FANCYHWD, eventually};
+use crate::support::Bench;
 
 /// A database `c.db` of `count` packets of the simulated device.
-fn captured(bench: &Bench, count: u32, rate_hz: &str) {
+pub fn captured(bench: &Bench, count: u32, rate_hz: &str) {
     let endpoint = bench.endpoint("device");
     let recorder =
         bench.fancyhwd(&format!("record --database c.db --label taken --count {count} --connect {endpoint}")).start();
@@ -21,23 +19,34 @@ fn captured(bench: &Bench, count: u32, rate_hz: &str) {
     recorder.finish().success();
 }
 
-/// All messages that a subscriber receives from a replay: each a list of frames.
-fn received(bench: &Bench, line: &str, count: usize) -> Vec<Vec<Vec<u8>>> {
-    let endpoint = bench.endpoint("replayed");
-    let context = zmq::Context::new();
-    let socket = context.socket(zmq::SUB).unwrap();
+/// A subscriber to everything, which waits for what is sent to it.
+pub fn subscriber(endpoint: &str) -> zmq::Socket {
+    let socket = zmq::Context::new().socket(zmq::SUB).unwrap();
     socket.set_rcvhwm(0).unwrap();
     socket.set_rcvtimeo(60_000).unwrap();
     socket.set_subscribe(b"").unwrap();
-    socket.connect(&endpoint).unwrap();
+    socket.connect(endpoint).unwrap();
+    socket
+}
+
+/// Nothing more comes.
+#[track_caller]
+pub fn assert_silent(socket: &zmq::Socket) {
+    socket.set_rcvtimeo(100).unwrap();
+    assert_eq!(socket.recv_bytes(0), Err(zmq::Error::EAGAIN));
+    socket.set_rcvtimeo(60_000).unwrap();
+}
+
+/// All messages that a subscriber receives from a replay: each a list of frames.
+pub fn received(bench: &Bench, line: &str, count: usize) -> Vec<Vec<Vec<u8>>> {
+    let endpoint = bench.endpoint("replayed");
+    let socket = subscriber(&endpoint);
     let replay = bench
         .fancyhwd(&format!("replay {line} --database c.db --on-full block --wait-subscribers 1 --bind {endpoint}"))
         .start();
     let messages = (0..count).map(|_| socket.recv_multipart(0).unwrap()).collect();
     replay.finish().success();
-    // Nothing more comes.
-    socket.set_rcvtimeo(100).unwrap();
-    assert_eq!(socket.recv_bytes(0), Err(zmq::Error::EAGAIN));
+    assert_silent(&socket);
     messages
 }
 
@@ -125,23 +134,8 @@ fn a_replay_without_end_can_be_stopped_and_reports_its_lateness() {
     assert!(summary.contains("lateness p50 ") && !summary.contains("max 0.0 us"), "{summary}");
 }
 
-#[test]
-fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("device");
-    let publisher = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
-    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
-    let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
-    let committed = || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
-    eventually("10 packets are committed", || committed() >= 10);
-    let replay = bench.fancyhwd("replay 1 --speed max --database c.db --bind tcp://127.0.0.1:*").run().success();
-    assert!(replay.stderr.contains("replayed session 1: "), "{}", replay.stderr);
-    recorder.stop().success();
-    publisher.stop().success();
-}
-
 /// The numbers of the packets that were received, by their samples.
-fn numbers(messages: &[Vec<Vec<u8>>]) -> Vec<usize> {
+pub fn numbers(messages: &[Vec<Vec<u8>>]) -> Vec<usize> {
     let mut device = fancyhwd::device::Simulated::new(12345);
     let packets: Vec<Vec<i16>> = (0..1000).map(|_| (0..16).map(|_| device.rand() as i16).collect()).collect();
     let number = |message: &Vec<Vec<u8>>| {
@@ -227,15 +221,6 @@ fn the_timing_report_says_what_the_summary_says_and_a_budget_is_kept() {
 }
 
 #[test]
-fn a_day_long_gap_is_cut_and_a_fixed_rate_ignores_it() {
-    let bench = Bench::new();
-    captured(&bench, 20, "1000");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
-    assert_eq!(numbers(&received(&bench, "--max-gap 50ms", 20)), (0..20).collect::<Vec<_>>());
-    assert_eq!(numbers(&received(&bench, "--rate 500", 20)), (0..20).collect::<Vec<_>>());
-}
-
-#[test]
 fn a_paused_replay_waits_for_the_signal() {
     let bench = Bench::new();
     captured(&bench, 5, "1000");
@@ -265,44 +250,4 @@ fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
     // What lies before the place where a replay begins is not announced.
     let late = bench.fancyhwd(&format!("{replay} --from #15")).run().success();
     assert!(!late.stderr.contains("overflow"), "{}", late.stderr);
-}
-
-/// Presses keys in a replay on a terminal. Gives what was received.
-#[test]
-fn keys_on_a_terminal_step_jump_and_quit() {
-    let bench = Bench::new();
-    captured(&bench, 100, "1000");
-    let endpoint = bench.endpoint("replayed");
-    let context = zmq::Context::new();
-    let socket = context.socket(zmq::SUB).unwrap();
-    socket.set_rcvtimeo(60_000).unwrap();
-    socket.set_subscribe(b"").unwrap();
-    socket.connect(&endpoint).unwrap();
-    let line =
-        format!("{FANCYHWD} replay --database {} --paused --wait-subscribers 1 --bind {endpoint}", bench.text("c.db"));
-    let mut terminal = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut keys = terminal.stdin.take().unwrap();
-    let mut next = |press: &str| -> usize {
-        keys.write_all(press.as_bytes()).unwrap();
-        numbers(&[socket.recv_multipart(0).unwrap_or_else(|cause| panic!("nothing came after {press:?}: {cause}"))])[0]
-    };
-    assert_eq!(next("n"), 0);
-    assert_eq!(next("\x1b[C"), 1);
-    assert_eq!(next("n"), 2);
-    assert_eq!(next("p"), 1);
-    assert_eq!(next("\x1b[D"), 0);
-    assert_eq!(next("n"), 1);
-    assert_eq!(next("g#50\rn"), 50);
-    assert_eq!(next("]n"), 99);
-    assert_eq!(next("[n"), 0);
-    keys.write_all(b"q").unwrap();
-    let output = terminal.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("stopped replay of session 1: 9 packets"), "{text}");
 }

@@ -87,10 +87,11 @@ fn times_by_hand() -> Bench {
 fn show_has_the_rates_of_topics_and_the_gaps() {
     let bench = times_by_hand();
     let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
-    // One: 9 packets in 2.59 s. The mean spacing is 2590 ms / 11, and five times that is 1177 ms.
+    // One: 9 packets in 2.59 s, 7 in the first second and 1 in the next. Two: 2 packets, 20 ms apart. The mean spacing
+    // is 2590 ms / 11, and five times that is 1177 ms.
     for line in [
-        "topic       one: 9 packets, 3.1/s, spacing 10.000 ms to 1500.000 ms\n",
-        "topic       t\u{fffd}wo: 2 packets, 50.0/s, spacing 20.000 ms to 20.000 ms\n",
+        "topic       one: 9 packets, rate 3.1/s mean, 1.0/s min, 7.0/s max\n",
+        "topic       t\u{fffd}wo: 2 packets, rate 50.0/s mean, 50.0/s min, 50.0/s max\n",
         "gaps        1 above 1177.273 ms (5 times the mean spacing)\n",
         "gap         1500.000 ms before #11, which came at 2.590 s\n",
     ] {
@@ -98,12 +99,30 @@ fn show_has_the_rates_of_topics_and_the_gaps() {
     }
     let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["by_topic"][0]["min_spacing_ns"], 10_000_000);
-    assert_eq!(json["by_topic"][0]["rate_hz"], 8.0 / 2.59);
+    let one = serde_json::json!({
+        "topic": "one", "packets": 9, "rate_min_hz": 1.0, "rate_mean_hz": 8.0 / 2.59, "rate_max_hz": 7.0
+    });
+    assert_eq!(json["by_topic"][0], one);
     assert_eq!(json["by_topic"][1]["packets"], 2);
+    assert_eq!(json["by_topic"][1]["rate_max_hz"], 50.0);
     assert_eq!(json["gaps"]["count"], 1);
     assert_eq!(json["gaps"]["above_ns"], 1_177_272_727);
     assert_eq!(json["gaps"]["longest"][0]["number"], 11);
+}
+
+#[test]
+fn show_says_no_rate_where_there_is_none() {
+    let bench = times_by_hand();
+    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = 5; UPDATE packets SET topic_id = 1 WHERE id = 7");
+    let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
+    assert!(shown.contains("topic       one: 10 packets\ntopic       t\u{fffd}wo: 1 packets\n"), "{shown}");
+    let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    for topic in json["by_topic"].as_array().unwrap() {
+        for rate in ["rate_min_hz", "rate_mean_hz", "rate_max_hz"] {
+            assert_eq!(topic.get(rate), Some(&Value::Null), "{topic}");
+        }
+    }
 }
 
 #[test]

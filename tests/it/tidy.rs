@@ -12,7 +12,20 @@ const LAYERS: [&[&str]; 7] = [
     &["settings", "cli"],
     &["publisher", "recorder", "replayer", "exporter", "comparison"],
     &["device", "socket", "store"],
-    &["envelope", "event", "batch", "queue", "pace", "position", "lateness", "tally", "statistics", "alarm", "clock"],
+    &[
+        "envelope",
+        "event",
+        "batch",
+        "queue",
+        "pace",
+        "position",
+        "lateness",
+        "tally",
+        "statistics",
+        "progress",
+        "alarm",
+        "clock",
+    ],
     &["stop", "service", "log", "error", "exit"],
 ];
 const EDGES: usize = 4;

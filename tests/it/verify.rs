@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use fancyhwd::store::{Damage, Database};
 
-use crate::support::{Bench, eventually};
+use crate::support::{Bench, FANCYHWD, eventually, on_terminal};
 
 /// A database `c.db` with packets and a reject in several commits.
 fn captured() -> Bench {
@@ -30,7 +30,7 @@ fn captured() -> Bench {
 fn verify(path: &Path) -> Option<Damage> {
     let database = Database::for_reading(path).unwrap();
     let session = database.find_session("1").unwrap();
-    database.verify(&session).unwrap()
+    database.verify(&session, &mut |_| ()).unwrap().damage
 }
 
 #[test]
@@ -244,6 +244,70 @@ fn all_sessions_are_verified_and_one_that_is_damaged_does_not_hide_the_others() 
     assert_eq!(verify.run().code(3).stdout.lines().count(), 3);
     bench.fancyhwd("session verify 1 --all --database c.db").run().code(2).says("choose one");
     bench.fancyhwd("session verify 9 --database c.db").run().code(2).says("cannot find session '9'");
+}
+
+#[test]
+fn what_is_known_of_the_sessions_before_a_failure_is_told() {
+    let bench = captured();
+    for _ in 2..=3 {
+        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    }
+    bench.sqlite3("c.db", "UPDATE sessions SET bytes = 1 WHERE id = 2");
+    // A commit of the third session that is no damage but cannot be read at all.
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    connection.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
+    connection.execute("INSERT INTO batches SELECT 100, 3, 8, 8, 0, zeroblob(2000000)", []).unwrap();
+    connection.execute("UPDATE sessions SET last_id = 8, packets = 1 WHERE id = 3", []).unwrap();
+    drop(connection);
+    let verify = |options: &str| bench.fancyhwd(&format!("session verify --database c.db {options}")).run();
+    let failed = verify("--all").code(1).says("cannot verify a session in database ");
+    let failed = failed.says("c.db: a value in it is larger than any");
+    let lines: Vec<&str> = failed.stdout.lines().collect();
+    assert!(lines[0].starts_with("session 1: ok, 6 packets"), "{lines:?}");
+    assert_eq!(lines[1..], ["session 2: damaged: the totals do not agree with the messages"]);
+    let json: serde_json::Value = serde_json::from_str(&verify("--all --json").code(1).stdout).unwrap();
+    assert_eq!(
+        (json[0]["ok"].as_bool(), json[1]["ok"].as_bool(), json.as_array().unwrap().len()),
+        (Some(true), Some(false), 2)
+    );
+    assert_eq!(verify("3").code(1).stdout, "");
+    assert_eq!(verify("3 --json").code(1).stdout, "");
+}
+
+#[test]
+fn each_session_is_told_by_itself_and_none_as_such() {
+    let bench = captured();
+    for _ in 2..=3 {
+        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    }
+    let strace = ["-o", "trace", "-e", "trace=write", FANCYHWD, "session", "verify", "--all"];
+    bench.program("strace").args(strace).args(["--database", "c.db"]).run().success();
+    let trace = std::fs::read_to_string(bench.path("trace")).unwrap();
+    let written: Vec<&str> = trace.lines().filter(|line| line.starts_with("write(1, \"session ")).collect();
+    assert_eq!(written.len(), 3, "{trace}");
+
+    bench.sqlite3("c.db", "DELETE FROM sessions");
+    let verify = |options: &str| bench.fancyhwd(&format!("session verify --all --database c.db {options}")).run();
+    assert_eq!(verify("").success().stdout, "no sessions\n");
+    assert_eq!(verify("--json").success().stdout, "[]\n");
+}
+
+#[test]
+fn a_terminal_sees_a_bar_and_the_lines_above_it() {
+    const PACKETS: usize = 300_000;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let record = format!("record --database c.db --count {PACKETS} --queue 1GB --connect {endpoint}");
+    let recorder = bench.fancyhwd(&record).start();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1";
+    bench.fancyhwd(&format!("{publish} --count {PACKETS} --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    let text = on_terminal(&format!("{FANCYHWD} session verify --all --database {}", bench.text("c.db")));
+    assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("'{words}' is not in {text}"));
+    assert!(at(" of 300000 messages, ") < at("session 1: ok, 300000 packets"), "{text}");
+    assert!(at("session 1: ok, 300000 packets") < at("session 2: ok, 0 packets"), "{text}");
 }
 
 #[test]

@@ -12,20 +12,28 @@ use fancyhwd::position::Position;
 use fancyhwd::store::{Database, Reader, Selection};
 use rusqlite::Connection;
 
-use super::{Bench, FANCYHWD, Finished};
+use super::{Bench, FANCYHWD, Finished, Run};
 
 /// The memory that the program may take, in bytes.
 const MEMORY_MAX_BYTES: u64 = 256 << 20;
 
 /// When a run that computes counts as hanging, in seconds of processor time.
-const RUN_MAX_CPU_S: u32 = 5;
+pub const RUN_MAX_CPU_S: u32 = 5;
 
 /// When a run that waits counts as hanging. Other tests may keep the machine busy.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
 /// What reads a database.
-pub const READERS: [&str; 4] =
-    ["session list", "session list --json", "session show 1", "replay 1 --speed max --bind tcp://127.0.0.1:*"];
+pub const READERS: [&str; 8] = [
+    "session list",
+    "session list --json",
+    "session show 1",
+    "replay 1 --speed max --bind tcp://127.0.0.1:*",
+    "session verify 1",
+    "session diff 1 1",
+    "session export 1 --format csv",
+    "session export 1 --format sqlite --force --output copy.db",
+];
 
 /// A small capture with all that there can be in one, at rest: its bytes.
 pub fn capture(bench: &Bench) -> Vec<u8> {
@@ -55,21 +63,25 @@ pub fn change(bench: &Bench, name: &str, database: &[u8], sql: &str) {
     connection.execute_batch(sql).unwrap_or_else(|cause| panic!("{sql}: {cause}"));
 }
 
-/// Run one of [`READERS`] on a database. It may refuse it in a line or make the best of it, but it must neither crash
-/// nor hang, nor take much memory, nor talk without end.
-#[track_caller]
-pub fn read(bench: &Bench, line: &str, name: &str) -> Finished {
-    let started = Instant::now();
-    let finished = bench
+/// A command line on a database, with no more memory than it may take, nor processor time than this.
+pub fn bounded<'a>(bench: &'a Bench, line: &str, name: &str, cpu_s: u32) -> Run<'a> {
+    bench
         .program("prlimit")
         .arg(format!("--data={MEMORY_MAX_BYTES}"))
-        .arg(format!("--cpu={RUN_MAX_CPU_S}"))
+        .arg(format!("--cpu={cpu_s}"))
         .arg("--core=0")
         .arg(FANCYHWD)
         .args(line.split_whitespace())
         .arg("--database")
         .arg(bench.path(name))
-        .run();
+}
+
+/// Run one of [`READERS`] on a database. It may refuse it in a line or make the best of it, but it must neither crash
+/// nor hang, nor take much memory, nor talk without end.
+#[track_caller]
+pub fn read(bench: &Bench, line: &str, name: &str) -> Finished {
+    let started = Instant::now();
+    let finished = bounded(bench, line, name, RUN_MAX_CPU_S).run();
     let took = started.elapsed();
     let report = || format!("{line}: {}\n{}\n{:.3000}", finished.status, finished.stderr, finished.stdout);
     assert!(matches!(finished.status.code(), Some(0..=3)), "crashed: {}", report());
@@ -114,7 +126,7 @@ pub fn read_all(path: &Path) -> fancyhwd::error::Result<()> {
     let _ = database.find_session("latest");
     for session in database.sessions()? {
         let _ = database.ledger(session.id);
-        let _ = database.verify(&session);
+        let _ = database.verify(&session, &mut |_| ());
         let mut reader = Reader::new(Database::for_reading(path)?, &session, &Selection::default())?;
         let _ = reader.seek_before(i64::MAX);
         let _ = reader.seek(Position::Unix(session.started_unix_ns));

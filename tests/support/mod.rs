@@ -3,6 +3,7 @@
 
 pub mod hostile;
 pub mod kill;
+pub mod terminal;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

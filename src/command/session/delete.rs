@@ -12,7 +12,7 @@ use crate::store::{Database, Session};
 pub(super) fn run(typed: &DeleteArguments) -> Result<Exit> {
     let path = settings::database(&typed.database)?.path;
     let mut database = Database::for_changing(&path)?;
-    let session = match database.find_session(&typed.session) {
+    let session = match database.find_only_session(&typed.session) {
         Ok(session) => session,
         // What was asked for may be done already, but for the rest of an interrupted deletion.
         Err(error @ Error::NoSuchSession { .. }) if typed.yes => {

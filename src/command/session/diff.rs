@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::DiffArguments;
-use crate::command::session::Answer;
+use crate::command::print;
 use crate::command::session::message::Excerpt;
 use crate::command::session::text::pretty;
 use crate::comparison::{Comparison, Difference, compare};
@@ -16,7 +16,7 @@ use crate::settings::{self, DiffSettings};
 use crate::store::{Database, Reader, Selection, Session};
 
 /// Compare two sessions.
-pub(super) fn run(typed: &DiffArguments) -> Result<Answer> {
+pub(super) fn run(typed: &DiffArguments) -> Result<Exit> {
     let settings = settings::diff(typed)?;
     let (a, a_reader) = open(&settings.a, &settings.database)?;
     let (b, b_reader) = open(&settings.b, &settings.other)?;
@@ -26,7 +26,8 @@ pub(super) fn run(typed: &DiffArguments) -> Result<Answer> {
         true => pretty(&as_json(&settings, [&a, &b], &found, is_late)),
         false => lines(&settings, [&a, &b], &found, is_late),
     };
-    Ok(Answer { text, exit: Exit::from_loss(!found.is_same() || is_late) })
+    print(&text)?;
+    Ok(Exit::from_loss(!found.is_same() || is_late))
 }
 
 /// A session, and its messages if it has any.

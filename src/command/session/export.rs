@@ -22,7 +22,7 @@ pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
     let watch = Watch::new(stop, &name, session.tally.packets + session.tally.rejected, is_shown);
     let exported = match format {
         Format::Sqlite => write_database(&database, &session, &output, &watch)?,
-        _ => write_selected(settings, &database, &session, &output, &watch)?,
+        _ => write_selected(settings, database, &session, &output, &watch)?,
     };
     let bytes = output.finish()?;
     let elapsed_ns = watch.elapsed_ns();
@@ -43,13 +43,13 @@ pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
 
 fn write_selected(
     settings: &ExportSettings,
-    database: &Database,
+    database: Database,
     session: &Session,
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
     let plan = &settings.plan;
-    let selection = Selection::of(database, session, plan, watch)?;
+    let selection = Selection::of(&database, session, plan, watch)?;
     if plan.format == Format::Wav && plan.sample_rate_hz.is_none() {
         tracing::info!(
             "{} samples per second, as estimated from the session; --sample-rate sets it",

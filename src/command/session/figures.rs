@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::command::ledger::printable;
 use crate::error::Result;
-use crate::statistics::{GAP_FACTOR, Gap, Statistics, Topic};
-use crate::store::{Database, Session};
-use crate::tally::{rate_hz, seconds};
+use crate::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
+use crate::store::{Database, Session, Stamp};
+use crate::tally::seconds;
 
 /// So many messages are read without being asked for it: that takes a fraction of a second.
 pub(super) const READ_MAX_MESSAGES: u64 = 1_000_000;
@@ -24,7 +24,8 @@ impl Figures {
     pub fn of(database: &Database, session: &Session) -> Result<Self> {
         let messages = session.tally.packets.saturating_add(session.tally.rejected);
         let mut statistics = Statistics::new(messages, session.duration_ns);
-        database.stamps(session, |stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id))?;
+        let count = |stamp: Stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id);
+        database.stamps(session, &mut |_| Ok(()), count)?;
         let mut topics = Vec::new();
         for (&topic_id, &topic) in &statistics.topics {
             let name = database.topic(topic_id)?;
@@ -42,12 +43,7 @@ impl Figures {
             let _ = writeln!(text, "{name:<12}{value}");
         };
         for (name, topic) in &self.topics {
-            let spacing = match topic.min_spacing_ns.zip(topic.max_spacing_ns) {
-                Some((least, most)) => format!(", spacing {} to {}", milliseconds(least), milliseconds(most)),
-                None => String::new(),
-            };
-            let rate = rate_hz(topic.packets, topic.duration_ns());
-            line("topic", format!("{name}: {} packets, {rate:.1}/s{spacing}", topic.packets));
+            line("topic", format!("{name}: {} packets{}", topic.packets, rates(&topic.rates())));
         }
         if *other_packets > 0 {
             line("topic", format!("others: {other_packets} packets"));
@@ -67,12 +63,13 @@ impl Figures {
     /// The same for programs: topics and gaps.
     pub fn as_json(&self) -> (Value, Value) {
         let topics = self.topics.iter().map(|(name, topic)| {
+            let Rates { min_hz, mean_hz, max_hz } = topic.rates();
             json!({
                 "topic": name,
                 "packets": topic.packets,
-                "rate_hz": rate_hz(topic.packets, topic.duration_ns()),
-                "min_spacing_ns": topic.min_spacing_ns,
-                "max_spacing_ns": topic.max_spacing_ns,
+                "rate_min_hz": min_hz,
+                "rate_mean_hz": mean_hz,
+                "rate_max_hz": max_hz,
             })
         });
         let Statistics { other_packets, gap_ns, gaps, longest, .. } = &self.statistics;
@@ -84,6 +81,16 @@ impl Figures {
             .collect();
         let above_ns = (*gap_ns < i64::MAX).then_some(gap_ns);
         (topics, json!({ "above_ns": above_ns, "count": gaps, "longest": longest }))
+    }
+}
+
+/// `, rate 3.1/s mean, 1.0/s min, 7.0/s max`, or nothing where nothing can be said.
+fn rates(rates: &Rates) -> String {
+    let rate = |name: &str, hz: Option<f64>| hz.map(|hz| format!("{hz:.1}/s {name}"));
+    let known = [rate("mean", rates.mean_hz), rate("min", rates.min_hz), rate("max", rates.max_hz)];
+    match known.into_iter().flatten().collect::<Vec<_>>().join(", ") {
+        known if known.is_empty() => known,
+        known => format!(", rate {known}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::ListArguments;
 use crate::command::session::open;
-use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_list, rate, size};
+use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::store::Session;
 
@@ -10,7 +10,10 @@ use crate::store::Session;
 pub(super) fn run(typed: &ListArguments) -> Result<String> {
     let sessions = open(&typed.output)?.sessions()?;
     Ok(match typed.output.json {
-        true => pretty_list(sessions.iter().map(as_json)),
+        true => {
+            let items = sessions.iter().enumerate().map(|(before, session)| pretty_item(&as_json(session), before));
+            items.collect::<String>() + pretty_end(sessions.len())
+        }
         false => table(&sessions),
     })
 }

@@ -19,20 +19,6 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::Database;
 
-/// What a session command found out.
-struct Answer {
-    /// What it prints.
-    text: String,
-    /// Whether all is well with the sessions.
-    exit: Exit,
-}
-
-impl Answer {
-    fn tell(self) -> Result<Exit> {
-        print(&self.text).map(|_| self.exit)
-    }
-}
-
 /// Do what is asked for.
 ///
 /// # Errors
@@ -42,8 +28,8 @@ pub fn run(command: &SessionCommand) -> Result<Exit> {
         SessionCommand::List(typed) => print(&list::run(typed)?),
         SessionCommand::Show(typed) => print(&show::run(typed)?),
         SessionCommand::Export(typed) => export::run(&settings::export(typed)?, &Stop::on_signals()?),
-        SessionCommand::Verify(typed) => verify::run(typed)?.tell(),
-        SessionCommand::Diff(typed) => diff::run(typed)?.tell(),
+        SessionCommand::Verify(typed) => verify::run(typed),
+        SessionCommand::Diff(typed) => diff::run(typed),
         SessionCommand::Label(typed) => label::run(typed),
         SessionCommand::Delete(typed) => delete::run(typed),
     }

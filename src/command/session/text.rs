@@ -12,15 +12,17 @@ pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// An array of them, one made after the other: all at once, those of many sessions would take much memory.
-pub(super) fn pretty_list(values: impl Iterator<Item = Value>) -> String {
-    let mut text = String::new();
-    for value in values {
-        text.push_str(if text.is_empty() { "[\n  " } else { ",\n  " });
-        // A text in JSON has no line ends.
-        text.push_str(&format!("{value:#}").replace('\n', "\n  "));
-    }
-    if text.is_empty() { "[]\n".to_owned() } else { text + "\n]\n" }
+/// The next item of an array, behind so many others, of which [`pretty_end`] is the end. All at once, those of many
+/// sessions would take much memory.
+pub(super) fn pretty_item(value: &Value, before: usize) -> String {
+    let begin = if before == 0 { "[\n  " } else { ",\n  " };
+    // A text in JSON has no line ends.
+    begin.to_owned() + &format!("{value:#}").replace('\n', "\n  ")
+}
+
+/// The end of an array of so many items.
+pub(super) fn pretty_end(items: usize) -> &'static str {
+    if items == 0 { "[]\n" } else { "\n]\n" }
 }
 
 /// Names as in the database, and what follows from them.

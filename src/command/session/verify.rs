@@ -1,85 +1,95 @@
 //! `fancyhwd session verify`.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use crate::cli::VerifyArguments;
-use crate::command::session::text::pretty;
-use crate::command::session::{Answer, open};
+use crate::command::print;
+use crate::command::session::open;
+use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::{Damage, Database, Session};
-
-/// What became of one session.
-struct Verdict {
-    session: Session,
-    commits: u64,
-    damage: Option<Damage>,
-}
+use crate::progress::Progress;
+use crate::store::{Damage, Database, Session, Verdict};
 
 /// Compare one session, or each of them, with its digests.
-pub(super) fn run(typed: &VerifyArguments) -> Result<Answer> {
+pub(super) fn run(typed: &VerifyArguments) -> Result<Exit> {
     let database = open(&typed.output)?;
-    let verdicts = match (&typed.session, typed.all) {
+    let sessions = match (&typed.session, typed.all) {
         (Some(_), true) => {
             return Err(Error::CommandLine("--all and a session cannot be used together; choose one".to_owned()));
         }
-        (None, true) => verify_all(&database)?,
-        (wanted, false) => {
-            let wanted = wanted.as_deref().unwrap_or("latest");
-            vec![verify(&database, database.find_session(wanted)?)?]
-        }
+        (None, true) => database.sessions()?,
+        (wanted, false) => vec![database.find_session(wanted.as_deref().unwrap_or("latest"))?],
     };
-    let text = match typed.output.json {
-        true => pretty(&verdicts.iter().map(as_json).collect()),
-        false => lines(&verdicts),
-    };
-    Ok(Answer { text, exit: Exit::from_loss(verdicts.iter().any(|verdict| verdict.damage.is_some())) })
+    let mut report = Report { is_json: typed.output.json, told: 0, has_damage: false };
+    let verified = verify(&database, &sessions, typed.all, &mut report);
+    let ended = report.end(verified.is_ok());
+    verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
 }
 
-fn verify_all(database: &Database) -> Result<Vec<Verdict>> {
-    let mut verdicts = Vec::new();
-    for session in database.sessions()? {
-        let id = session.id;
-        match verify(database, session) {
-            Ok(verdict) => verdicts.push(verdict),
+/// Compare these sessions and tell of each one as soon as it is known.
+fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut Report) -> Result<()> {
+    let messages = |session: &Session| session.tally.packets.saturating_add(session.tally.rejected);
+    let progress = Progress::new(sessions.iter().map(messages).fold(0, u64::saturating_add), true);
+    let mut done = 0_u64;
+    for session in sessions {
+        tracing::debug!("verifying session {}", session.id);
+        match database.verify(session, &mut |passed| progress.at(done.saturating_add(passed))) {
+            Ok(verdict) => report.tell(session, &verdict)?,
             // A recorder makes room, or somebody tidies up.
-            Err(Error::NoSuchSession { .. }) => tracing::warn!("session {id} was deleted while it was verified"),
+            Err(Error::NoSuchSession { .. }) if is_all => {
+                tracing::warn!("session {} was deleted while it was verified", session.id);
+            }
             Err(error) => return Err(error),
         }
+        done = done.saturating_add(messages(session));
     }
-    Ok(verdicts)
+    Ok(())
 }
 
-fn verify(database: &Database, session: Session) -> Result<Verdict> {
-    tracing::debug!("verifying session {}", session.id);
-    let damage = database.verify(&session)?;
-    Ok(Verdict { commits: database.commits(&session)?, session, damage })
+/// What is printed: a line for each session, or an array in JSON.
+struct Report {
+    is_json: bool,
+    told: usize,
+    has_damage: bool,
 }
 
-/// One line per session.
-fn lines(verdicts: &[Verdict]) -> String {
-    if verdicts.is_empty() {
-        return "no sessions\n".to_owned();
-    }
-    let mut text = String::new();
-    for Verdict { session, commits, damage } in verdicts {
-        let verdict = match damage {
-            None => {
-                let rejected = match session.tally.rejected {
-                    0 => String::new(),
-                    rejected => format!(" and {rejected} rejected messages"),
-                };
-                let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
-                format!("ok, {} packets{rejected} in {commits} commits{open}", session.tally.packets)
-            }
-            Some(damage) => format!("damaged{}: {}", place(session, damage), damage.what),
+impl Report {
+    /// Tell of one more session.
+    fn tell(&mut self, session: &Session, verdict: &Verdict) -> Result<()> {
+        match self.is_json {
+            true => print(&pretty_item(&as_json(session, verdict), self.told))?,
+            false => print(&line(session, verdict))?,
         };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "session {}: {verdict}", session.id);
+        self.told += 1;
+        self.has_damage |= verdict.damage.is_some();
+        Ok(())
     }
-    text
+
+    /// End it. What was begun is brought to its end also when it was cut short, so that it stays a document.
+    fn end(&self, is_whole: bool) -> Result<Exit> {
+        match (self.is_json, self.told) {
+            (_, 0) if !is_whole => Ok(Exit::Done),
+            (true, told) => print(pretty_end(told)),
+            (false, 0) => print("no sessions\n"),
+            (false, _) => Ok(Exit::Done),
+        }
+    }
+}
+
+fn line(session: &Session, verdict: &Verdict) -> String {
+    let words = match &verdict.damage {
+        None => {
+            let rejected = match session.tally.rejected {
+                0 => String::new(),
+                rejected => format!(" and {rejected} rejected messages"),
+            };
+            let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
+            format!("ok, {} packets{rejected} in {} commits{open}", session.tally.packets, verdict.commits)
+        }
+        Some(damage) => format!("damaged{}: {}", place(session, damage), damage.what),
+    };
+    format!("session {}: {words}\n", session.id)
 }
 
 /// The numbers in the session, from 0, of the first and the last message among which the damage is.
@@ -97,8 +107,7 @@ fn place(session: &Session, damage: &Damage) -> String {
     }
 }
 
-fn as_json(verdict: &Verdict) -> Value {
-    let session = &verdict.session;
+fn as_json(session: &Session, verdict: &Verdict) -> Value {
     let damage = verdict.damage.as_ref().map(|damage| {
         let (first_number, last_number) = numbers(session, damage).unzip();
         let ids = first_number.map(|_| (damage.first_id, damage.last_id));

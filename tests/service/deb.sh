@@ -54,8 +54,11 @@ starts() {
     equal 'the watchdog' "$(property fancyhwd-record WatchdogUSec)" 30s
     eventually 10 'packets are stored' has_packets $CAPTURES 1000
     eventually 5 'the status has packets' status_has_packets
+    eventually 5 'the status has the subscriber' says_subscriber
     note "$(systemctl status fancyhwd-record | sed -n 's/^ *Status: //p')"
 }
+
+says_subscriber() { systemctl status fancyhwd-publish | grep -q '^ *Status: "publishing .* sent, subscribers: 1"'; }
 
 status_has_packets() {
     systemctl status fancyhwd-record | grep -Eq '^ *Status: "session [0-9]+: [1-9][0-9]* packets, .* 0 lost'

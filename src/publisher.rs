@@ -1,16 +1,20 @@
 //! The loop of `publish`: device, envelope, socket.
 
-use crate::clock::{Pacing, monotonic_ns, wait_until};
+use crate::clock::{NS_PER_S, Pacing, monotonic_ns, wait_until};
 use crate::device::{Device, Fill};
 use crate::envelope::{Topic, encode};
 use crate::error::Result;
 use crate::pace::Cadence;
+use crate::service;
 use crate::socket::{Sender, Sent};
 use crate::stop::Stop;
 use crate::tally::Tally;
 
-/// At full speed nobody waits, so a stop is looked for after so many packets.
-const STOP_CHECK_PACKETS: u64 = 256;
+/// At full speed nobody waits, so a stop is looked for, and the status told, after so many packets.
+const LOOK_PACKETS: u64 = 256;
+
+/// How often the service manager is told what was published.
+const STATUS_EVERY_NS: i64 = NS_PER_S;
 
 /// What to publish, and how fast.
 #[derive(Clone, Debug)]
@@ -36,11 +40,13 @@ pub struct Published {
     pub odd_bytes: u64,
 }
 
-/// Publish until the count is reached, the device ends, or a stop is asked for.
+/// Publish until the count is reached, the device ends, or a stop is asked for. `about` says what, for the service
+/// manager.
 ///
 /// # Errors
 /// When the device or the socket fails.
-pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Stop) -> Result<Published> {
+pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &str, stop: &Stop) -> Result<Published> {
+    let mut status_due_ns = if service::is_watched() { 0 } else { i64::MAX };
     let mut payload = vec![0; plan.packet_samples as usize * size_of::<i16>()];
     let mut envelope = Vec::with_capacity(payload.len() + plan.topic.as_str().len() + 1);
     let mut published = Published::default();
@@ -59,14 +65,20 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, stop: &Sto
         envelope.clear();
         let samples = payload.get(..filled_bytes).unwrap_or_default();
         encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
-        let stopped = match plan.cadence.due_ns(anchor_ns, index) {
+        let due_ns = plan.cadence.due_ns(anchor_ns, index);
+        let stopped = match due_ns {
             Some(due_ns) => wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)),
-            None => index % STOP_CHECK_PACKETS == 0 && stop.requested(),
+            None => index % LOOK_PACKETS == 0 && stop.requested(),
         };
         if stopped || sender.send(std::iter::once(envelope.as_slice()), stop)? == Sent::Stopped {
             break;
         }
         published.tally.packet(filled_bytes);
+        if (due_ns.is_some() || index % LOOK_PACKETS == 0) && monotonic_ns() >= status_due_ns {
+            status_due_ns = monotonic_ns() + STATUS_EVERY_NS;
+            let (packets, subscribers) = (published.tally.packets, sender.subscribers()?);
+            service::status(&format!("{about}; {packets} sent, subscribers: {subscribers}"));
+        }
     }
     published.elapsed_ns = anchor_ns.map_or(0, |anchor_ns| monotonic_ns() - anchor_ns);
     Ok(published)

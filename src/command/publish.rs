@@ -30,7 +30,7 @@ pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
 
     let published = match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
         true => Published::default(),
-        false => publisher::run(device.as_mut(), &mut sender, plan, stop)?,
+        false => publisher::run(device.as_mut(), &mut sender, plan, &status, stop)?,
     };
     service::stopping();
     let subscribers = sender.subscribers()?;

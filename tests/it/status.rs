@@ -61,6 +61,18 @@ fn the_watchdog_hears_a_recorder_without_a_device_but_not_one_whose_disk_hangs()
 }
 
 #[test]
+fn the_service_manager_is_told_what_was_published_and_to_how_many() {
+    let bench = Bench::new();
+    let publisher =
+        bench.fancyhwd(&format!("publish --rate 100 --wait-subscribers 1 --bind {}", bench.endpoint("device"))).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {}", publisher.endpoint())).start();
+    let status = publisher.wait_until_status(" sent, subscribers: 1");
+    assert!(status.contains("STATUS=publishing fancyhw_data on ipc://"), "{status}");
+    drop(recorder);
+    publisher.stop().success();
+}
+
+#[test]
 fn a_service_manager_that_does_not_read_holds_nothing_up() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");

@@ -167,7 +167,8 @@ fn a_slow_subscriber_over_ipc_gets_the_end_of_a_stream_too() {
     slow.set_rcvtimeo(10_000).unwrap();
     slow.set_subscribe(b"fancyhw_data ").unwrap();
     slow.connect(&endpoint).unwrap();
-    let publish = format!("publish --rate max --on-full block --wait-subscribers 1 --count {PACKETS} --bind {endpoint}");
+    let publish =
+        format!("publish --rate max --on-full block --wait-subscribers 1 --count {PACKETS} --bind {endpoint}");
     let publisher = bench.fancyhwd(&publish).start();
     // It reads nothing before the publisher has sent everything and is about to leave.
     publisher.wait_until_told("STOPPING=1");

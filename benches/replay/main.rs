@@ -37,7 +37,7 @@ use start::Start;
 const NOTES: &str = "\
 median, min .. max: over n rounds, each of which measures everything once.
 ratio: the median of the ratios of the rounds, and its min .. max.
-lateness: the moment after a packet was handed to libzmq minus the moment at which it was due, for each packet.
+lateness: the moment at which a packet is handed to libzmq minus the moment at which it was due, for each packet.
 bare C loop: the same bytes from memory, the same waiting, zmq_send; no database, no keys, no signals, no report.
 spacing, drift: of arrivals at a subscriber of plain libzmq on the same machine, against the recorded times.
 processor time: user and system, of all threads, from READY on.

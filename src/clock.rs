@@ -84,24 +84,28 @@ impl FromStr for Pacing {
 ///
 /// The deadline is absolute, so that being late once never delays what follows.
 pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) -> bool) -> bool {
+    let mut has_looked = false;
     loop {
         let left_ns = due_ns.saturating_sub(monotonic_ns());
-        if left_ns <= FINE_WAIT_NS {
-            break;
-        }
-        // The kernel may end a poll 0.1 % late: wait for a part, then look again.
-        if interrupted((left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99)) {
+        let wait_ns = match pacing {
+            // The kernel may end a poll 0.1 % late: wait for a part, then look again.
+            _ if left_ns > FINE_WAIT_NS => (left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99),
+            Pacing::Economical if left_ns > 0 => left_ns,
+            _ => break,
+        };
+        if interrupted(wait_ns) {
             return true;
         }
+        has_looked = true;
+    }
+    if pacing == Pacing::Economical {
+        return !has_looked && interrupted(0);
     }
     // Looked for now and not at the deadline, when every microsecond counts.
     if interrupted(0) {
         return true;
     }
-    let wake_ns = match pacing {
-        Pacing::Precise => due_ns.saturating_sub(SPIN_NS),
-        Pacing::Economical => due_ns,
-    };
+    let wake_ns = due_ns.saturating_sub(SPIN_NS);
     let wake = Timespec { tv_sec: wake_ns.max(0) / NS_PER_S, tv_nsec: wake_ns.max(0) % NS_PER_S };
     while monotonic_ns() < wake_ns {
         // Ends early when a signal came; the condition above decides.

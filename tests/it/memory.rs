@@ -20,6 +20,16 @@ fn recorder(bench: &Bench, endpoint: &str) -> Daemon {
     bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start()
 }
 
+/// A recorder, and a device of which it has the first ten packets.
+fn recorded_device(bench: &Bench) -> (Daemon, Device) {
+    let endpoint = format!("tcp://127.0.0.1:{}", free_port());
+    let recorder = recorder(bench, &endpoint);
+    let mut device = Device::bind(&endpoint);
+    device.send_packets(10);
+    eventually("the packets before are recorded", || committed(bench) == 10);
+    (recorder, device)
+}
+
 /// The most memory that the recorder had so far.
 fn peak_bytes(recorder: &Daemon) -> u64 {
     recorder.memory_bytes("VmHWM")
@@ -78,11 +88,8 @@ fn recorded(bench: &Bench) -> Vec<(i64, u32)> {
 #[test]
 fn a_message_of_100_mb_costs_no_memory() {
     let bench = Bench::new();
-    let endpoint = format!("tcp://127.0.0.1:{}", free_port());
-    let recorder = recorder(&bench, &endpoint);
-    let mut device = Device::bind(&endpoint);
-    device.send_packets(10);
-    eventually("the packets before are recorded", || committed(&bench) == 10);
+    let (recorder, mut device) = recorded_device(&bench);
+    let endpoint = recorder.endpoint();
     let before_bytes = peak_bytes(&recorder);
 
     device.socket.send([HEAD, &vec![0; 100_000_000]].concat(), 0).unwrap();
@@ -189,12 +196,7 @@ fn messages_of_ten_thousand_parts_cost_little_memory() {
     const MESSAGES: u32 = 200;
     const AT_ONCE: u32 = 4;
     let bench = Bench::new();
-    let endpoint = format!("tcp://127.0.0.1:{}", free_port());
-    let recorder = recorder(&bench, &endpoint);
-    let mut device = Device::bind(&endpoint);
-    device.send_packets(10);
-    eventually("the packets before are recorded", || committed(&bench) == 10);
-
+    let (recorder, mut device) = recorded_device(&bench);
     let before_bytes = peak_bytes(&recorder);
     device.send_parts();
     device.send_packets(10);

@@ -15,7 +15,7 @@
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `exporter`, `comparison`), edges (`device`, `socket`, `store`,
-//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `progress`, `alarm`, `clock`), ground (`stop`,
+//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `progress`, `alarm`, `awake`, `clock`), ground (`stop`,
 //! `service`, `log`, `error`, `exit`).
 
 pub mod run;
@@ -46,6 +46,7 @@ pub mod tally;
 pub mod statistics;
 pub mod progress;
 pub mod alarm;
+pub mod awake;
 pub mod clock;
 
 pub mod stop;

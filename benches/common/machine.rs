@@ -17,6 +17,7 @@ pub fn describe(now: DateTime<Utc>, disk: &Path) -> String {
         ("date", now.format("%Y-%m-%d %H:%M UTC").to_string()),
         ("fancyhwd", format!("{}, commit {}", env!("CARGO_PKG_VERSION"), commit())),
         ("processor", format!("{}, {cores} cores, {}", processor(), uname.machine().to_string_lossy())),
+        ("idle driver", idle_driver()),
         ("memory", format!("{:.1} GB", field("/proc/meminfo", "MemTotal").map_or(0.0, kib) * 1024.0 / 1e9)),
         ("kernel", format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy())),
         ("databases on", file_system(disk)),
@@ -53,6 +54,14 @@ fn processor() -> String {
     let cpu = |name| field("/proc/cpuinfo", name);
     let numbers = || Some(format!("implementer {} part {}", cpu("CPU implementer")?, cpu("CPU part")?));
     cpu("model name").or_else(numbers).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What sends idle processors to sleep, and whether a program may keep them awake.
+fn idle_driver() -> String {
+    let name = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_default();
+    let is_allowed = fs::OpenOptions::new().write(true).open("/dev/cpu_dma_latency").is_ok();
+    let name = if name.trim().is_empty() { "none" } else { name.trim() };
+    format!("{name}, processors {} be kept awake", if is_allowed { "can" } else { "cannot" })
 }
 
 /// The type of the file system that holds `folder`: of the mount points above it, the last of the longest.

@@ -38,7 +38,8 @@ const NOTES: &str = "\
 median, min .. max: over n rounds, each of which measures everything once.
 ratio: the median of the ratios of the rounds, and its min .. max.
 lateness: the moment at which a packet is handed to libzmq minus the moment at which it was due, for each packet.
-bare C loop: the same bytes from memory, the same waiting, zmq_send; no database, no keys, no signals, no report.
+bare C loop: the same bytes from memory, the same waiting, zmq_send; no database, no keys, no signals, no report, and no
+processors kept awake.
 spacing, drift: of arrivals at a subscriber of plain libzmq on the same machine, against the recorded times.
 processor time: user and system, of all threads, from READY on.
 full speed: at least 1,000,000 packets/s or 0.8 of the bare C loop, which also waits for its subscriber.

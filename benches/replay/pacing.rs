@@ -52,10 +52,6 @@ impl Player {
             Self::BareLoop => "bare C loop",
         }
     }
-
-    fn send_s(self, scale: Scale) -> u64 {
-        if self == Self::Economical { scale.economical_s } else { scale.paced_s }
-    }
 }
 
 /// One player's figures.
@@ -113,7 +109,7 @@ impl Pacing {
 
     fn run(&mut self, lab: &Lab, player: Player, round: usize) {
         let endpoint = lab.endpoint();
-        let send_s = player.send_s(lab.scale);
+        let send_s = lab.scale.paced_s;
         let count = send_s * RATE_HZ + 1;
         let (stamps_ns, cpu_percent, [p50_us, p99_us, max_us]) = match player {
             Player::BareLoop => {
@@ -172,8 +168,7 @@ impl Section for Pacing {
     }
 
     fn report(&self, table: &mut Table) {
-        let Scale { paced_s, economical_s, .. } = self.scale;
-        let what = format!("at {} packets/s for {paced_s} s (economical: {economical_s} s)", figure(RATE_HZ as f64));
+        let what = format!("at {} packets/s for {} s", figure(RATE_HZ as f64), self.scale.paced_s);
         let [precise, bare, economical] = PLAYERS.map(|player| &self.figures[&player]);
         table.heading(&format!("Lateness {what}, 50th percentile"), "us");
         self.rows(table, |figures| &figures.p50_us, Some(P50_US));

@@ -158,6 +158,7 @@ fn as_json(settings: &ReplaySettings, session: &Session, played: &Played, exit: 
         "underruns": played.underruns,
         "dropped": dropped,
         "capture_lost": session.tally.lost,
+        "processors_kept_awake": played.kept_awake,
         "lateness": played.lateness.as_json(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use crate::awake::Awake;
 use crate::batch::{Batch, Message};
 use crate::clock::{NS_PER_S, Pacing, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::envelope;
@@ -53,6 +54,7 @@ pub struct Announcement {
 pub struct Player<'a> {
     sender: &'a mut Sender,
     controls: Controls<'a>,
+    awake: Awake,
     plan: &'a Plan,
     jumps: &'a Jumps,
     screen: &'a Screen,
@@ -90,6 +92,8 @@ pub struct Played {
     pub lateness: Lateness,
     /// How often the next message was not read yet when it was wanted.
     pub underruns: u64,
+    /// Whether the processors stayed awake for messages.
+    pub kept_awake: bool,
     /// Whether a stop ended it.
     pub stopped: bool,
 }
@@ -118,6 +122,7 @@ impl<'a> Player<'a> {
         Self {
             sender,
             controls,
+            awake: Awake::new(plan.pacing),
             plan,
             jumps,
             screen,
@@ -165,6 +170,7 @@ impl<'a> Player<'a> {
             }
         }
         self.played.elapsed_ns = monotonic_ns() - started_ns;
+        self.played.kept_awake = self.awake.was_granted();
         Ok(self.played)
     }
 
@@ -220,12 +226,12 @@ impl<'a> Player<'a> {
                     self.pacer.forget();
                     return Turn::Send(None);
                 }
-                self.controls.wait_ns(i64::MAX);
+                self.wait_ns(i64::MAX);
             } else {
                 // Asked once for each message, because the pacer counts them.
                 due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns()));
                 let interrupted = match due_ns {
-                    Some(due_ns) => wait_until(due_ns, self.plan.pacing, |ns| self.controls.wait_ns(ns)),
+                    Some(due_ns) => wait_until(due_ns, self.plan.pacing, |ns| self.wait_ns(ns)),
                     None => self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0),
                 };
                 if !interrupted {
@@ -242,11 +248,15 @@ impl<'a> Player<'a> {
         }
     }
 
+    fn wait_ns(&mut self, ns: i64) -> bool {
+        self.awake.wait_ns(ns, |ns| self.controls.wait_ns(ns))
+    }
+
     /// Somebody who steps through a session is not thrown out at its end, but may step back. Gives what to do when the
     /// pass is not to be ended.
     fn wait_at_the_end(&mut self) -> Option<Turn> {
         while self.paused_since_ns.is_some() && self.controls.has_keyboard() {
-            self.controls.wait_ns(i64::MAX);
+            self.wait_ns(i64::MAX);
             if self.controls.stop().requested() {
                 return Some(Turn::Stop);
             }

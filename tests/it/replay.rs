@@ -1,9 +1,13 @@
 //! `replay`: the same bytes, in the same order, as often and as fast as asked.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use crate::support::Bench;
+use rustix::process::Signal;
+
+use crate::support::{Bench, Daemon, eventually};
 
 /// A database `c.db` of `count` packets of the simulated device.
 pub fn captured(bench: &Bench, count: u32, rate_hz: &str) {
@@ -87,13 +91,18 @@ fn a_loop_over_a_session_whose_rows_are_gone_is_an_error() {
         .says("messages 1 to 5 of the session are not there");
 }
 
+/// Let everybody read `c.db`, and nobody else write.
+fn let_everybody_read(bench: &Bench) {
+    for (path, mode) in [("c.db", 0o644), ("", 0o755)] {
+        fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
 #[test]
 fn a_capture_is_replayed_where_nobody_may_write() {
     let bench = Bench::new();
     captured(&bench, 5, "1000");
-    for (path, mode) in [("c.db", 0o644), ("", 0o755)] {
-        fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode)).unwrap();
-    }
+    let_everybody_read(&bench);
     bench.fancyhwd("session list --database c.db").without_rights().run().success();
     let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
     bench.fancyhwd(replay).without_rights().run().success().says("replayed session 1: 5 packets");
@@ -226,7 +235,7 @@ fn a_paused_replay_waits_for_the_signal() {
     captured(&bench, 5, "1000");
     let replay = bench.fancyhwd("replay --database c.db --paused --bind tcp://127.0.0.1:*").start();
     replay.wait_until_status("paused at #0, ");
-    replay.signal(rustix::process::Signal::USR1);
+    replay.signal(Signal::USR1);
     replay.finish().success().says("goes on at packet #0").says("replayed session 1: 5 packets");
 }
 
@@ -250,4 +259,55 @@ fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
     // What lies before the place where a replay begins is not announced.
     let late = bench.fancyhwd(&format!("{replay} --from #15")).run().success();
     assert!(!late.stderr.contains("overflow"), "{}", late.stderr);
+}
+
+const PROCESSORS: &str = "/dev/cpu_dma_latency";
+
+/// Whether a program asks the processors to stay awake.
+fn keeps_awake(daemon: &Daemon) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap();
+    open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|path| path == Path::new(PROCESSORS)))
+}
+
+/// How long a processor may take to wake, in microseconds: the least that anybody asks for.
+fn wake_up_us() -> i32 {
+    let mut bytes = [0; 4];
+    File::open(PROCESSORS).unwrap().read_exact(&mut bytes).unwrap();
+    i32::from_ne_bytes(bytes)
+}
+
+#[test]
+fn processors_are_kept_awake_where_that_is_allowed_while_messages_follow_each_other_precisely() {
+    let bench = Bench::new();
+    captured(&bench, 20, "1000");
+    let replay = "-v replay --database c.db --bind tcp://127.0.0.1:*";
+    let is_allowed = OpenOptions::new().write(true).open(PROCESSORS).is_ok();
+    println!("allowed here: {is_allowed}");
+    for (options, expected) in [("", is_allowed), ("--pacing economical", false), ("--speed max", false)] {
+        bench.fancyhwd(&format!("{replay} {options} --timing-report report.json")).run().success();
+        let report = fs::read_to_string(bench.path("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["processors_kept_awake"].as_bool(), Some(expected), "{options}");
+    }
+    let_everybody_read(&bench);
+    let refused = bench.fancyhwd(replay).without_rights().run().success();
+    refused.says("processors may sleep between messages and wake late: cannot write /dev/cpu_dma_latency");
+    if !is_allowed {
+        return;
+    }
+
+    let quick = bench.fancyhwd(&format!("{replay} --rate 1000 --loop")).start();
+    eventually("they are kept awake", || keeps_awake(&quick));
+    assert_eq!(wake_up_us(), 0);
+    quick.signal(Signal::USR1);
+    eventually("they may sleep in the pause", || !keeps_awake(&quick));
+    quick.signal(Signal::USR1);
+    eventually("they are kept awake after the pause", || keeps_awake(&quick));
+    quick.stop().success();
+
+    let slow = bench.fancyhwd(&format!("{replay} --rate 100 --loop")).start();
+    eventually("they are kept awake for a message", || keeps_awake(&slow));
+    eventually("they may sleep between two messages", || !keeps_awake(&slow));
+    eventually("they are kept awake for another one", || keeps_awake(&slow));
+    slow.stop().success();
 }

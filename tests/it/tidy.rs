@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 7] = [
         "statistics",
         "progress",
         "alarm",
+        "awake",
         "clock",
     ],
     &["stop", "service", "log", "error", "exit"],

@@ -46,7 +46,7 @@ soak: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	$(CARGO) test --release --locked --test soak -- --nocapture
 
-# Measure this machine: some twenty-five minutes. The tables are printed and kept in benches/results/.
+# Measure this machine: half an hour. The tables are printed and kept in benches/results/.
 bench: build
 	@packaging/install-missing $(BENCH_PACKAGES)
 	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay

@@ -2,12 +2,14 @@
 //! where somebody watches, the screen shows how it goes. An empty batch between reader and player ends a pass over the
 //! session.
 
+mod announcer;
 mod controls;
 mod player;
 mod reader;
 mod screen;
 
+pub use announcer::{Announcement, Announcer};
 pub use controls::{Controls, Key};
-pub use player::{Announcement, Plan, Played, Player};
+pub use player::{Plan, Played, Player};
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Target, prefetch};
 pub use screen::{EndOnDrop, Prompt, Screen};

@@ -11,7 +11,7 @@ use crate::lateness::{Late, Lateness};
 use crate::pace::{Pacer, Rhythm};
 use crate::position::Position;
 use crate::queue::Queue;
-use crate::replayer::{Controls, Jumps, Key, Passes, Prompt, Screen, Target};
+use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Prompt, Screen, Target};
 use crate::socket::{Sender, Sent};
 use crate::tally::Tally;
 
@@ -41,15 +41,6 @@ pub struct Plan {
     pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Something that happened to the capture, to be said when the replay comes by.
-#[derive(Clone, Debug)]
-pub struct Announcement {
-    /// When it happened, since the session began.
-    pub elapsed_ns: i64,
-    /// What to say.
-    pub text: String,
-}
-
 /// Plays batches.
 pub struct Player<'a> {
     sender: &'a mut Sender,
@@ -58,9 +49,7 @@ pub struct Player<'a> {
     plan: &'a Plan,
     jumps: &'a Jumps,
     screen: &'a Screen,
-    announcements: &'a [Announcement],
-    /// The next announcement.
-    announced: usize,
+    announcer: Announcer<'a>,
     pacer: Pacer,
     passes: u64,
     /// The jump whose batches are played.
@@ -74,8 +63,6 @@ pub struct Player<'a> {
     elapsed_ns: i64,
     /// The last message that was sent.
     sent: Option<i64>,
-    /// The next message is the first one of this place.
-    arrived: bool,
     shown_ns: i64,
     renamed: Vec<u8>,
     played: Played,
@@ -126,8 +113,7 @@ impl<'a> Player<'a> {
             plan,
             jumps,
             screen,
-            announcements,
-            announced: 0,
+            announcer: Announcer::new(announcements),
             pacer: Pacer::new(plan.rhythm, plan.max_gap_ns),
             passes: 0,
             jump: 0,
@@ -137,7 +123,6 @@ impl<'a> Player<'a> {
             number: 0,
             elapsed_ns: 0,
             sent: None,
-            arrived: true,
             shown_ns: 0,
             renamed: Vec::new(),
             played: Played::default(),
@@ -189,7 +174,7 @@ impl<'a> Player<'a> {
             }
             self.pacer.end_pass();
             self.passes += 1;
-            self.announced = 0;
+            self.announcer.rewind();
         }
         for (message, &number) in batch.messages().zip(batch.numbers()) {
             match self.play(message, number)? {
@@ -202,7 +187,7 @@ impl<'a> Player<'a> {
 
     fn play(&mut self, message: Message<'_>, number: i64) -> Result<Turn> {
         (self.number, self.elapsed_ns) = (number, message.elapsed_ns);
-        self.announce();
+        self.announcer.come_by(number, message.elapsed_ns);
         let turn = self.wait_for_turn();
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
         let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
@@ -282,7 +267,7 @@ impl<'a> Player<'a> {
         let Some(target) = target else { return false };
         self.jump = self.jumps.ask(target);
         self.pacer.forget();
-        self.arrived = true;
+        self.announcer.jump();
         true
     }
 
@@ -333,19 +318,6 @@ impl<'a> Player<'a> {
 
     fn at_distance(&self, by_ns: i64) -> Target {
         Target::At(Position::Elapsed(self.elapsed_ns.saturating_add(by_ns).max(0)))
-    }
-
-    /// Say what happened to the capture up to this message; what lies before the place of a start or jump is passed over.
-    fn announce(&mut self) {
-        if std::mem::take(&mut self.arrived) && self.number > 0 {
-            self.announced = self.announcements.partition_point(|past| past.elapsed_ns < self.elapsed_ns);
-        }
-        while let Some(next) = self.announcements.get(self.announced)
-            && next.elapsed_ns <= self.elapsed_ns
-        {
-            self.announced += 1;
-            tracing::warn!("{}", next.text);
-        }
     }
 
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {

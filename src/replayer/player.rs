@@ -1,5 +1,6 @@
 //! The playing thread: sends each message when it is due, and notes how late it left.
 
+use std::collections::VecDeque;
 use std::iter;
 
 use crate::awake::Awake;
@@ -58,6 +59,8 @@ pub struct Player<'a> {
     /// In a pause: one message is to be sent.
     step: bool,
     prompt: Prompt,
+    /// Pressed, and not obeyed yet.
+    keys: VecDeque<Key>,
     /// The message that is waited for, or was sent last: its number, and when it was recorded.
     number: i64,
     elapsed_ns: i64,
@@ -120,6 +123,7 @@ impl<'a> Player<'a> {
             paused_since_ns: plan.paused.then(monotonic_ns),
             step: false,
             prompt: Prompt::default(),
+            keys: VecDeque::new(),
             number: 0,
             elapsed_ns: 0,
             sent: None,
@@ -211,11 +215,12 @@ impl<'a> Player<'a> {
                     self.pacer.forget();
                     return Turn::Send(None);
                 }
-                self.wait_ns(i64::MAX);
+                self.rest();
             } else {
                 // Asked once for each message, because the pacer counts them.
                 due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns()));
                 let interrupted = match due_ns {
+                    _ if !self.keys.is_empty() => true,
                     Some(due_ns) => wait_until(due_ns, self.plan.pacing, |ns| self.wait_ns(ns)),
                     None => self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0),
                 };
@@ -233,15 +238,23 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// Wait until something is asked for, `ns` at most, or less. Says whether something was.
     fn wait_ns(&mut self, ns: i64) -> bool {
         self.awake.wait_ns(ns, |ns| self.controls.wait_ns(ns))
+    }
+
+    /// In a pause: wait until something is asked for.
+    fn rest(&mut self) {
+        if self.keys.is_empty() {
+            self.wait_ns(i64::MAX);
+        }
     }
 
     /// Somebody who steps through a session is not thrown out at its end, but may step back. Gives what to do when the
     /// pass is not to be ended.
     fn wait_at_the_end(&mut self) -> Option<Turn> {
         while self.paused_since_ns.is_some() && self.controls.has_keyboard() {
-            self.wait_ns(i64::MAX);
+            self.rest();
             if self.controls.stop().requested() {
                 return Some(Turn::Stop);
             }
@@ -257,18 +270,24 @@ impl<'a> Player<'a> {
         self.played.tally.packets + self.played.tally.rejected
     }
 
-    /// Do what was asked for. Says whether the replay goes on at another place.
+    /// Do what was asked for, up to what a message must be sent for or read elsewhere: the keys behind that wait until it
+    /// is. Says whether the replay goes on at another place.
     fn take_keys(&mut self) -> bool {
-        let mut target = None;
-        for key in self.controls.take() {
-            // Of several jumps that were asked for together the last one counts.
-            target = self.obey(key).or(target);
+        if self.keys.is_empty() {
+            self.keys.extend(self.controls.take());
         }
-        let Some(target) = target else { return false };
-        self.jump = self.jumps.ask(target);
-        self.pacer.forget();
-        self.announcer.jump();
-        true
+        while let Some(key) = self.keys.pop_front() {
+            if let Some(target) = self.obey(key) {
+                self.jump = self.jumps.ask(target);
+                self.pacer.forget();
+                self.announcer.jump();
+                return true;
+            }
+            if self.step {
+                break;
+            }
+        }
+        false
     }
 
     /// Do what a key asks for. Gives the place to go on at, if that is another one.

@@ -50,6 +50,29 @@ fn keys_step_jump_and_quit() {
 }
 
 #[test]
+fn keys_that_are_pressed_together_count_each() {
+    let bench = Bench::new();
+    captured(&bench, 40, "1000");
+    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = id * 1000000000");
+    let (mut terminal, socket) = paused(&bench, "");
+    for (keys, expected) in [
+        ("nnn", vec![0, 1, 2]),
+        ("npn", vec![3, 2, 3]),
+        ("pp", vec![2, 1]),
+        // Each from where the one before led.
+        ("]]n", vec![22]),
+        ("g#39\rnnp[n", vec![39, 38, 29]),
+    ] {
+        terminal.press(keys);
+        let received: Vec<usize> = expected.iter().map(|_| next(&socket)).collect();
+        assert_eq!(received, expected, "{keys:?}");
+        assert_silent(&socket);
+    }
+    terminal.press("q");
+    assert_eq!(terminal.finish().1, Some(0));
+}
+
+#[test]
 fn space_pauses_and_goes_on() {
     let bench = Bench::new();
     hours(&bench, 4);

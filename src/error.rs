@@ -22,6 +22,8 @@ pub enum Error {
     SeveralSessions { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
     EmptySession { id: i64, database: PathBuf },
+    /// The session holds messages, but none of those that were asked for.
+    EmptySelection { id: i64, database: PathBuf },
     /// The session cannot be deleted now.
     SessionIsRecorded { id: i64, database: PathBuf },
     /// An endpoint cannot be bound or connected.
@@ -71,6 +73,7 @@ impl Error {
             | Self::NoSuchSession { .. }
             | Self::SeveralSessions { .. }
             | Self::EmptySession { .. }
+            | Self::EmptySelection { .. }
             | Self::SessionIsRecorded { .. } => Exit::Usage,
             Self::Export { exit, .. } => *exit,
             // Whoever read the output has gone: it has what it wanted.
@@ -99,6 +102,7 @@ impl Error {
             Self::NoSuchSession { .. } => "there is no such session".to_owned(),
             Self::SeveralSessions { .. } => "several sessions have that label".to_owned(),
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
+            Self::EmptySelection { .. } => "nothing in it is as asked for".to_owned(),
             Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
             Self::NoRoom { .. } => {
                 "the room within --max-use and --keep-free is used up by this session alone".to_owned()
@@ -116,6 +120,9 @@ impl Error {
             Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
             Self::SeveralSessions { .. } => Some("give the id, which `fancyhwd session list` shows"),
             Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
+            Self::EmptySelection { .. } => {
+                Some("compare --from, --to and --topic with what `fancyhwd session show` says of it")
+            }
             Self::SessionIsRecorded { .. } => Some("stop the recorder, or let it begin the next session (SIGHUP)"),
             Self::Endpoint { hint, .. }
             | Self::OpenDatabase { hint, .. }
@@ -142,7 +149,9 @@ impl fmt::Display for Error {
             Self::SeveralSessions { wanted, database } => {
                 write!(f, "cannot choose session '{wanted}' in {}: ", database.display())?;
             }
-            Self::EmptySession { id, database } => write!(f, "cannot replay session {id} of {}: ", database.display())?,
+            Self::EmptySession { id, database } | Self::EmptySelection { id, database } => {
+                write!(f, "cannot replay session {id} of {}: ", database.display())?;
+            }
             Self::SessionIsRecorded { id, database } => {
                 write!(f, "cannot delete session {id} of {}: ", database.display())?;
             }

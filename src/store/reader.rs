@@ -50,7 +50,7 @@ impl Reader {
         reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);
         reader.next_id = Some(reader.first_id);
         if reader.first_id > reader.last_id {
-            return Err(Error::EmptySession { id: session.id, database: reader.database.path });
+            return Err(reader.nothing());
         }
         Ok(reader)
     }
@@ -173,7 +173,7 @@ impl Reader {
         while batch.is_empty() && self.step(batch)? {}
         match (batch.is_empty(), self.gone_from, self.messages) {
             (true, Some(id), _) => Err(self.gone(id)),
-            (true, None, 0) => Err(Error::EmptySession { id: self.session.id, database: self.database.path.clone() }),
+            (true, None, 0) => Err(self.nothing()),
             _ => Ok(()),
         }
     }
@@ -210,6 +210,15 @@ impl Reader {
             cause: format!("messages {from_id} to {} of the session are not there", self.last_id),
             hint: "somebody deleted them, or the database is damaged",
             trouble: Trouble::Other,
+        }
+    }
+
+    /// The error that there is nothing to read.
+    fn nothing(&self) -> Error {
+        let (id, database) = (self.session.id, self.database.path.clone());
+        match self.session.is_empty() {
+            true => Error::EmptySession { id, database },
+            false => Error::EmptySelection { id, database },
         }
     }
 

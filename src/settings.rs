@@ -205,15 +205,16 @@ pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
         (None, Some(speed)) => Rhythm::from_speed(speed).map_err(|cause| refuse("--speed", speed, cause))?,
         (None, None) => Rhythm::Recorded(1.0),
     };
-    let heads = |topics: &[String]| -> Result<Vec<Vec<u8>>> {
-        topics.iter().map(|text| parse::<Topic>("--topic", text).map(|topic| topic.head())).collect()
+    let heads = match wanted(&typed.topic)? {
+        Wanted::Only(topics) if !topics.is_empty() => Some(topics.iter().map(Topic::head).collect()),
+        _ => None,
     };
     Ok(ReplaySettings {
         session: typed.session.clone(),
         database: database(&typed.database)?.path,
         send: send(&typed.send)?,
         selection: Selection {
-            heads: (!typed.topic.is_empty()).then(|| heads(&typed.topic)).transpose()?,
+            heads,
             only_valid: typed.only_valid,
             from: typed.from.as_deref().map(|text| parse("--from", text)).transpose()?,
             to: typed.to.as_deref().map(|text| parse("--to", text)).transpose()?,

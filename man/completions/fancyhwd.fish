@@ -72,7 +72,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l to -d 'End before this position' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic, exactly; `*` is every topic. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 'The longest time between two packets, such as 1s: longer gaps are cut' -r

@@ -31,7 +31,7 @@ pub struct ReplayArguments {
     /// End before this position
     #[arg(long, value_name = "POSITION", env = "FANCYHWD_TO", hide_env_values = true)]
     pub to: Option<String>,
-    /// Only this topic. May be given several times
+    /// Only this topic, exactly; `*` is every topic. May be given several times
     #[arg(long, value_name = "NAME", env = "FANCYHWD_TOPIC", hide_env_values = true)]
     pub topic: Vec<String>,
     /// Send a topic under another name. May be given several times

@@ -202,6 +202,7 @@ fn topics_are_selected_and_renamed_and_rejects_left_out() {
         frames.into_iter().map(|frame| String::from_utf8(frame).unwrap()).collect()
     };
     assert_eq!(texts("--topic a", 3), ["a 11", "a odd", "a 44"]);
+    assert_eq!(texts("--topic a --topic *", 7).len(), 7);
     assert_eq!(texts("--topic a --topic b --only-valid", 4), ["a 11", "b 22", "a 44", "b 55"]);
     assert_eq!(texts("--only-valid --map a=x --map b=yy", 5), ["x 11", "yy 22", "ab 33", "x 44", "yy 55"]);
     assert_eq!(texts("--from #1 --to #4 --topic a", 1), ["a odd"]);

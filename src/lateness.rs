@@ -87,6 +87,12 @@ impl Lateness {
         last_sum_ns.saturating_sub(self.first_sum_ns) / messages
     }
 
+    /// The messages that left latest, in words. Empty when none was due at a time.
+    pub fn worst(&self) -> String {
+        let worst = self.worst.iter().map(|late| format!("#{} {:.1} us", late.number, late.late_ns as f64 / 1e3));
+        worst.collect::<Vec<_>>().join(", ")
+    }
+
     /// All figures, for programs.
     pub fn as_json(&self) -> Value {
         let late =
@@ -148,6 +154,12 @@ mod tests {
             lateness([-5, 1_000, 2_000, 1_000_000]).to_string(),
             "lateness p50 1.0 us, p90 1000.4 us, p99 1000.4 us, p99.9 1000.4 us, max 1000.4 us, drift 0.0 us"
         );
+    }
+
+    #[test]
+    fn the_worst_are_named_by_their_numbers() {
+        assert_eq!(Lateness::new().worst(), "");
+        assert_eq!(lateness([1_000, 0, 2_500]).worst(), "#2 2.5 us, #0 1.0 us, #1 0.0 us");
     }
 
     #[test]

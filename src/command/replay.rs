@@ -46,6 +46,9 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
         0 => String::new(),
         count => format!(", {count} underruns"),
     };
+    if played.lateness.count() > 0 {
+        tracing::info!("left latest: {}", played.lateness.worst());
+    }
     tracing::info!(
         "{verb} session {}: {}, {loss}; {}{underruns}{}",
         session.id,

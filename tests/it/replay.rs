@@ -225,6 +225,9 @@ fn the_timing_report_says_what_the_summary_says_and_a_budget_is_kept() {
     assert!(finished.stderr.contains(&format!("p99 {p99_us:.1} us")), "{}", finished.stderr);
     let worst = lateness["worst"].as_array().unwrap();
     assert_eq!(worst.len(), 10);
+    let latest_us = worst[0]["lateness_ns"].as_f64().unwrap() / 1e3;
+    let finished = finished.says(&format!("left latest: #{} {latest_us:.1} us, ", worst[0]["number"]));
+    assert_eq!(finished.stderr.matches(" us, #").count(), 9, "{}", finished.stderr);
     assert!(worst[0]["lateness_ns"].as_u64().unwrap() >= worst[9]["lateness_ns"].as_u64().unwrap());
     assert!(worst.iter().all(|late| late["number"].as_u64().unwrap() < 200));
 

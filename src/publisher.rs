@@ -77,7 +77,7 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &st
         if (due_ns.is_some() || index % LOOK_PACKETS == 0) && monotonic_ns() >= status_due_ns {
             status_due_ns = monotonic_ns() + STATUS_EVERY_NS;
             let (packets, subscribers) = (published.tally.packets, sender.subscribers()?);
-            service::status(&format!("{about}; {packets} sent, subscribers: {subscribers}"));
+            service::status(&format!("{about}; {packets} sent, {}, subscribers: {subscribers}", sender.dropped()));
         }
     }
     published.elapsed_ns = anchor_ns.map_or(0, |anchor_ns| monotonic_ns() - anchor_ns);

@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::log;
 use crate::settings::SendSettings;
-use crate::socket::{Flushed, OnFull, Sender};
-use crate::stop::Stop;
+use crate::socket::Sender;
 
 /// Print what was asked for on standard output.
 ///
@@ -49,17 +48,4 @@ fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 
 fn bind(settings: &SendSettings, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Sender> {
     Sender::bind(&settings.bind, settings.on_full, heads, message_bytes)
-}
-
-/// Close the socket. Says what is known about losses, in words and as an exit code.
-fn close(sender: Sender, on_full: OnFull, stop: &Stop) -> (&'static str, Exit) {
-    match (sender.close(stop), on_full) {
-        (Flushed::Whole, OnFull::Block) => ("0 lost", Exit::Done),
-        // libzmq leaves out what a full subscriber cannot take, and tells nobody.
-        (_, OnFull::Drop) => ("loss not measured (--on-full drop)", Exit::Done),
-        (Flushed::Partly, OnFull::Block) => {
-            tracing::warn!("a subscriber did not read the last packets, which are lost for it");
-            ("the last ones lost for a subscriber", Exit::Loss)
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `fancyhwd publish`.
 
-use crate::command::{bind, close};
+use crate::command::bind;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::publisher::{self, Published};
@@ -34,14 +34,14 @@ pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
     };
     service::stopping();
     let subscribers = sender.subscribers()?;
-    let (loss, exit) = close(sender, settings.send.on_full, stop);
+    let dropped = sender.close(stop);
 
     if published.odd_bytes > 0 {
         tracing::warn!("the stream ended in the middle of a sample: its last byte was not sent");
     }
     tracing::info!(
-        "published {}, {loss}; subscribers at the end: {subscribers}",
+        "published {}, {dropped}; subscribers at the end: {subscribers}",
         published.tally.over(published.elapsed_ns),
     );
-    Ok(if published.odd_bytes > 0 { Exit::Loss } else { exit })
+    Ok(Exit::from_loss(published.odd_bytes > 0 || dropped.any()))
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::command::{bind, close, join, ledger, spawn};
+use crate::command::{bind, join, ledger, spawn};
 use crate::envelope::{self, Wanted};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -15,7 +15,7 @@ use crate::queue::{CloseOnDrop, Queue};
 use crate::replayer::{Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Played, Player, Screen, prefetch};
 use crate::service;
 use crate::settings::ReplaySettings;
-use crate::socket::{OnFull, Sender};
+use crate::socket::{Dropped, Sender};
 use crate::stop::Stop;
 use crate::store::{Database, Reader, Session};
 
@@ -40,7 +40,8 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
 
     let played = play(settings, &session, &announcements, reader, &mut sender, controls, stop)?;
     service::stopping();
-    let (loss, exit) = close(sender, settings.send.on_full, stop);
+    let subscribers = sender.subscribers()?;
+    let dropped = sender.close(stop);
     let verb = if played.stopped { "stopped replay of" } else { "replayed" };
     let underruns = match played.underruns {
         0 => String::new(),
@@ -50,14 +51,14 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
         tracing::info!("left latest: {}", played.lateness.worst());
     }
     tracing::info!(
-        "{verb} session {}: {}, {loss}; {}{underruns}{}",
+        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}; {}{underruns}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
         missing(&session, &announcements),
     );
     if let Some(report) = report {
-        report.write(&as_json(settings, &session, &played, exit))?;
+        report.write(&as_json(&session, &played, dropped))?;
     }
     let p99_ns = played.lateness.quantile_ns(0.99);
     match settings.lateness_budget_ns {
@@ -66,7 +67,7 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
             tracing::error!("lateness p99 {p99_us:.1} us is above the budget of {budget_us:.1} us");
             Ok(Exit::Loss)
         }
-        _ => Ok(exit),
+        _ => Ok(Exit::from_loss(dropped.any())),
     }
 }
 
@@ -146,12 +147,7 @@ fn missing(session: &Session, announcements: &[Announcement]) -> String {
     }
 }
 
-fn as_json(settings: &ReplaySettings, session: &Session, played: &Played, exit: Exit) -> Value {
-    let dropped = match (settings.send.on_full, exit) {
-        (OnFull::Block, Exit::Done) => json!(0),
-        // Nobody knows.
-        _ => Value::Null,
-    };
+fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
     json!({
         "session": session.id,
         "fancyhwd_version": env!("CARGO_PKG_VERSION"),
@@ -159,7 +155,8 @@ fn as_json(settings: &ReplaySettings, session: &Session, played: &Played, exit: 
         "rejected": played.tally.rejected,
         "elapsed_ns": played.elapsed_ns,
         "underruns": played.underruns,
-        "dropped": dropped,
+        "dropped": dropped.messages,
+        "dropped_more": dropped.and_more,
         "capture_lost": session.tally.lost,
         "processors_kept_awake": played.kept_awake,
         "lateness": played.lateness.as_json(),

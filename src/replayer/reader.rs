@@ -9,8 +9,9 @@ use crate::position::Position;
 use crate::queue::{CloseOnDrop, Queue};
 use crate::store::Reader;
 
-/// What is read ahead: enough for a second at any rate a device has, little enough to forget.
-pub const PREFETCH_BYTES: usize = 2 * BATCH_MAX_BYTES;
+/// What is read ahead, beside the batch that is played and the one that is read: enough for most of a second at 100,000
+/// packets a second, little enough to forget.
+pub const PREFETCH_BYTES: usize = BATCH_MAX_BYTES / 2 * 3;
 
 /// How often a session is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ mod sender;
 pub use endpoint::Endpoint;
 pub use link::Change;
 pub use receiver::{Receiver, Woken};
-pub use sender::{Flushed, OnFull, Sender, Sent};
+pub use sender::{Dropped, OnFull, Sender, Sent};
 
 /// Call again as long as a signal interrupts it.
 fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {

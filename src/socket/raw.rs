@@ -25,18 +25,18 @@ pub enum RawOption {
     XpubVerboser = zmq_sys::ZMQ_XPUB_VERBOSER as isize,
 }
 
-/// Switch an option on.
+/// Switch an option on or off.
 ///
 /// # Errors
 /// libzmq's text for the cause.
-pub fn enable(socket: &mut Socket, option: RawOption) -> Result<(), String> {
-    let on: c_int = 1;
+pub fn set(socket: &mut Socket, option: RawOption, is_on: bool) -> Result<(), String> {
+    let value = c_int::from(is_on);
     // SAFETY: the socket lives as long as the borrow; the value is an int that outlives the call, with its own size.
     checked(|| unsafe {
         zmq_sys::zmq_setsockopt(
             socket.as_mut_ptr(),
             option as c_int,
-            (&raw const on).cast::<c_void>(),
+            (&raw const value).cast::<c_void>(),
             size_of::<c_int>(),
         )
     })

@@ -1,5 +1,6 @@
 //! The publishing socket: an XPUB that knows its subscribers and, if asked, never drops.
 
+use std::fmt;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileTypeExt;
@@ -14,14 +15,12 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket, XPUB};
 use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::{Error, Result};
 use crate::socket::raw::{self, RawOption};
-use crate::socket::{Endpoint, socket_error};
+use crate::socket::{Endpoint, socket_error, uninterrupted};
 use crate::stop::Stop;
 
-/// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device.
-const SUBSCRIBER_QUEUE_BYTES: u64 = 64 << 20;
-
-/// The same for one that is waited for: nothing is lost by a short queue.
-const BLOCKING_QUEUE_BYTES: u64 = 6 << 20;
+/// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device. The subscriber's own
+/// queue and the buffers of the operating system come before it.
+const SUBSCRIBER_QUEUE_BYTES: u64 = 6 << 20;
 
 /// What libzmq needs for a queued message beside its content, measured.
 const QUEUED_MESSAGE_BYTES: u64 = 175;
@@ -32,7 +31,8 @@ const QUEUE_MIN_MESSAGES: u64 = 4;
 /// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
 const SEND_SLICE_MS: i32 = 100;
 
-/// A blocked send is reported when it has lasted this long, and again after each further such time.
+/// A blocked send is reported when it has lasted this long, and again after each further such time. Dropped messages are
+/// reported as often.
 const STALL_REPORT_NS: i64 = NS_PER_S;
 
 /// How long messages on their way may take to leave after the last one was sent.
@@ -82,13 +82,30 @@ pub enum Sent {
     Stopped,
 }
 
-/// Whether the last messages left before the socket was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flushed {
-    /// All that was sent has left.
-    Whole,
-    /// A subscriber did not read: some messages may not have left.
-    Partly,
+/// What subscribers did not get because they read too slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// So many messages.
+    pub messages: u64,
+    /// And an unknown number more.
+    pub and_more: bool,
+}
+
+impl Dropped {
+    /// Whether there is anything.
+    pub fn any(self) -> bool {
+        self.messages > 0 || self.and_more
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.messages, self.and_more) {
+            (messages, false) => write!(f, "{messages} lost"),
+            (0, true) => f.write_str("an unknown number lost"),
+            (messages, true) => write!(f, "at least {messages} lost"),
+        }
+    }
 }
 
 /// A bound publishing socket.
@@ -96,11 +113,15 @@ pub struct Sender {
     socket: Socket,
     context: Context,
     endpoints: Vec<String>,
+    on_full: OnFull,
     /// What the messages begin with, to tell which subscriptions are for us.
     heads: Vec<Vec<u8>>,
     subscribers: u64,
     /// When they were counted last.
     counted_ns: i64,
+    dropped: Dropped,
+    /// When it was said last that messages are dropped.
+    reported_ns: Option<i64>,
 }
 
 impl Sender {
@@ -111,8 +132,17 @@ impl Sender {
     /// When an endpoint cannot be bound.
     pub fn bind(endpoints: &[Endpoint], on_full: OnFull, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
         let context = Context::new();
-        let socket = open(&context, on_full, message_bytes)?;
-        let mut sender = Self { socket, context, endpoints: Vec::new(), heads, subscribers: 0, counted_ns: 0 };
+        let mut sender = Self {
+            socket: open(&context, message_bytes)?,
+            context,
+            endpoints: Vec::new(),
+            on_full,
+            heads,
+            subscribers: 0,
+            counted_ns: 0,
+            dropped: Dropped::default(),
+            reported_ns: None,
+        };
         for endpoint in endpoints {
             sender.bind_one(endpoint)?;
         }
@@ -148,6 +178,11 @@ impl Sender {
         Ok(self.subscribers)
     }
 
+    /// What was dropped so far.
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+
     /// Wait until `wanted` subscriptions for our messages are there. Says whether to stop.
     ///
     /// # Errors
@@ -179,6 +214,11 @@ impl Sender {
             // Only the first frame can find a subscriber full: libzmq takes or drops whole messages.
             match self.socket.send(frame, more | DONTWAIT) {
                 Ok(()) => {}
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if self.on_full == OnFull::Drop => {
+                    if !self.send_or_drop(frame, more)? {
+                        return Ok(Sent::At(at_ns));
+                    }
+                }
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => match self.send_when_there_is_room(frame, more, stop)? {
                     Sent::At(later_ns) => at_ns = later_ns,
                     Sent::Stopped => return Ok(Sent::Stopped),
@@ -191,6 +231,43 @@ impl Sender {
             self.take_subscriptions()?;
         }
         Ok(Sent::At(at_ns))
+    }
+
+    /// Send to those who have room. Says whether there was anybody.
+    fn send_or_drop(&mut self, frame: &[u8], more: i32) -> Result<bool> {
+        // libzmq hears once a millisecond what was read meanwhile, but at each of these.
+        self.take_subscriptions()?;
+        if self.try_to_send(frame, more)? {
+            return Ok(true);
+        }
+        self.dropped.messages += 1;
+        let now_ns = monotonic_ns();
+        if self.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= STALL_REPORT_NS) {
+            self.reported_ns = Some(now_ns);
+            tracing::warn!("a subscriber reads too slowly: {}; --on-full block waits for it", self.dropped);
+        }
+        if self.subscribers <= 1 {
+            return Ok(false);
+        }
+        // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold.
+        self.dropped.and_more = true;
+        let set = |socket: &mut Socket, is_on| {
+            raw::set(socket, RawOption::XpubNodrop, is_on)
+                .map_err(|cause| Error::Socket { operation: "set up a publishing socket", cause })
+        };
+        set(&mut self.socket, false)?;
+        let sent = self.try_to_send(frame, more);
+        set(&mut self.socket, true)?;
+        sent
+    }
+
+    /// Send a frame without waiting. Says whether there was room.
+    fn try_to_send(&self, frame: &[u8], more: i32) -> Result<bool> {
+        match uninterrupted(|| self.socket.send(frame, more | DONTWAIT)) {
+            Ok(()) => Ok(true),
+            Err(zmq::Error::EAGAIN) => Ok(false),
+            Err(cause) => Err(socket_error("send", cause)),
+        }
     }
 
     fn send_when_there_is_room(&self, frame: &[u8], flags: i32, stop: &Stop) -> Result<Sent> {
@@ -241,9 +318,9 @@ impl Sender {
     }
 
     /// Close the socket after the messages on their way have left, for which they have ten seconds, or one second when
-    /// a stop was asked for.
-    pub fn close(self, stop: &Stop) -> Flushed {
-        let Self { socket, mut context, .. } = self;
+    /// a stop was asked for. Gives what was dropped in all.
+    pub fn close(self, stop: &Stop) -> Dropped {
+        let Self { socket, mut context, dropped, .. } = self;
         let linger_ms = if stop.requested() { LINGER_STOPPED_MS } else { LINGER_MS };
         // Refused only for a value below -1.
         let _ = socket.set_linger(linger_ms);
@@ -256,11 +333,12 @@ impl Sender {
         let is_unread = |stream: &UnixStream| raw::unread_bytes(stream).is_ok_and(|bytes| bytes > 0);
         while monotonic_ns() < end_ns {
             if !connections.iter().any(is_unread) {
-                return Flushed::Whole;
+                return dropped;
             }
             thread::sleep(UNREAD_LOOK);
         }
-        Flushed::Partly
+        tracing::warn!("a subscriber did not read the last packets, which are lost for it");
+        Dropped { and_more: true, ..dropped }
     }
 }
 
@@ -274,23 +352,19 @@ fn taken(path: &Path) -> Option<&'static str> {
     }
 }
 
-fn open(context: &Context, on_full: OnFull, message_bytes: u64) -> Result<Socket> {
+fn open(context: &Context, message_bytes: u64) -> Result<Socket> {
     let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
-    let queue_bytes = match on_full {
-        OnFull::Drop => SUBSCRIBER_QUEUE_BYTES,
-        OnFull::Block => BLOCKING_QUEUE_BYTES,
-    };
-    let queue_messages = queue_bytes / (message_bytes + QUEUED_MESSAGE_BYTES);
+    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
-        // At most 383,479 and never zero, which would mean without limit.
+        // At most 35,951 and never zero, which would mean without limit.
         socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
         socket.set_sndtimeo(SEND_SLICE_MS)
     };
     set().map_err(|cause| socket_error("set up a publishing socket", cause))?;
-    let failed = |cause| Error::Socket { operation: "set up a publishing socket", cause };
-    raw::enable(&mut socket, RawOption::XpubVerboser).map_err(failed)?;
-    if on_full == OnFull::Block {
-        raw::enable(&mut socket, RawOption::XpubNodrop).map_err(failed)?;
+    // Whoever has no room is told to us, whether it is waited for or not.
+    for option in [RawOption::XpubVerboser, RawOption::XpubNodrop] {
+        raw::set(&mut socket, option, true)
+            .map_err(|cause| Error::Socket { operation: "set up a publishing socket", cause })?;
     }
     Ok(socket)
 }

@@ -42,7 +42,7 @@ const OBJECTS_MAX: i32 = 1000;
 const ROW_MIN_BYTES: i64 = 16;
 
 /// Pages that are kept in memory. The file says how many it would like, which may be all of them.
-const CACHE_KIB: i64 = 8 << 10;
+const CACHE_KIB: i64 = 4 << 10;
 
 /// The processor time at which a statement is broken off, on the clock of the thread that runs it.
 #[derive(Clone, Debug)]

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use fancyhwd::device::Simulated;
+use fancyhwd::envelope;
 use rustix::process::Signal;
 
 use crate::support::{Bench, eventually, json_samples};
@@ -102,6 +104,69 @@ fn a_stuck_subscriber_is_reported_and_loses_nothing_with_on_full_block() {
     publisher.finish().success().says("published 3000 packets");
 }
 
+/// The numbers of the packets that a subscriber receives until nothing more comes.
+fn received(subscriber: &zmq::Socket) -> Vec<usize> {
+    let samples = |message: Vec<u8>| envelope::samples(envelope::decode(&message).unwrap().payload).collect::<Vec<_>>();
+    let mut device = Simulated::new(12345);
+    let mut number = 0..;
+    let mut numbers = Vec::new();
+    while let Ok(message) = subscriber.recv_bytes(0) {
+        let samples = samples(message);
+        // What was dropped is passed over.
+        let is_it = |_: &usize| (0..samples.len()).map(|_| device.rand() as i16).collect::<Vec<_>>() == samples;
+        numbers.push(number.find(is_it).unwrap());
+    }
+    numbers
+}
+
+#[test]
+fn what_a_slow_subscriber_does_not_get_is_counted() {
+    const PACKETS: usize = 100_000;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let slow = zmq::Context::new().socket(zmq::SUB).unwrap();
+    slow.set_rcvhwm(10).unwrap();
+    slow.set_rcvtimeo(1_000).unwrap();
+    slow.set_subscribe(b"fancyhw_data ").unwrap();
+    slow.connect(&endpoint).unwrap();
+    let publish = format!("publish --rate max --wait-subscribers 1 --count {PACKETS} --bind {endpoint}");
+    let publisher = bench.fancyhwd(&publish).start();
+    // It reads nothing before the publisher has sent everything.
+    publisher.wait_until_told("STOPPING=1");
+    let numbers = received(&slow);
+    let lost = PACKETS - numbers.len();
+    let finished = publisher.finish().code(3).says(&format!(", {lost} lost; subscribers at the end: 1"));
+    finished.says("a subscriber reads too slowly: 1 lost; --on-full block waits for it");
+    // Those that there was room for, and none after it was full.
+    assert!(lost > 0 && numbers == (0..numbers.len()).collect::<Vec<_>>(), "{lost}");
+}
+
+#[test]
+fn one_slow_subscriber_costs_the_others_nothing() {
+    const PACKETS: usize = 400;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let context = zmq::Context::new();
+    let subscriber = |queue: i32| {
+        let socket = context.socket(zmq::SUB).unwrap();
+        socket.set_rcvhwm(queue).unwrap();
+        socket.set_rcvtimeo(1_000).unwrap();
+        socket.set_subscribe(b"fancyhw_data ").unwrap();
+        socket.connect(&endpoint).unwrap();
+        socket
+    };
+    let (slow, quick) = (subscriber(1), subscriber(0));
+    // More than all queues on the way hold, and slowly enough for who reads.
+    let publish = format!("publish --packet-size 32768 --rate 200 --count {PACKETS} --bind {endpoint}");
+    let publisher = bench.fancyhwd(&format!("{publish} --wait-subscribers 2")).start();
+    assert_eq!(received(&quick), (0..PACKETS).collect::<Vec<_>>());
+    let numbers = received(&slow);
+    let finished = publisher.finish().code(3).says("; subscribers at the end: 2");
+    let (_, summary) = finished.stderr.split_once("at least ").unwrap();
+    let least: usize = summary.split(' ').next().unwrap().parse().unwrap();
+    assert!((1..=PACKETS - numbers.len()).contains(&least), "{least} of {PACKETS}, {} received", numbers.len());
+}
+
 #[test]
 fn a_blocked_publisher_can_be_stopped() {
     let bench = Bench::new();
@@ -141,7 +206,7 @@ fn settings_come_from_the_environment_and_the_command_line_wins() {
 }
 
 fn fancyhw_bytes(samples: usize) -> Vec<u8> {
-    let mut device = fancyhwd::device::Simulated::new(12345);
+    let mut device = Simulated::new(12345);
     (0..samples).flat_map(|_| (device.rand() as i16).to_le_bytes()).collect()
 }
 

@@ -66,7 +66,7 @@ fn the_service_manager_is_told_what_was_published_and_to_how_many() {
     let publisher =
         bench.fancyhwd(&format!("publish --rate 100 --wait-subscribers 1 --bind {}", bench.endpoint("device"))).start();
     let recorder = bench.fancyhwd(&format!("record --database c.db --connect {}", publisher.endpoint())).start();
-    let status = publisher.wait_until_status(" sent, subscribers: 1");
+    let status = publisher.wait_until_status(" sent, 0 lost, subscribers: 1");
     assert!(status.contains("STATUS=publishing fancyhw_data on ipc://"), "{status}");
     drop(recorder);
     publisher.stop().success();

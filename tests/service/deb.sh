@@ -58,7 +58,7 @@ starts() {
     note "$(systemctl status fancyhwd-record | sed -n 's/^ *Status: //p')"
 }
 
-says_subscriber() { systemctl status fancyhwd-publish | grep -q '^ *Status: "publishing .* sent, subscribers: 1"'; }
+says_subscriber() { systemctl status fancyhwd-publish | grep -q '^ *Status: "publishing .* sent, 0 lost, subscribers: 1"'; }
 
 status_has_packets() {
     systemctl status fancyhwd-record | grep -Eq '^ *Status: "session [0-9]+: [1-9][0-9]* packets, .* 0 lost'

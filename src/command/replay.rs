@@ -156,7 +156,7 @@ fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
         "elapsed_ns": played.elapsed_ns,
         "underruns": played.underruns,
         "dropped": dropped.messages,
-        "dropped_more": dropped.and_more,
+        "dropped_is_exact": !dropped.and_more,
         "capture_lost": session.tally.lost,
         "processors_kept_awake": played.kept_awake,
         "lateness": played.lateness.as_json(),

@@ -1,4 +1,4 @@
-//! The publishing socket: an XPUB that knows its subscribers and, if asked, never drops.
+//! The publishing socket: an XPUB that knows its subscribers, and drops nothing or counts what it drops.
 
 use std::fmt;
 use std::fs;

@@ -221,6 +221,7 @@ fn the_timing_report_says_what_the_summary_says_and_a_budget_is_kept() {
         serde_json::from_str(&fs::read_to_string(bench.path("report.json")).unwrap()).unwrap();
     let lateness = &report["lateness"];
     assert_eq!((report["packets"].as_u64(), lateness["count"].as_u64()), (Some(200), Some(200)));
+    assert_eq!((report["dropped"].as_u64(), report["dropped_is_exact"].as_bool()), (Some(0), Some(true)));
     let p99_us = lateness["p99_ns"].as_f64().unwrap() / 1e3;
     assert!(finished.stderr.contains(&format!("p99 {p99_us:.1} us")), "{}", finished.stderr);
     let worst = lateness["worst"].as_array().unwrap();

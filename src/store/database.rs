@@ -177,7 +177,7 @@ impl Database {
     pub fn for_reading(path: &Path) -> Result<Self> {
         // Not opened read-only, because then SQLite would leave its side files behind; unless there is a journal, which
         // would be obeyed.
-        let mode = match files::true_path(path).is_ok_and(|path| foreign::has_journal(&path)) {
+        let mode = match files::true_path(path).is_ok_and(|path| files::has_journal(&path)) {
             true => OpenFlags::SQLITE_OPEN_READ_ONLY,
             false => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };

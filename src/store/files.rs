@@ -261,6 +261,12 @@ impl Identity {
     }
 }
 
+/// Whether a change of the file was perhaps cut off, which SQLite would undo. The journal for that names files to
+/// delete, so it is not believed when it may have come with the file.
+pub(super) fn has_journal(path: &Path) -> bool {
+    beside(path, "-journal").exists()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -142,12 +142,6 @@ pub(super) fn difference(connection: &Connection, schema: usize) -> rusqlite::Re
     Ok(None)
 }
 
-/// Whether a change of the file was perhaps cut off, which SQLite would undo. The journal for that names files to
-/// delete, so it is not believed when it may have come with the file.
-pub(super) fn has_journal(path: &Path) -> bool {
-    crate::store::files::beside(path, "-journal").exists()
-}
-
 /// A row that no recorder writes.
 pub(super) fn damaged(what: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(SQLITE_CORRUPT), Some(what.to_owned()))

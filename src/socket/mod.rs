@@ -2,7 +2,9 @@
 
 use crate::error::Error;
 
+mod binding;
 mod endpoint;
+mod in_flight;
 mod link;
 mod raw;
 mod receiver;

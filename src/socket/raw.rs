@@ -40,6 +40,7 @@ pub fn set(socket: &mut Socket, option: RawOption, is_on: bool) -> Result<(), St
             size_of::<c_int>(),
         )
     })
+    .map_err(text)
 }
 
 /// Bind the socket to an endpoint.
@@ -49,7 +50,7 @@ pub fn set(socket: &mut Socket, option: RawOption, is_on: bool) -> Result<(), St
 pub fn bind(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(|| unsafe { zmq_sys::zmq_bind(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_bind(socket.as_mut_ptr(), endpoint.as_ptr()) }).map_err(text)
 }
 
 /// Connect the socket to an endpoint, which libzmq does in the background.
@@ -59,7 +60,7 @@ pub fn bind(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
 pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(|| unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_connect(socket.as_mut_ptr(), endpoint.as_ptr()) }).map_err(text)
 }
 
 /// End the connection to an endpoint, and forget it.
@@ -69,7 +70,7 @@ pub fn connect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
 pub fn disconnect(socket: &mut Socket, endpoint: &str) -> Result<(), String> {
     let endpoint = CString::new(endpoint).map_err(|cause| cause.to_string())?;
     // SAFETY: the socket lives as long as the borrow; the text is zero-terminated and outlives the call.
-    checked(|| unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) })
+    checked(|| unsafe { zmq_sys::zmq_disconnect(socket.as_mut_ptr(), endpoint.as_ptr()) }).map_err(text)
 }
 
 /// The descriptor that becomes readable when something new happens to the socket (`ZMQ_FD`).
@@ -106,20 +107,71 @@ pub fn unread_bytes(stream: &UnixStream) -> std::io::Result<c_int> {
     Ok(unsafe { ioctl(stream, Getter::<SIOCOUTQ, c_int>::new()) }?)
 }
 
-/// Call until no signal interrupts it: libzmq looks for one before it begins.
-fn checked(mut call: impl FnMut() -> c_int) -> Result<(), String> {
+/// Send one frame that libzmq reads where it is, and drops when no subscriber needs it any more. Says whether there was
+/// room for it; otherwise it is dropped now.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn lend<T: AsRef<[u8]> + Send + 'static>(socket: &mut Socket, content: T, flags: c_int) -> Result<bool, String> {
+    let content = Box::new(content);
+    let (data, length_bytes) = ((*content).as_ref().as_ptr(), (*content).as_ref().len());
+    let owner = Box::into_raw(content);
+    let mut message = Aligned(zmq_sys::zmq_msg_t { __: [0; 64] });
+    // SAFETY: the bytes are those of what `owner` points to, which stays where it is until `let_go` is called with it, once,
+    // from whichever thread: it is `Send`. libzmq does not write them.
+    let initialised = checked(|| unsafe {
+        zmq_sys::zmq_msg_init_data(
+            &raw mut message.0,
+            data.cast_mut().cast::<c_void>(),
+            length_bytes,
+            Some(let_go::<T>),
+            owner.cast::<c_void>(),
+        )
+    });
+    if let Err(errno) = initialised {
+        // SAFETY: it was not taken over.
+        drop(unsafe { Box::from_raw(owner) });
+        return Err(text(errno));
+    }
+    // SAFETY: the message was initialised, the socket lives as long as the borrow. It gives the number of bytes.
+    let sent = checked(|| unsafe { zmq_sys::zmq_msg_send(&raw mut message.0, socket.as_mut_ptr(), flags) }.min(0));
+    if sent.is_err() {
+        // SAFETY: what was not sent is still ours, and closed once, here. That cannot fail for a valid message.
+        unsafe { zmq_sys::zmq_msg_close(&raw mut message.0) };
+    }
+    match sent {
+        Ok(()) => Ok(true),
+        Err(errno) if errno == Errno::AGAIN.raw_os_error() => Ok(false),
+        Err(errno) => Err(text(errno)),
+    }
+}
+
+/// A message as C aligns it: it holds pointers.
+#[repr(C, align(8))]
+struct Aligned(zmq_sys::zmq_msg_t);
+
+/// What libzmq calls when it needs a message no more.
+extern "C" fn let_go<T>(_data: *mut c_void, owner: *mut c_void) {
+    // SAFETY: `lend` made it with `Box::into_raw`, as a `T`, and libzmq calls this once.
+    drop(unsafe { Box::from_raw(owner.cast::<T>()) });
+}
+
+/// Call until no signal interrupts it: libzmq looks for one before it begins. An error is the number of its cause.
+fn checked(mut call: impl FnMut() -> c_int) -> Result<(), c_int> {
     loop {
         if call() == 0 {
             return Ok(());
         }
         // SAFETY: it only reads the number of the calling thread's last error.
         let errno = unsafe { zmq_sys::zmq_errno() };
-        if errno == Errno::INTR.raw_os_error() {
-            continue;
+        if errno != Errno::INTR.raw_os_error() {
+            return Err(errno);
         }
-        // SAFETY: zmq_strerror returns a zero-terminated text for any number; it is copied before another call could
-        // replace it.
-        let text = unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(errno)) };
-        return Err(text.to_string_lossy().into_owned());
     }
+}
+
+/// libzmq's text for the number of an error.
+fn text(errno: c_int) -> String {
+    // SAFETY: zmq_strerror returns a zero-terminated text for any number; it is copied before another call could replace it.
+    unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(errno)) }.to_string_lossy().into_owned()
 }

@@ -1,35 +1,20 @@
 //! The publishing socket: an XPUB that knows its subscribers, and drops nothing or counts what it drops.
 
 use std::fmt;
-use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket, XPUB};
+use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket};
 
 use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::{Error, Result};
-use crate::socket::raw::{self, RawOption};
-use crate::socket::{Endpoint, socket_error, uninterrupted};
+use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES};
+use crate::socket::in_flight::InFlight;
+use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
 use crate::stop::Stop;
-
-/// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device. The subscriber's own
-/// queue and the buffers of the operating system come before it.
-const SUBSCRIBER_QUEUE_BYTES: u64 = 6 << 20;
-
-/// What libzmq needs for a queued message beside its content, measured.
-const QUEUED_MESSAGE_BYTES: u64 = 175;
-
-/// So many messages are queued also when they are large.
-const QUEUE_MIN_MESSAGES: u64 = 4;
-
-/// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
-const SEND_SLICE_MS: i32 = 100;
 
 /// A blocked send is reported when it has lasted this long, and again after each further such time. Dropped messages are
 /// reported as often.
@@ -47,9 +32,6 @@ const COUNT_EVERY_NS: i64 = NS_PER_S / 100;
 
 /// How often to look whether a subscriber has read everything.
 const UNREAD_LOOK: Duration = Duration::from_millis(1);
-
-/// What to try when an address cannot be bound.
-const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
 
 /// What to do when a subscriber reads more slowly than we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +96,10 @@ pub struct Sender {
     context: Context,
     endpoints: Vec<String>,
     on_full: OnFull,
+    /// The size up to which libzmq's own limit bounds the memory for messages.
+    usual_bytes: u64,
+    /// Larger ones.
+    in_flight: InFlight,
     /// What the messages begin with, to tell which subscriptions are for us.
     heads: Vec<Vec<u8>>,
     subscribers: u64,
@@ -133,10 +119,12 @@ impl Sender {
     pub fn bind(endpoints: &[Endpoint], on_full: OnFull, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
         let context = Context::new();
         let mut sender = Self {
-            socket: open(&context, message_bytes)?,
+            socket: binding::open(&context, message_bytes)?,
             context,
             endpoints: Vec::new(),
             on_full,
+            usual_bytes: message_bytes,
+            in_flight: InFlight::default(),
             heads,
             subscribers: 0,
             counted_ns: 0,
@@ -144,24 +132,9 @@ impl Sender {
             reported_ns: None,
         };
         for endpoint in endpoints {
-            sender.bind_one(endpoint)?;
+            sender.endpoints.push(binding::bind(&mut sender.socket, endpoint)?);
         }
         Ok(sender)
-    }
-
-    fn bind_one(&mut self, endpoint: &Endpoint) -> Result<()> {
-        let failed = |cause, hint| Error::Endpoint { operation: "bind", endpoint: endpoint.to_string(), cause, hint };
-        if let Some(cause) = endpoint.ipc_path().and_then(taken) {
-            return Err(failed(cause.to_owned(), ELSEWHERE));
-        }
-        self.socket
-            .set_ipv6(endpoint.needs_ipv6())
-            .map_err(|cause| socket_error("choose the kind of address", cause))?;
-        raw::bind(&mut self.socket, endpoint.as_str()).map_err(|cause| failed(cause, ELSEWHERE))?;
-        let bound =
-            self.socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
-        self.endpoints.push(bound.unwrap_or_else(|_| endpoint.to_string()));
-        Ok(())
     }
 
     /// The endpoints that were bound, with the port that `*` became.
@@ -206,24 +179,39 @@ impl Sender {
     ///
     /// # Errors
     /// When the socket fails.
-    pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>, stop: &Stop) -> Result<Sent> {
+    pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]> + Clone, stop: &Stop) -> Result<Sent> {
         let mut at_ns = monotonic_ns();
+        let bytes = frames.clone().map(|frame| frame.len() as u64).sum();
+        let is_large = bytes > self.usual_bytes;
+        if is_large && !self.has_room(bytes, Duration::ZERO)? {
+            match self.on_full {
+                OnFull::Drop => {
+                    self.note_dropped();
+                    return Ok(Sent::At(at_ns));
+                }
+                OnFull::Block => match self.wait(stop, |sender| sender.has_room(bytes, SEND_SLICE))? {
+                    Sent::At(later_ns) => at_ns = later_ns,
+                    Sent::Stopped => return Ok(Sent::Stopped),
+                },
+            }
+        }
         let mut frames = frames.peekable();
         while let Some(frame) = frames.next() {
             let more = if frames.peek().is_some() { SNDMORE } else { 0 };
             // Only the first frame can find a subscriber full: libzmq takes or drops whole messages.
-            match self.socket.send(frame, more | DONTWAIT) {
-                Ok(()) => {}
-                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if self.on_full == OnFull::Drop => {
-                    if !self.send_or_drop(frame, more)? {
+            if self.hand_over(frame, more | DONTWAIT, is_large)? {
+                continue;
+            }
+            match self.on_full {
+                OnFull::Drop => {
+                    if !self.send_or_drop(frame, more, is_large)? {
                         return Ok(Sent::At(at_ns));
                     }
                 }
-                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => match self.send_when_there_is_room(frame, more, stop)? {
+                OnFull::Block => match self.wait(stop, |sender| sender.hand_over(frame, more, is_large))? {
                     Sent::At(later_ns) => at_ns = later_ns,
                     Sent::Stopped => return Ok(Sent::Stopped),
                 },
-                Err(cause) => return Err(socket_error("send", cause)),
             }
         }
         if at_ns - self.counted_ns >= COUNT_EVERY_NS {
@@ -233,61 +221,70 @@ impl Sender {
         Ok(Sent::At(at_ns))
     }
 
-    /// Send to those who have room. Says whether there was anybody.
-    fn send_or_drop(&mut self, frame: &[u8], more: i32) -> Result<bool> {
-        // libzmq hears once a millisecond what was read meanwhile, but at each of these.
-        self.take_subscriptions()?;
-        if self.try_to_send(frame, more)? {
-            return Ok(true);
+    /// Give a frame to libzmq. Says whether there was room for it.
+    fn hand_over(&mut self, frame: &[u8], flags: i32, is_large: bool) -> Result<bool> {
+        if is_large {
+            return raw::lend(&mut self.socket, self.in_flight.lend(frame), flags)
+                .map_err(|cause| Error::Socket { operation: "send", cause });
         }
-        self.dropped.messages += 1;
-        let now_ns = monotonic_ns();
-        if self.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= STALL_REPORT_NS) {
-            self.reported_ns = Some(now_ns);
-            tracing::warn!("a subscriber reads too slowly: {}; --on-full block waits for it", self.dropped);
-        }
-        if self.subscribers <= 1 {
-            return Ok(false);
-        }
-        // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold.
-        self.dropped.and_more = true;
-        let set = |socket: &mut Socket, is_on| {
-            raw::set(socket, RawOption::XpubNodrop, is_on)
-                .map_err(|cause| Error::Socket { operation: "set up a publishing socket", cause })
-        };
-        set(&mut self.socket, false)?;
-        let sent = self.try_to_send(frame, more);
-        set(&mut self.socket, true)?;
-        sent
-    }
-
-    /// Send a frame without waiting. Says whether there was room.
-    fn try_to_send(&self, frame: &[u8], more: i32) -> Result<bool> {
-        match uninterrupted(|| self.socket.send(frame, more | DONTWAIT)) {
+        match uninterrupted(|| self.socket.send(frame, flags)) {
             Ok(()) => Ok(true),
             Err(zmq::Error::EAGAIN) => Ok(false),
             Err(cause) => Err(socket_error("send", cause)),
         }
     }
 
-    fn send_when_there_is_room(&self, frame: &[u8], flags: i32, stop: &Stop) -> Result<Sent> {
+    /// Whether there is room for a large message within that time.
+    fn has_room(&mut self, bytes: u64, most: Duration) -> Result<bool> {
+        // What a subscriber holds that has left is let go here.
+        self.take_subscriptions()?;
+        Ok(self.in_flight.wait_for_room(bytes, SUBSCRIBER_QUEUE_BYTES, most))
+    }
+
+    /// Send to those who have room. Says whether there was anybody.
+    fn send_or_drop(&mut self, frame: &[u8], more: i32, is_large: bool) -> Result<bool> {
+        // libzmq hears once a millisecond what was read meanwhile, but at each of these.
+        self.take_subscriptions()?;
+        if self.hand_over(frame, more | DONTWAIT, is_large)? {
+            return Ok(true);
+        }
+        self.note_dropped();
+        if self.subscribers <= 1 {
+            return Ok(false);
+        }
+        // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold.
+        self.dropped.and_more = true;
+        binding::refuse_when_full(&mut self.socket, false)?;
+        let sent = self.hand_over(frame, more | DONTWAIT, is_large);
+        binding::refuse_when_full(&mut self.socket, true)?;
+        sent
+    }
+
+    fn note_dropped(&mut self) {
+        self.dropped.messages += 1;
+        let now_ns = monotonic_ns();
+        if self.reported_ns.is_none_or(|reported_ns| now_ns - reported_ns >= STALL_REPORT_NS) {
+            self.reported_ns = Some(now_ns);
+            tracing::warn!("a subscriber reads too slowly: {}; --on-full block waits for it", self.dropped);
+        }
+    }
+
+    /// Try again and again until it is done, and report how long that takes. Each attempt takes a moment.
+    fn wait(&mut self, stop: &Stop, mut attempt: impl FnMut(&mut Self) -> Result<bool>) -> Result<Sent> {
         let blocked_since_ns = monotonic_ns();
         let mut reported_ns = 0;
-        loop {
-            match self.socket.send(frame, flags) {
-                Ok(()) => return Ok(Sent::At(monotonic_ns())),
-                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if stop.requested() => return Ok(Sent::Stopped),
-                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => {
-                    let blocked_ns = monotonic_ns() - blocked_since_ns;
-                    if blocked_ns - reported_ns >= STALL_REPORT_NS {
-                        reported_ns = blocked_ns;
-                        let blocked_s = blocked_ns / NS_PER_S;
-                        tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)");
-                    }
-                }
-                Err(cause) => return Err(socket_error("send", cause)),
+        while !attempt(self)? {
+            if stop.requested() {
+                return Ok(Sent::Stopped);
+            }
+            let blocked_ns = monotonic_ns() - blocked_since_ns;
+            if blocked_ns - reported_ns >= STALL_REPORT_NS {
+                reported_ns = blocked_ns;
+                let blocked_s = blocked_ns / NS_PER_S;
+                tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)");
             }
         }
+        Ok(Sent::At(monotonic_ns()))
     }
 
     /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.
@@ -340,31 +337,4 @@ impl Sender {
         tracing::warn!("a subscriber did not read the last packets, which are lost for it");
         Dropped { and_more: true, ..dropped }
     }
-}
-
-/// Why an ipc endpoint cannot be bound at `path`. libzmq would unlink whatever stands there first, and so take the
-/// address away from a program that still listens.
-fn taken(path: &Path) -> Option<&'static str> {
-    let there = fs::symlink_metadata(path).ok()?;
-    match there.file_type().is_socket() {
-        false => Some("a file stands there that is no socket"),
-        true => UnixStream::connect(path).is_ok().then_some("Address already in use"),
-    }
-}
-
-fn open(context: &Context, message_bytes: u64) -> Result<Socket> {
-    let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
-    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
-    let set = || -> zmq::Result<()> {
-        // At most 35,951 and never zero, which would mean without limit.
-        socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
-        socket.set_sndtimeo(SEND_SLICE_MS)
-    };
-    set().map_err(|cause| socket_error("set up a publishing socket", cause))?;
-    // Whoever has no room is told to us, whether it is waited for or not.
-    for option in [RawOption::XpubVerboser, RawOption::XpubNodrop] {
-        raw::set(&mut socket, option, true)
-            .map_err(|cause| Error::Socket { operation: "set up a publishing socket", cause })?;
-    }
-    Ok(socket)
 }

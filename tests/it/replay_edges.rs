@@ -158,3 +158,86 @@ fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
     let (messages, _) = replayed(&bench, "latest --speed max");
     assert!(messages == stored(&bench));
 }
+
+/// What a replay may take, whatever is in its session.
+const MEMORY_MAX_BYTES: u64 = 40_000_000;
+
+/// A database `c.db` whose first messages are small, and the others large: more than a replay may take.
+fn growing(bench: &Bench) -> Vec<Vec<u8>> {
+    const SMALL: usize = 1_000;
+    const LARGE: usize = 300;
+    let endpoint = bench.endpoint("device");
+    let record = format!("record --database c.db --count {} --connect {endpoint}", SMALL + LARGE);
+    let recorder = bench.fancyhwd(&record).start();
+    let device = zmq::Context::new().socket(zmq::XPUB).unwrap();
+    device.set_sndhwm(0).unwrap();
+    device.bind(&endpoint).unwrap();
+    device.recv_bytes(0).unwrap();
+    let packet = |number: usize| {
+        let bytes = if number < SMALL { 32 } else { 1 << 19 };
+        [b"fancyhw_data ".as_slice(), &(number as u64).to_le_bytes(), &vec![7; bytes]].concat()
+    };
+    let packets: Vec<Vec<u8>> = (0..SMALL + LARGE).map(packet).collect();
+    packets.iter().for_each(|packet| device.send(packet, 0).unwrap());
+    recorder.finish().success();
+    packets
+}
+
+/// A subscriber that takes little and reads nothing yet.
+fn stuck_subscriber(endpoint: &str) -> zmq::Socket {
+    let socket = zmq::Context::new().socket(zmq::SUB).unwrap();
+    socket.set_rcvhwm(1).unwrap();
+    socket.set_rcvtimeo(1_000).unwrap();
+    socket.set_subscribe(b"").unwrap();
+    socket.connect(endpoint).unwrap();
+    socket
+}
+
+#[test]
+fn a_subscriber_that_is_waited_for_costs_little_memory_also_when_messages_become_large() {
+    let bench = Bench::new();
+    let packets = growing(&bench);
+    let endpoint = bench.endpoint("replayed");
+    let stuck = stuck_subscriber(&endpoint);
+    let replay = format!("replay --database c.db --speed max --on-full block --wait-subscribers 1 --bind {endpoint}");
+    let replay = bench.fancyhwd(&replay).start();
+    eventually("the replay waits for its subscriber", || replay.log().contains("a subscriber has not read for 1 s"));
+    for (number, packet) in packets.iter().enumerate() {
+        assert!(stuck.recv_bytes(0).as_ref() == Ok(packet), "packet {number}");
+        if number == packets.len() / 2 {
+            let peak_bytes = replay.memory_bytes("VmHWM");
+            assert!(peak_bytes <= MEMORY_MAX_BYTES, "{peak_bytes} bytes");
+        }
+    }
+    replay.finish().success().says(", 0 lost; ");
+}
+
+#[test]
+fn a_subscriber_that_is_not_waited_for_costs_little_memory_also_when_messages_become_large() {
+    let bench = Bench::new();
+    let packets = growing(&bench);
+    let endpoint = bench.endpoint("replayed");
+    let stuck = stuck_subscriber(&endpoint);
+    let replay = format!("replay --database c.db --speed max --wait-subscribers 1 --bind {endpoint}");
+    let replay = bench.fancyhwd(&replay).start();
+    replay.wait_until_told("STOPPING=1");
+    let peak_bytes = replay.memory_bytes("VmHWM");
+    assert!(peak_bytes <= MEMORY_MAX_BYTES, "{peak_bytes} bytes");
+    let received: Vec<Vec<u8>> = std::iter::from_fn(|| stuck.recv_bytes(0).ok()).collect();
+    let lost = packets.len() - received.len();
+    assert!(lost > 0 && received == packets[..received.len()], "{lost}");
+    replay.finish().code(3).says(&format!(", {lost} lost; "));
+}
+
+#[test]
+fn a_subscriber_that_leaves_holds_nothing_up_also_when_messages_are_large() {
+    let bench = Bench::new();
+    growing(&bench);
+    let endpoint = bench.endpoint("replayed");
+    let stuck = stuck_subscriber(&endpoint);
+    let replay = format!("replay --database c.db --speed max --on-full block --wait-subscribers 1 --bind {endpoint}");
+    let replay = bench.fancyhwd(&replay).start();
+    eventually("the replay waits for its subscriber", || replay.log().contains("a subscriber has not read for 1 s"));
+    drop(stuck);
+    replay.finish().success().says("replayed session 1: 1300 packets").says("subscribers at the end: 0");
+}

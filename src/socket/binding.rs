@@ -1,0 +1,75 @@
+//! Opening a publishing socket and binding its endpoints.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use zmq::{Context, Socket, XPUB};
+
+use crate::error::{Error, Result};
+use crate::socket::raw::{self, RawOption};
+use crate::socket::{Endpoint, socket_error};
+
+/// Memory that one subscriber who does not read may cost, in bytes: some seconds of a fast device. The subscriber's own
+/// queue and the buffers of the operating system come before it.
+pub(super) const SUBSCRIBER_QUEUE_BYTES: u64 = 6 << 20;
+
+/// What libzmq needs for a queued message beside its content, measured.
+const QUEUED_MESSAGE_BYTES: u64 = 175;
+
+/// So many messages are queued also when they are large.
+const QUEUE_MIN_MESSAGES: u64 = 4;
+
+/// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
+pub(super) const SEND_SLICE: Duration = Duration::from_millis(100);
+
+/// What to try when an address cannot be bound.
+const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
+
+/// A socket that holds for each subscriber as many messages of this size as there is room for.
+pub(super) fn open(context: &Context, message_bytes: u64) -> Result<Socket> {
+    let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
+    let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
+    let set = || -> zmq::Result<()> {
+        // At most 35,951 and never zero, which would mean without limit.
+        socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
+        socket.set_sndtimeo(SEND_SLICE.as_millis() as i32)
+    };
+    set().map_err(|cause| socket_error("set up a publishing socket", cause))?;
+    raw::set(&mut socket, RawOption::XpubVerboser, true).map_err(set_up_failed)?;
+    refuse_when_full(&mut socket, true)?;
+    Ok(socket)
+}
+
+/// Whether a message is refused when a subscriber has no room for it, or that subscriber is passed over in silence.
+pub(super) fn refuse_when_full(socket: &mut Socket, is_on: bool) -> Result<()> {
+    raw::set(socket, RawOption::XpubNodrop, is_on).map_err(set_up_failed)
+}
+
+fn set_up_failed(cause: String) -> Error {
+    Error::Socket { operation: "set up a publishing socket", cause }
+}
+
+/// Bind one endpoint. Gives its address, with the port that `*` became.
+pub(super) fn bind(socket: &mut Socket, endpoint: &Endpoint) -> Result<String> {
+    let failed = |cause, hint| Error::Endpoint { operation: "bind", endpoint: endpoint.to_string(), cause, hint };
+    if let Some(cause) = endpoint.ipc_path().and_then(taken) {
+        return Err(failed(cause.to_owned(), ELSEWHERE));
+    }
+    socket.set_ipv6(endpoint.needs_ipv6()).map_err(|cause| socket_error("choose the kind of address", cause))?;
+    raw::bind(socket, endpoint.as_str()).map_err(|cause| failed(cause, ELSEWHERE))?;
+    let bound = socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
+    Ok(bound.unwrap_or_else(|_| endpoint.to_string()))
+}
+
+/// Why an ipc endpoint cannot be bound at `path`. libzmq would unlink whatever stands there first, and so take the
+/// address away from a program that still listens.
+fn taken(path: &Path) -> Option<&'static str> {
+    let there = fs::symlink_metadata(path).ok()?;
+    match there.file_type().is_socket() {
+        false => Some("a file stands there that is no socket"),
+        true => UnixStream::connect(path).is_ok().then_some("Address already in use"),
+    }
+}

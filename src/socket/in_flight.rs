@@ -1,0 +1,89 @@
+//! What libzmq holds of messages that are larger than usual, in bytes.
+//!
+//! Its queues are bounded in messages, so that they are as long as fits the usual ones. Of larger ones it says when it lets
+//! each go, so that they can be bounded in bytes.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bytes that were lent to libzmq.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InFlight(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: Mutex<u64>,
+    returned: Condvar,
+}
+
+impl InFlight {
+    /// A copy of a frame, which counts until it is dropped.
+    pub fn lend(&self, frame: &[u8]) -> Lent {
+        *self.bytes() += frame.len() as u64;
+        Lent { frame: frame.to_vec(), in_flight: self.clone() }
+    }
+
+    /// Wait until so many bytes more are within `limit_bytes`, or nothing is lent at all, but no longer than `most`. Says
+    /// whether that is so.
+    pub fn wait_for_room(&self, bytes: u64, limit_bytes: u64, most: Duration) -> bool {
+        let is_full = |lent_bytes: &mut u64| *lent_bytes > 0 && lent_bytes.saturating_add(bytes) > limit_bytes;
+        let waited = self.0.returned.wait_timeout_while(self.bytes(), most, is_full);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, u64> {
+        // A number is whole at any time.
+        self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame that libzmq holds.
+#[derive(Debug)]
+pub(super) struct Lent {
+    frame: Vec<u8>,
+    in_flight: InFlight,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut bytes = self.in_flight.bytes();
+        *bytes = bytes.saturating_sub(self.frame.len() as u64);
+        self.in_flight.0.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_within_the_limit_and_always_for_one() {
+        let in_flight = InFlight::default();
+        let has_room = |bytes| in_flight.wait_for_room(bytes, 100, Duration::ZERO);
+        assert!(has_room(1_000));
+        let first = in_flight.lend(&[0; 40]);
+        assert!(has_room(60) && !has_room(61));
+        let second = in_flight.lend(&[0; 60]);
+        assert!(!has_room(1));
+        drop(first);
+        assert!(has_room(40));
+        drop(second);
+        assert!(has_room(u64::MAX));
+    }
+
+    #[test]
+    fn what_comes_back_ends_a_wait() {
+        let in_flight = InFlight::default();
+        let lent = in_flight.lend(&[0; 40]);
+        std::thread::scope(|scope| {
+            scope.spawn(move || drop(lent));
+            assert!(in_flight.wait_for_room(61, 100, Duration::from_secs(60)));
+        });
+    }
+}

@@ -142,7 +142,7 @@ fn missing(session: &Session, announcements: &[Announcement]) -> String {
     match (session.tally.lost, announcements.len()) {
         (0, 0) => String::new(),
         (lost, entries) => {
-            format!("; of the capture itself {lost} packets are missing, {entries} entries in its ledger")
+            format!("; of the capture itself {lost} packets are known to be missing, entries in its ledger: {entries}")
         }
     }
 }

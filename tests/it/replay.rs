@@ -264,7 +264,7 @@ fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
     let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
     let finished = bench.fancyhwd(replay).run().success();
     assert!(finished.stderr.contains("s: overflow, 7 packets are missing"), "{}", finished.stderr);
-    finished.says("of the capture itself 7 packets are missing, 1 entries in its ledger");
+    finished.says("of the capture itself 7 packets are known to be missing, entries in its ledger: 1");
     // What lies before the place where a replay begins is not announced.
     let late = bench.fancyhwd(&format!("{replay} --from #15")).run().success();
     assert!(!late.stderr.contains("overflow"), "{}", late.stderr);

@@ -1,6 +1,6 @@
 //! A line per packet, as the view `decoded_packets` shows it.
 
-use std::io;
+use std::io::{self, BufWriter, Write};
 
 use crate::exporter::text::{Times, append_samples, append_seconds};
 use crate::exporter::{Encoder, Packet, Sink};
@@ -8,46 +8,84 @@ use crate::exporter::{Encoder, Packet, Sink};
 /// Handed to the operating system at once.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
+/// What is given to the encoder at once: it looks for quotes in all of it, however little it has room for.
+const PIECE_BYTES: usize = 4 << 10;
+
 pub(super) struct Csv<'a> {
-    writer: ::csv::Writer<Sink<'a>>,
+    lines: Lines<BufWriter<Sink<'a>>>,
     times: Times,
     field: Vec<u8>,
 }
 
 impl<'a> Csv<'a> {
     pub fn new(sink: Sink<'a>) -> io::Result<Self> {
-        let mut writer = ::csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(sink);
-        writer.write_record(["time", "elapsed_s", "topic", "samples"]).map_err(cause)?;
-        Ok(Self { writer, times: Times::default(), field: Vec::new() })
-    }
-
-    /// Write a field that is made by `append`.
-    fn field(&mut self, append: impl FnOnce(&mut Times, &mut Vec<u8>)) -> io::Result<()> {
-        self.field.clear();
-        append(&mut self.times, &mut self.field);
-        self.writer.write_field(&self.field).map_err(cause)
+        let mut lines = Lines {
+            out: BufWriter::with_capacity(BUFFER_BYTES, sink),
+            encoder: csv_core::Writer::new(),
+            // Room for quotes alone, which are doubled, and one more before them.
+            encoded: vec![0; 2 * PIECE_BYTES + 1],
+        };
+        lines.field(b"time")?;
+        lines.next_field(b"elapsed_s")?;
+        lines.next_field(b"topic")?;
+        lines.next_field(b"samples")?;
+        lines.end()?;
+        Ok(Self { lines, times: Times::default(), field: Vec::new() })
     }
 }
 
 impl Encoder for Csv<'_> {
     fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        self.field(|times, field| times.append(packet.unix_ns, field))?;
-        self.field(|_, field| append_seconds(packet.elapsed_ns, field))?;
-        self.writer.write_field(packet.topic).map_err(cause)?;
-        self.field(|_, field| append_samples(packet.payload, field))?;
-        // Ends the line.
-        self.writer.write_record(None::<&[u8]>).map_err(cause)
+        let Self { lines, times, field } = self;
+        field.clear();
+        times.append(packet.unix_ns, field);
+        lines.field(field)?;
+        field.clear();
+        append_seconds(packet.elapsed_ns, field);
+        lines.next_field(field)?;
+        lines.next_field(packet.topic)?;
+        field.clear();
+        append_samples(packet.payload, field);
+        lines.next_field(field)?;
+        lines.end()
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.writer.flush()
+        self.lines.out.flush()
     }
 }
 
-/// The operating system's error, which tells whether a reader left. The crate's own conversion hides it.
-fn cause(error: ::csv::Error) -> io::Error {
-    match error.into_kind() {
-        ::csv::ErrorKind::Io(cause) => cause,
-        other => io::Error::other(format!("{other:?}")),
+/// Writes fields, quoted where they must be.
+struct Lines<W> {
+    out: W,
+    encoder: csv_core::Writer,
+    encoded: Vec<u8>,
+}
+
+impl<W: Write> Lines<W> {
+    /// The first field of a line. Whether it is quoted is seen in its first piece.
+    fn field(&mut self, field: &[u8]) -> io::Result<()> {
+        for piece in field.chunks(PIECE_BYTES) {
+            let (_, _, bytes) = self.encoder.field(piece, &mut self.encoded);
+            self.write(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Another one.
+    fn next_field(&mut self, field: &[u8]) -> io::Result<()> {
+        let (_, bytes) = self.encoder.delimiter(&mut self.encoded);
+        self.write(bytes)?;
+        self.field(field)
+    }
+
+    /// The end of a line.
+    fn end(&mut self) -> io::Result<()> {
+        let (_, bytes) = self.encoder.terminator(&mut self.encoded);
+        self.write(bytes)
+    }
+
+    fn write(&mut self, bytes: usize) -> io::Result<()> {
+        self.out.write_all(self.encoded.get(..bytes).unwrap_or_default())
     }
 }

@@ -86,6 +86,11 @@ impl Queue {
         }
     }
 
+    /// Wait until there is room for a batch of this size, or nobody will take one.
+    pub fn wait_for_room(&self, bytes: usize) {
+        drop(self.wait_while(|state| !state.closed && !self.has_room(state, bytes)));
+    }
+
     /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
     pub fn pop(&self) -> Option<Batch> {
         self.give(self.wait_while(|state| !state.closed && state.batches.is_empty()))

@@ -73,7 +73,10 @@ impl Jumps {
 pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> {
     let _close = CloseOnDrop(queue);
     let mut batch = Batch::default();
+    let mut usual_bytes = 0;
     loop {
+        // What is read earlier waits in memory too, beside what is played and what is in the queue.
+        queue.wait_for_room(usual_bytes);
         let (jump, target) = jumps.take();
         match target {
             Some(Target::At(position)) => reader.seek(position)?,
@@ -85,6 +88,7 @@ pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> 
         if batch.is_empty() {
             reader.rewind();
         }
+        usual_bytes = batch.bytes();
         match queue.push(batch) {
             Some(empty) => batch = empty,
             None => return Ok(()),

@@ -22,6 +22,9 @@ const QUEUED_MESSAGE_BYTES: u64 = 175;
 /// So many messages are queued also when they are large.
 const QUEUE_MIN_MESSAGES: u64 = 4;
 
+/// Of larger ones even that many do not fit.
+pub(super) const QUEUED_MESSAGE_MAX_BYTES: u64 = SUBSCRIBER_QUEUE_BYTES / QUEUE_MIN_MESSAGES;
+
 /// How long a full subscriber may block one attempt to send. In between, a stop is noticed.
 pub(super) const SEND_SLICE: Duration = Duration::from_millis(100);
 

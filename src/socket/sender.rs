@@ -123,7 +123,7 @@ impl Sender {
             context,
             endpoints: Vec::new(),
             on_full,
-            usual_bytes: message_bytes,
+            usual_bytes: message_bytes.min(binding::QUEUED_MESSAGE_MAX_BYTES),
             in_flight: InFlight::default(),
             heads,
             subscribers: 0,

@@ -2,12 +2,16 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::batch::Batch;
+use crate::batch::{BATCH_MAX_BYTES, Batch};
 use crate::envelope;
 use crate::error::{Error, Result, Trouble};
 use crate::position::Position;
 use crate::store::rows::{Rows, Selection};
 use crate::store::{Database, Session};
+
+/// A batch that is read is full with so many bytes: less than one that is recorded, as one more message, which may be large,
+/// makes it larger, and several are on their way to whoever plays them.
+const FULL_BYTES: usize = BATCH_MAX_BYTES / 8 * 3;
 
 /// Messages that are read at once to find the one before.
 const BACKWARDS_MESSAGES: i64 = 1_000;
@@ -112,7 +116,7 @@ impl Reader {
 
     fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> Result<Option<i64>> {
         let Self { database, rows, .. } = self;
-        let fill = || rows.fill(&database.connection, first_id, last_id, batch);
+        let fill = || rows.fill(&database.connection, first_id, last_id, FULL_BYTES, batch);
         database.bounded(0, fill).map_err(database.failed("read packets"))
     }
 

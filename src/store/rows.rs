@@ -55,8 +55,8 @@ impl Rows {
         Self { selection: selection.clone(), topics: HashMap::new() }
     }
 
-    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it is full or many
-    /// were passed over. Gives the last id that was read.
+    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes
+    /// or many were passed over. Gives the last id that was read.
     ///
     /// Ids only grow, so that damaged tables, which can give the same rows again and again, come to an end too.
     pub fn fill(
@@ -64,13 +64,14 @@ impl Rows {
         connection: &Connection,
         first_id: i64,
         last_id: i64,
+        full_bytes: usize,
         batch: &mut Batch,
     ) -> rusqlite::Result<Option<i64>> {
         let mut last_read_id = None;
         let mut seen = 0;
         let mut statement = connection.prepare_cached(SELECT)?;
         let mut rows = statement.query(params![first_id, last_id])?;
-        while !batch.is_full()
+        while batch.bytes() < full_bytes
             && seen < BATCH_MAX_MESSAGES
             && let Some(row) = rows.next()?
         {

@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, OptionalExtension, params};
 
-use crate::batch::{BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
+use crate::batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
 use crate::error::{Error, Result};
 use crate::store::rows::Rows;
 use crate::store::{Database, Session};
@@ -143,7 +143,8 @@ impl Pass<'_> {
         }
         self.batch.clear();
         let Self { database, rows, batch, .. } = self;
-        let filled = database.bounded(0, || rows.fill(&database.connection, commit.first_id, commit.last_id, batch));
+        let fill = || rows.fill(&database.connection, commit.first_id, commit.last_id, BATCH_MAX_BYTES, batch);
+        let filled = database.bounded(0, fill);
         if let Err(cause) = filled {
             // What makes no sense, such as a packet without a topic, is damage too; a disk that fails is not.
             return match cause.sqlite_error_code() {
@@ -178,7 +179,7 @@ impl Pass<'_> {
         let from_id = commit.first_id.saturating_add(batch.len() as i64);
         let mut is_unreadable = |id: &i64| {
             batch.clear();
-            database.bounded(0, || rows.fill(&database.connection, *id, *id, batch)).is_err()
+            database.bounded(0, || rows.fill(&database.connection, *id, *id, BATCH_MAX_BYTES, batch)).is_err()
         };
         (from_id..=commit.last_id).find(&mut is_unreadable).unwrap_or(from_id)
     }

@@ -1,6 +1,8 @@
 //! `replay` of sessions that are no ordinary ones: empty, of one packet, interrupted, without time, with a day in them,
 //! or not at their end yet.
 
+use std::iter::repeat_n;
+
 use rusqlite::Connection;
 use rustix::process::Signal;
 
@@ -162,41 +164,40 @@ fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
 /// What a replay may take, whatever is in its session.
 const MEMORY_MAX_BYTES: u64 = 40_000_000;
 
-/// A database `c.db` whose first messages are small, and the others large: more than a replay may take.
-fn growing(bench: &Bench) -> Vec<Vec<u8>> {
-    const SMALL: usize = 1_000;
-    const LARGE: usize = 300;
+/// A database `c.db` of one packet of each of these sizes.
+fn recorded(bench: &Bench, bytes: impl Iterator<Item = usize>) -> Vec<Vec<u8>> {
+    let packet =
+        |(number, bytes): (u64, usize)| [b"fancyhw_data ".as_slice(), &number.to_le_bytes(), &vec![7; bytes]].concat();
+    let packets: Vec<Vec<u8>> = (0..).zip(bytes).map(packet).collect();
     let endpoint = bench.endpoint("device");
-    let record = format!("record --database c.db --count {} --connect {endpoint}", SMALL + LARGE);
-    let recorder = bench.fancyhwd(&record).start();
+    let record = "record --database c.db --on-overflow block --max-message 16MiB";
+    let recorder = bench.fancyhwd(&format!("{record} --count {} --connect {endpoint}", packets.len())).start();
     let device = zmq::Context::new().socket(zmq::XPUB).unwrap();
     device.set_sndhwm(0).unwrap();
     device.bind(&endpoint).unwrap();
     device.recv_bytes(0).unwrap();
-    let packet = |number: usize| {
-        let bytes = if number < SMALL { 32 } else { 1 << 19 };
-        [b"fancyhw_data ".as_slice(), &(number as u64).to_le_bytes(), &vec![7; bytes]].concat()
-    };
-    let packets: Vec<Vec<u8>> = (0..SMALL + LARGE).map(packet).collect();
     packets.iter().for_each(|packet| device.send(packet, 0).unwrap());
     recorder.finish().success();
     packets
+}
+
+/// A database `c.db` whose first messages are small, and the others large: more than a replay may take.
+fn growing(bench: &Bench) -> Vec<Vec<u8>> {
+    recorded(bench, repeat_n(32, 1_000).chain(repeat_n(1 << 19, 300)))
 }
 
 /// A subscriber that takes little and reads nothing yet.
 fn stuck_subscriber(endpoint: &str) -> zmq::Socket {
     let socket = zmq::Context::new().socket(zmq::SUB).unwrap();
     socket.set_rcvhwm(1).unwrap();
-    socket.set_rcvtimeo(1_000).unwrap();
+    socket.set_rcvtimeo(5_000).unwrap();
     socket.set_subscribe(b"").unwrap();
     socket.connect(endpoint).unwrap();
     socket
 }
 
-#[test]
-fn a_subscriber_that_is_waited_for_costs_little_memory_also_when_messages_become_large() {
-    let bench = Bench::new();
-    let packets = growing(&bench);
+/// Replay these packets to a subscriber who comes to a halt first, and then reads them all.
+fn is_waited_for_in_little_memory(bench: &Bench, packets: &[Vec<u8>]) {
     let endpoint = bench.endpoint("replayed");
     let stuck = stuck_subscriber(&endpoint);
     let replay = format!("replay --database c.db --speed max --on-full block --wait-subscribers 1 --bind {endpoint}");
@@ -210,6 +211,20 @@ fn a_subscriber_that_is_waited_for_costs_little_memory_also_when_messages_become
         }
     }
     replay.finish().success().says(", 0 lost; ");
+}
+
+#[test]
+fn a_subscriber_that_is_waited_for_costs_little_memory_also_when_messages_become_large() {
+    let bench = Bench::new();
+    let packets = growing(&bench);
+    is_waited_for_in_little_memory(&bench, &packets);
+}
+
+#[test]
+fn a_subscriber_that_is_waited_for_costs_little_memory_also_when_all_messages_are_large() {
+    let bench = Bench::new();
+    let packets = recorded(&bench, repeat_n(3 << 20, 24));
+    is_waited_for_in_little_memory(&bench, &packets);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What libzmq holds of messages that are larger than usual, in bytes.
+//! What libzmq holds of messages that are large, or larger than usual, in bytes.
 //!
-//! Its queues are bounded in messages, so that they are as long as fits the usual ones. Of larger ones it says when it lets
+//! Its queues are bounded in messages, so that they are as long as fits the usual ones. Of the others it says when it lets
 //! each go, so that they can be bounded in bytes.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

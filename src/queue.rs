@@ -68,27 +68,37 @@ impl Queue {
     /// # Errors
     /// [`Refused`] when the queue is full or closed.
     pub fn try_push(&self, batch: Batch) -> Result<Batch, Refused> {
-        self.take(self.lock(), batch)
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if !self.has_room(&state, batch.bytes()) {
+            return Err(Refused::Full(batch));
+        }
+        state.bytes += batch.bytes();
+        state.peak_bytes = state.peak_bytes.max(state.bytes);
+        state.batches.push_back(batch);
+        self.changed.notify_all();
+        Ok(state.spare.pop().unwrap_or_default())
     }
 
     /// Hand over a batch, wait for room if there is none, and get an empty one in exchange. `None` when the queue was
     /// closed.
     pub fn push(&self, batch: Batch) -> Option<Batch> {
         let mut batch = batch;
-        let mut state = self.lock();
         loop {
-            batch = match self.take(state, batch) {
+            batch = match self.try_push(batch) {
                 Ok(empty) => return Some(empty),
                 Err(Refused::Closed) => return None,
                 Err(Refused::Full(batch)) => batch,
             };
-            state = self.wait_while(|state| !state.closed && !self.has_room(state, batch.bytes()));
+            self.wait_for_room(batch.bytes());
         }
     }
 
-    /// Wait until there is room for a batch of this size, or nobody will take one.
-    pub fn wait_for_room(&self, bytes: usize) {
-        drop(self.wait_while(|state| !state.closed && !self.has_room(state, bytes)));
+    /// Wait until there is room for a batch of this size. Says whether there is: a closed queue takes nothing.
+    pub fn wait_for_room(&self, bytes: usize) -> bool {
+        !self.wait_while(|state| !state.closed && !self.has_room(state, bytes)).closed
     }
 
     /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
@@ -145,20 +155,6 @@ impl Queue {
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
-    }
-
-    fn take(&self, mut state: MutexGuard<'_, State>, batch: Batch) -> Result<Batch, Refused> {
-        if state.closed {
-            return Err(Refused::Closed);
-        }
-        if !self.has_room(&state, batch.bytes()) {
-            return Err(Refused::Full(batch));
-        }
-        state.bytes += batch.bytes();
-        state.peak_bytes = state.peak_bytes.max(state.bytes);
-        state.batches.push_back(batch);
-        self.changed.notify_all();
-        Ok(state.spare.pop().unwrap_or_default())
     }
 
     fn give(&self, mut state: MutexGuard<'_, State>) -> Option<Batch> {

@@ -74,9 +74,8 @@ pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> 
     let _close = CloseOnDrop(queue);
     let mut batch = Batch::default();
     let mut usual_bytes = 0;
-    loop {
-        // What is read earlier waits in memory too, beside what is played and what is in the queue.
-        queue.wait_for_room(usual_bytes);
+    // What is read earlier than there is room waits in memory too, beside what is played and what is in the queue.
+    while queue.wait_for_room(usual_bytes) {
         let (jump, target) = jumps.take();
         match target {
             Some(Target::At(position)) => reader.seek(position)?,
@@ -91,7 +90,8 @@ pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> 
         usual_bytes = batch.bytes();
         match queue.push(batch) {
             Some(empty) => batch = empty,
-            None => return Ok(()),
+            None => break,
         }
     }
+    Ok(())
 }

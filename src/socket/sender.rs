@@ -236,9 +236,12 @@ impl Sender {
 
     /// Whether there is room for a large message within that time.
     fn has_room(&mut self, bytes: u64, most: Duration) -> Result<bool> {
+        if self.in_flight.wait_for_room(bytes, SUBSCRIBER_QUEUE_BYTES, most) {
+            return Ok(true);
+        }
         // What a subscriber holds that has left is let go here.
         self.take_subscriptions()?;
-        Ok(self.in_flight.wait_for_room(bytes, SUBSCRIBER_QUEUE_BYTES, most))
+        Ok(self.in_flight.wait_for_room(bytes, SUBSCRIBER_QUEUE_BYTES, Duration::ZERO))
     }
 
     /// Send to those who have room. Says whether there was anybody.

@@ -101,6 +101,14 @@ impl Queue {
         !self.wait_while(|state| !state.closed && !self.has_room(state, bytes)).closed
     }
 
+    /// As [`Queue::wait_for_room`], but not longer than `wait`. Returns whether the wait is over: there is room, or the
+    /// queue is closed.
+    pub fn wait_for_room_within(&self, bytes: usize, wait: Duration) -> bool {
+        let waits = |state: &mut State| !state.closed && !self.has_room(state, bytes);
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
     pub fn pop(&self) -> Option<Batch> {
         self.give(self.wait_while(|state| !state.closed && state.batches.is_empty()))

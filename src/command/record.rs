@@ -109,7 +109,7 @@ fn capture(
                 Ok(())
             })?;
         }
-        let taken = Intake::new(socket, queue, plan, clock, progress).run(reload);
+        let taken = Intake::new(socket, queue, plan, clock, progress, stop).run(reload);
         join(writer)?;
         taken
     })

@@ -1,6 +1,7 @@
 //! The receiving side, in the main thread: receive, stamp, append. It never waits for the disk unless asked to.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::batch::{Batch, Message, SessionClock};
 use crate::clock::{monotonic_ns, unix_ns, wall_offset_ns};
@@ -11,7 +12,7 @@ use crate::queue::{CloseOnDrop, Queue, Refused};
 use crate::recorder::{BEAT_EVERY_NS, Progress};
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
-use crate::stop::Request;
+use crate::stop::{Request, Stop};
 use crate::tally::seconds;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
@@ -103,7 +104,10 @@ pub struct Intake<'a> {
     queue: &'a Queue,
     plan: &'a Plan,
     progress: &'a Progress,
-    started_ns: i64,
+    /// Requested at the end, so that the writer waits no longer for a disk that is full.
+    stop: &'a Stop,
+    /// When to end, on the monotonic clock.
+    end_ns: i64,
     clock: SessionClock,
     /// Bytes of messages in this session that were handed over.
     session_bytes: u64,
@@ -127,13 +131,16 @@ impl<'a> Intake<'a> {
         plan: &'a Plan,
         clock: SessionClock,
         progress: &'a Progress,
+        stop: &'a Stop,
     ) -> Self {
+        let origin_ns = clock.origin_ns;
         Self {
             socket,
             queue,
             plan,
             progress,
-            started_ns: clock.origin_ns,
+            stop,
+            end_ns: plan.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
             clock,
             session_bytes: 0,
             split_asked_for: false,
@@ -155,6 +162,7 @@ impl<'a> Intake<'a> {
         let _close = CloseOnDrop(self.queue);
         let taken = self.take_until_end(reload);
         service::stopping();
+        self.stop.request();
         // From here on nothing is lost for want of room: the writer is waited for.
         self.on_overflow = OnOverflow::Block;
         let drained = match taken {
@@ -170,9 +178,8 @@ impl<'a> Intake<'a> {
     }
 
     fn take_until_end(&mut self, reload: &Request) -> Result<Taken> {
-        let end_ns = self.plan.duration_ns.map_or(i64::MAX, |duration_ns| self.started_ns.saturating_add(duration_ns));
         loop {
-            let woken = self.socket.wait(self.wait_ms(end_ns))?;
+            let woken = self.socket.wait(self.wait_ms())?;
             match woken {
                 Woken::Stop => return Ok(Taken::UntilStop),
                 Woken::Reload => {
@@ -192,7 +199,7 @@ impl<'a> Intake<'a> {
             }
             let now_ns = monotonic_ns();
             self.progress.receiver.beat(now_ns);
-            if self.count_reached() || now_ns >= end_ns {
+            if self.count_reached() || now_ns >= self.end_ns {
                 return Ok(Taken::UntilLimit);
             }
             let is_due = self.is_pending() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
@@ -271,13 +278,13 @@ impl<'a> Intake<'a> {
 
     /// Milliseconds until the batch must be handed over, a link mended, the session split, the recording ended, or
     /// shown that it gets on.
-    fn wait_ms(&self, end_ns: i64) -> i64 {
+    fn wait_ms(&self) -> i64 {
         let batch_due_ns = match self.is_pending() {
             true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
             false => i64::MAX,
         };
         let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
-        let due_ns = end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns());
+        let due_ns = self.end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns());
         match due_ns.saturating_sub(monotonic_ns()) {
             // An overdue batch is still here only because the disk is slow: try again in a moment.
             ..0 => RETRY_MS,
@@ -348,18 +355,23 @@ impl<'a> Intake<'a> {
     /// Give the batch to the writer. With a full queue it stays here, unless the writer is waited for.
     fn hand_over(&mut self) -> Handed {
         let batch = std::mem::take(&mut self.batch);
-        let bytes = batch.bytes() as u64;
+        let bytes = batch.bytes();
         let pushed = match self.on_overflow {
             OnOverflow::Drop => self.queue.try_push(batch),
             OnOverflow::Block => {
                 self.progress.receiver.rest();
+                let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs();
+                if !self.queue.wait_for_room_within(bytes, Duration::from_nanos(left_ns)) {
+                    // The time is over. The writer makes room: it stores the batches, or counts them as lost.
+                    self.stop.request();
+                }
                 self.queue.push(batch).ok_or(Refused::Closed)
             }
         };
         match pushed {
             Ok(empty) => {
                 self.batch = empty;
-                self.session_bytes += bytes;
+                self.session_bytes += bytes as u64;
                 self.batch_since_ns = monotonic_ns();
                 // What was lost after the batch stands before what comes now.
                 if let Some(overflow) = self.overflow.take() {

@@ -161,16 +161,17 @@ impl<'a> Writer<'a> {
         let mut files = 0;
         while let Err(error) = self.try_store(batch, lasting.as_ref()) {
             let kind = match error.trouble() {
-                Trouble::Locked => Kind::Stall,
-                Trouble::DiskFull => Kind::DiskFull,
                 Trouble::Disk if files < FILES_MAX_PER_BATCH => {
                     files += 1;
                     self.leave_failing_file(error)?;
                     continue;
                 }
-                Trouble::Disk | Trouble::Other => return Err(error),
+                trouble => kind_of(trouble),
             };
-            // After a stop was asked for, there is one attempt more.
+            if kind == Kind::Failed {
+                return Err(error);
+            }
+            // After the end of the recording was requested, there is one attempt more.
             if lasting.is_some() && self.stop.requested() {
                 return Err(error);
             }
@@ -303,7 +304,7 @@ impl<'a> Writer<'a> {
 
     /// Count what can no more be stored: this batch, and all that comes until the receiver has ended.
     fn give_up(&mut self, batch: Batch, error: &Error) {
-        let mut event = self.event(Kind::Failed, Some(0), error.to_string());
+        let mut event = self.event(kind_of(error.trouble()), Some(0), error.to_string());
         if let Some(first) = batch.messages().next() {
             (event.unix_ns, event.elapsed_ns) = (first.unix_ns, first.elapsed_ns);
         }
@@ -321,5 +322,14 @@ impl<'a> Writer<'a> {
 
     fn event(&self, kind: Kind, lost: Option<u64>, detail: String) -> Event {
         Event { detail: Some(detail), ..Event::at(unix_ns(), self.clock.elapsed_ns(), kind, lost) }
+    }
+}
+
+/// What the ledger calls it when this keeps messages from being stored.
+fn kind_of(trouble: Trouble) -> Kind {
+    match trouble {
+        Trouble::Locked => Kind::Stall,
+        Trouble::DiskFull => Kind::DiskFull,
+        Trouble::Disk | Trouble::Other => Kind::Failed,
     }
 }

@@ -97,6 +97,61 @@ fn a_full_disk_is_waited_for_and_the_loss_is_exact() {
     assert!(shown.contains("disk-full, 0 lost") && shown.contains("overflow"), "{shown}");
 }
 
+/// Record on a disk that is full, until what `options` say or `end` asks for. Every packet is stored or counted with its
+/// interval and cause, and the end comes soon.
+fn end_on_full_disk(options: &str, sent: i64, end: impl FnOnce(&Daemon)) {
+    let bench = Bench::new();
+    let disk = SmallDisk::mount(&bench, "2m");
+    let endpoint = bench.endpoint("device");
+    let database = disk.0.join("c.db");
+    let line = format!("record {options} --database {} --connect {endpoint}", database.display());
+    let recorder = bench.fancyhwd(&line).start();
+    fs::write(disk.0.join("filler"), vec![0; disk.free_bytes() as usize - (300 << 10)]).unwrap();
+    let publish = "publish --rate max --on-full block --wait-subscribers 1 --count";
+    let device = bench.fancyhwd(&format!("{publish} {sent} --bind {endpoint}")).spawn();
+    eventually("the full disk is reported", || recorder.log().contains("trying again each second"));
+    let began = Instant::now();
+    end(&recorder);
+    let finished = recorder.finish().code(1).says("disk is full");
+    println!("{options}: ended {:?} after the full disk was reported", began.elapsed());
+    // Ten times what it takes, and a fifth of what a disk that stays full would have it wait.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    drop(device);
+    let (stored, lost) = (committed(&database), number(&database, "SELECT sum(lost) FROM events"));
+    assert_eq!(number(&database, "SELECT lost FROM sessions"), lost);
+    assert!(finished.stderr.contains(&format!("recorded session 1: {stored} packets")), "{}", finished.stderr);
+    assert!(finished.stderr.contains(&format!(", {lost} lost")), "{}", finished.stderr);
+    // A device that is made to wait keeps what was not taken from it.
+    let is_all = if options.contains("block") { stored + lost < sent } else { stored + lost == sent };
+    assert!(is_all, "{}", finished.stderr);
+    let event = "SELECT count(*) FROM events WHERE kind = 'disk-full' AND lost > 0 AND until_elapsed_ns > elapsed_ns \
+                 AND detail LIKE '%full%'";
+    assert_eq!(number(&database, event), 1);
+    assert_eq!(bench.sqlite3("disk/c.db", "SELECT end_reason FROM sessions"), "disk-full");
+    assert_sound(&database);
+}
+
+#[test]
+fn a_recording_on_a_full_disk_ends_when_its_time_is_over() {
+    end_on_full_disk("--duration 3s", 20_000, |_| ());
+}
+
+#[test]
+fn a_recording_on_a_full_disk_ends_when_its_time_is_over_also_where_the_device_is_made_to_wait() {
+    // One batch waits for the disk, one in the queue, and one for the queue.
+    end_on_full_disk("--duration 3s --queue 1MiB --on-overflow block", 1_000_000, |_| ());
+}
+
+#[test]
+fn a_recording_on_a_full_disk_ends_with_its_count() {
+    end_on_full_disk("--count 20000", 20_000, |_| ());
+}
+
+#[test]
+fn a_recording_on_a_full_disk_ends_on_request() {
+    end_on_full_disk("", 20_000, |recorder| recorder.signal(Signal::TERM));
+}
+
 /// A recorder of a device that sends 1,000 packets a second, with some of them committed in `c.db`.
 fn recording(bench: &Bench) -> (Daemon, Daemon) {
     let endpoint = bench.endpoint("device");

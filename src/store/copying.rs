@@ -103,7 +103,7 @@ impl Database {
         connection.pragma_update(Some("main"), "synchronous", "OFF")?;
         prepare_empty(connection)?;
         schema::migrate(connection)?;
-        let (deadline, rows) = foreign::attach(connection, &self.path)?;
+        let (deadline, rows) = foreign::attach(connection, &self.name)?;
         let transaction = connection.transaction()?;
         for sql in COPY_LEDGER {
             deadline.rows(rows, || transaction.execute(sql, [session.id]))?;

@@ -7,12 +7,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::ffi::{SQLITE_IOERR, SQLITE_IOERR_SHMSIZE};
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use crate::error::{Error, Result, Trouble};
 use crate::store::files::{self, Fate, Identity};
 use crate::store::foreign::{self, Deadline};
+use crate::store::journal;
+use crate::store::logless;
 use crate::store::schema::{self, Kind, NEWEST_SCHEMA};
 
 /// The first SQLite without the WAL-reset bug: until 3.51.2, two connections could corrupt a database between them.
@@ -57,6 +59,8 @@ impl FromStr for Durability {
 pub struct Database {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// What SQLite is told to open: the path, or a URI that names it.
+    pub(super) name: PathBuf,
     held: Option<Held>,
     /// Of the statements of a reader. What is recorded is our own.
     deadline: Option<Deadline>,
@@ -132,7 +136,13 @@ impl Database {
         match set_up() {
             Ok((connection, identity)) => {
                 files::make_reserve(&path);
-                Ok(Self { connection, path, held: Some(Held { asked_for, lock, identity }), deadline: None })
+                Ok(Self {
+                    connection,
+                    name: path.clone(),
+                    path,
+                    held: Some(Held { asked_for, lock, identity }),
+                    deadline: None,
+                })
             }
             Err(error) => {
                 if is_new {
@@ -223,10 +233,9 @@ impl Database {
         for ending in files::BESIDE {
             files::refuse_other_files(&files::beside(path, ending))?;
         }
-        let mut connection = open(path, mode)?;
         let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
-        let deadline = foreign::harden(&mut connection).map_err(not_read)?;
-        let database = Self { connection, path: path.to_owned(), held: None, deadline: Some(deadline) };
+        let (connection, deadline, name) = logless::connect(path, mode)?.map_err(not_read)?;
+        let database = Self { connection, path: path.to_owned(), name, held: None, deadline: Some(deadline) };
         if files::suspicion(path).is_some() {
             database.leave_log();
         }
@@ -360,9 +369,12 @@ fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (foreign::words(cause), "see which program holds it")
         }
-        Some(ErrorCode::ReadOnly) => {
-            (foreign::words(cause), "if it is yours, open it with sqlite3 or record into it, which mends it")
-        }
+        _ if logless::needs_log(cause) && logless::has_log(path) => (
+            "its recording was cut off, and reading its write-ahead log takes a file beside it that cannot be made"
+                .to_owned(),
+            "`fancyhwd session list --database FILE`, run by a user who may write there, mends it",
+        ),
+        Some(ErrorCode::ReadOnly) => (foreign::words(cause), "if it is yours, `sqlite3 FILE .tables` mends it"),
         _ => (foreign::words(cause), "check who may read it, and whether it is damaged"),
     };
     Error::OpenDatabase { path: path.to_owned(), cause, hint }
@@ -377,14 +389,7 @@ fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqli
     if kind == Kind::Empty {
         prepare_empty(connection)?;
     }
-    // When that fails it is not an error but the answer.
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(SQLITE_IOERR),
-            Some(format!("it stays in journal mode {mode} instead of a write-ahead log")),
-        ));
-    }
+    journal::begin_log(connection)?;
     connection.pragma_update(None, "synchronous", durability.name())?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
     connection.pragma_update(None, "wal_autocheckpoint", 0)

@@ -40,11 +40,14 @@ impl Database {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn set_label(&self, session_id: i64, label: Option<&str>) -> Result<()> {
-        self.connection
-            .execute("UPDATE sessions SET label = ?2 WHERE id = ?1", params![session_id, label])
-            .map(|_| ())
-            .map_err(self.failed("set a label"))
+    pub fn set_label(&mut self, session_id: i64, label: Option<&str>) -> Result<()> {
+        self.change(|database| {
+            database
+                .connection
+                .execute("UPDATE sessions SET label = ?2 WHERE id = ?1", params![session_id, label])
+                .map(|_| ())
+                .map_err(database.failed("set a label"))
+        })
     }
 
     /// Whether a recorder has this database open.
@@ -55,22 +58,17 @@ impl Database {
         files::is_locked(&self.path)
     }
 
-    /// Delete a session: it is gone when this returns. Its room is still taken, see [`Database::clear_leftovers`].
+    /// Delete a session, and what else belongs to no session: its room is given back to the disk unless a recorder has the
+    /// file open, which uses the room again.
     ///
     /// # Errors
-    /// When it is being recorded, or the database cannot be written.
+    /// When it is being recorded, or the database cannot be written. What is done so far stays done.
     pub fn delete_session(&mut self, session_id: i64) -> Result<()> {
-        let failed = self.failed("delete a session");
-        if !self.is_recorded()? {
-            // Small transactions are cheaper and hold nobody up, least of all a recorder that is started meanwhile.
-            // Where it is refused, they are as safe without.
-            let _ = self.connection.pragma_update(None, "journal_mode", "WAL");
-        }
-        match self.try_delete(session_id) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(cause) => Err(failed(cause)),
-        }
+        self.change(|database| {
+            let failed = database.failed("delete a session");
+            database.try_delete(session_id).map_err(failed)??;
+            database.clear().map(|_| ())
+        })
     }
 
     fn try_delete(&mut self, session_id: i64) -> rusqlite::Result<Result<()>> {
@@ -93,12 +91,15 @@ impl Database {
         Ok(Ok(()))
     }
 
-    /// Delete what belongs to no session, and give its room back to the disk unless a recorder has the file open, which
-    /// uses the room again. Gives the number of rows that were deleted.
+    /// Delete what belongs to no session. Gives the number of rows that were deleted.
     ///
     /// # Errors
     /// When the database cannot be written. What is done so far stays done.
     pub fn clear_leftovers(&mut self) -> Result<usize> {
+        self.change(Self::clear)
+    }
+
+    fn clear(&mut self) -> Result<usize> {
         let mode: rusqlite::Result<String> = self.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0));
         if mode.is_ok_and(|mode| mode == "wal") {
             // So that no step waits for the disk while it holds a recorder up. Those that a power cut takes are made again.
@@ -107,11 +108,6 @@ impl Database {
         let rows = self.delete_leftover_commits()? + self.delete_leftover_events()?;
         if rows > 0 {
             self.give_all_back()?;
-        }
-        if !self.is_recorded()? {
-            // At rest a database is one file, unless somebody reads it now.
-            let _ = self.connection.busy_timeout(Duration::ZERO);
-            let _ = self.connection.pragma_update(None, "journal_mode", "DELETE");
         }
         Ok(rows)
     }

@@ -188,8 +188,25 @@ pub(super) fn make_reserve(path: &Path) {
 
 /// Use the room that was kept.
 pub(super) fn release_reserve(path: &Path) {
-    // Where none could be made, there is none.
-    let _ = fs::remove_file(beside(path, "-reserve"));
+    let reserve = beside(path, "-reserve");
+    match fs::remove_file(&reserve) {
+        // Where none could be made, there is none.
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}: {cause}; remove it, nothing needs it", reserve.display());
+        }
+        _ => {}
+    }
+}
+
+/// Say which files are still beside a database that does not need them any more, because they could not be removed.
+pub(super) fn tell_of_leftovers(path: &Path) {
+    for left in ["-wal", "-shm"].map(|ending| beside(path, ending)).iter().filter(|left| left.exists()) {
+        tracing::warn!(
+            "cannot remove {}; all is saved in {}, and the next recording removes it",
+            left.display(),
+            path.display()
+        );
+    }
 }
 
 /// Whether there is no room where this file is, be it the disk's or a quota's: SQLite does not tell them from errors.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{TransactionBehavior, params};
 
@@ -14,7 +13,7 @@ use crate::store::beginning::{self, Begun, EndReason, Inherited, SessionStart};
 use crate::store::database::BUSY_TIMEOUT;
 use crate::store::files::{self, Fate};
 use crate::store::insertion::{Insertion, LinksDown, Rejects};
-use crate::store::{Database, Limits};
+use crate::store::{Database, Limits, journal};
 use crate::tally::Tally;
 
 /// Topics whose ids are remembered. Beyond that, as when every topic is recorded and each message has its own, the
@@ -329,10 +328,10 @@ impl Recording {
             }
             return Ok(is_whole);
         }
-        // At rest the database is one file without a write-ahead log, which can be read where nobody may write. Whoever
-        // reads it at this moment keeps it from changing; then it stays as it is, and nothing is lost.
-        let _ = database.connection.busy_timeout(Duration::ZERO);
-        let _ = database.connection.pragma_update(None, "journal_mode", "DELETE");
+        // At rest the database is one file without a write-ahead log, which can be read where nobody may write.
+        if journal::end_log(&database.connection).map_err(database.failed("close the write-ahead log"))? {
+            files::tell_of_leftovers(&database.path);
+        }
         Ok(true)
     }
 

@@ -123,6 +123,13 @@ fn for_every_call(call: &str, fault: &str) {
 }
 
 fn for_every_k(call: &str, fault: &str, how_long: &str, counted: Counted) {
+    let calls = until_not_met(|k| record_with(&format!("{call}:error={fault}:when={k}{how_long}"), counted));
+    println!("{call} failed with {fault} at each of {calls} calls {how_long} {counted:?}");
+    assert!(calls > 0, "no call was met");
+}
+
+/// Run with every k from 1 on, several at a time, until one says that it met no call any more. Gives the number before it.
+pub fn until_not_met(run: impl Fn(usize) -> bool + Sync) -> usize {
     let next = AtomicUsize::new(1);
     let end = AtomicUsize::new(usize::MAX);
     thread::scope(|scope| {
@@ -133,16 +140,14 @@ fn for_every_k(call: &str, fault: &str, how_long: &str, counted: Counted) {
                     if k >= end.load(Ordering::Relaxed) {
                         break;
                     }
-                    if !record_with(&format!("{call}:error={fault}:when={k}{how_long}"), counted) {
+                    if !run(k) {
                         end.fetch_min(k, Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    let calls = end.load(Ordering::Relaxed) - 1;
-    println!("{call} failed with {fault} at each of {calls} calls {how_long} {counted:?}");
-    assert!(calls > 0, "no call was met");
+    end.load(Ordering::Relaxed) - 1
 }
 
 #[test]

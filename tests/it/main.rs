@@ -14,6 +14,7 @@ mod delete;
 mod device;
 mod diff;
 mod disk;
+mod ending;
 mod errors;
 mod export;
 mod faults;

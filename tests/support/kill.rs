@@ -108,7 +108,7 @@ pub fn assert_no_session_has_a_hole(bench: &Bench, database: &str, published_pac
 }
 
 /// Random numbers of a seed that is printed; `FANCYHWD_TEST_SEED` repeats a run.
-fn seeded() -> Simulated {
+pub fn seeded() -> Simulated {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     let seed = std::env::var("FANCYHWD_TEST_SEED").map_or(now, |seed| seed.parse().unwrap());
     println!("FANCYHWD_TEST_SEED={seed}");

@@ -1,6 +1,7 @@
 //! Runs the real binary and its peers: spawn, wait for READY, signal, collect what was printed.
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
+pub mod ending;
 pub mod hostile;
 pub mod kill;
 pub mod terminal;

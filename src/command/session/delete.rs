@@ -32,7 +32,6 @@ pub(super) fn run(typed: &DeleteArguments) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     database.delete_session(session.id)?;
-    database.clear_leftovers()?;
     tracing::info!("deleted {what}");
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use crate::store::Database;
 pub(super) fn run(typed: &LabelArguments) -> Result<Exit> {
     let label = Some(typed.text.as_str()).filter(|text| !text.is_empty());
     let label = label.map(|text| settings::label("TEXT", text)).transpose()?;
-    let database = Database::for_changing(&settings::database(&typed.database)?.path)?;
+    let mut database = Database::for_changing(&settings::database(&typed.database)?.path)?;
     let session = database.find_session(&typed.session)?;
     database.set_label(session.id, label.as_deref())?;
     let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(&label)));

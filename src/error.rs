@@ -44,6 +44,8 @@ pub enum Error {
     System { operation: &'static str, cause: io::Error },
     /// A session cannot be exported, or not as asked for.
     Export { to: String, cause: String, hint: &'static str, exit: Exit },
+    /// An export has its name and is whole, but the directory that has the name is perhaps not on the disk.
+    ExportNotSynced { path: PathBuf, cause: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -76,6 +78,7 @@ impl Error {
             | Self::EmptySelection { .. }
             | Self::SessionIsRecorded { .. } => Exit::Usage,
             Self::Export { exit, .. } => *exit,
+            Self::ExportNotSynced { .. } => Exit::Loss,
             // Whoever read the output has gone: it has what it wanted.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -110,6 +113,7 @@ impl Error {
             Self::Device { cause, .. }
             | Self::Report { cause, .. }
             | Self::System { cause, .. }
+            | Self::ExportNotSynced { cause, .. }
             | Self::Output(cause) => cause.to_string(),
         }
     }
@@ -133,6 +137,7 @@ impl Error {
             Self::Device { .. } => Some("check the path and who writes to it"),
             Self::Report { .. } => Some("choose another file with --timing-report"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
+            Self::ExportNotSynced { .. } => Some("run `sync`: until then a power cut may take the file"),
             Self::Output(_) => Some("check where the output goes"),
         }
     }
@@ -166,6 +171,9 @@ impl fmt::Display for Error {
             Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
             Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
             Self::Export { to, .. } => write!(f, "cannot export to {to}: ")?,
+            Self::ExportNotSynced { path, .. } => {
+                write!(f, "exported to {}, all of it, but cannot sync its directory: ", path.display())?;
+            }
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }
         f.write_str(&self.cause())?;

@@ -15,6 +15,8 @@ pub enum Kind {
     Stall,
     /// There was no room on the disk for a while; nothing was lost by that alone.
     DiskFull,
+    /// Messages were on the disk later than the commit interval and a sync promise; nothing was lost by that alone.
+    SyncedLate,
     /// The file could not be used any more: the recording went on in another one.
     Moved,
     /// Messages came that are no envelopes. They are stored.
@@ -37,6 +39,7 @@ impl Kind {
             Self::Overflow => "overflow",
             Self::Stall => "stall",
             Self::DiskFull => "disk-full",
+            Self::SyncedLate => "synced-late",
             Self::Moved => "moved",
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fancyhwd::clock::{NS_PER_S, unix_ns};
 use fancyhwd::device::Simulated;
-use fancyhwd::store::{Database, Durability};
+use fancyhwd::store::Database;
 use rusqlite::{Connection, params};
 
 use crate::lab::Lab;
@@ -60,7 +60,7 @@ impl Source {
 
     /// What a recorder would have left behind, but for the digests of its commits.
     fn write(self, path: &Path) {
-        drop(Database::for_recording(path, Durability::Full).unwrap());
+        drop(Database::for_recording(path).unwrap());
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", "off").unwrap();
         connection.pragma_update(None, "synchronous", "off").unwrap();

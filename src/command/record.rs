@@ -9,7 +9,7 @@ use crate::command::{join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{self, EndOnDrop, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
+use crate::recorder::{self, EndOnDrop, Exposure, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
@@ -22,7 +22,7 @@ use crate::store::{Chapter, Database, EndReason, Recording, SessionStart};
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
 pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
-    let database = Database::for_recording(&settings.database.path, settings.durability)?;
+    let database = Database::for_recording(&settings.database.path)?;
     if !settings.limits.fit(database.path()) {
         return Err(Error::Setting {
             option: "--keep-free",
@@ -44,8 +44,8 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     tracing::info!("{status}");
     service::ready(&status);
 
-    let queue = Queue::new(settings.queue_bytes);
-    let ended = capture(settings, socket, &queue, &mut recording, clock, stop, &reload);
+    let shared = Shared { queue: Queue::new(settings.queue_bytes), progress: Progress::default() };
+    let ended = capture(settings, socket, &shared, &mut recording, clock, stop, &reload);
     let elapsed_ns = clock.elapsed_ns();
     let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
     let closed = recording.end(match &ended {
@@ -65,29 +65,37 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
         (files, 0) => format!(", {files} files in doubt"),
         (files, packets) => format!(", {files} files in doubt, {packets} of the packets in deleted files"),
     };
-    let fill = queue.fill();
+    let fill = shared.queue.fill();
     tracing::info!(
-        "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %",
+        "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
         tally.lost,
         recorder::percent(fill.peak_bytes, fill.limit_bytes),
+        shared.progress.on_disk_within(),
     );
     // What failed first is what the user must know.
     ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || known.gaps > 0 || known.files_in_doubt > 0))
+}
+
+/// What the threads of a recording share.
+struct Shared {
+    queue: Queue,
+    progress: Progress,
 }
 
 /// Run receiver, writer and, if asked for, printer and status side by side until all are done.
 fn capture(
     settings: &RecordSettings,
     socket: Receiver,
-    queue: &Queue,
+    shared: &Shared,
     recording: &mut Recording,
     clock: SessionClock,
     stop: &Stop,
     reload: &Request,
 ) -> Result<Taken> {
     let plan = &settings.plan;
-    let progress = &Progress::default();
+    let Shared { queue, progress } = shared;
+    let exposure = Exposure::new(plan.commit_every_ns + settings.durability.sync_within_ns());
     progress.stored(recording.session_id(), recording.tally());
     let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
     let to_print = settings.print.then_some(print_queue);
@@ -95,7 +103,7 @@ fn capture(
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
         let _end = EndOnDrop(progress);
-        let writer = Writer::new(queue, recording, to_print, clock, stop, progress);
+        let writer = Writer::new(queue, recording, to_print, clock, stop, progress, exposure);
         let writer = spawn(scope, "writer", move || writer.run())?;
         if settings.print {
             spawn(scope, "printer", move || {

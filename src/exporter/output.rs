@@ -147,13 +147,14 @@ impl Output {
                 true => temporary.persist(&path),
                 false => temporary.persist_noclobber(&path),
             };
-            let named = named.map_err(|error| error.error);
-            named.and_then(|_| File::open(directory(&path))?.sync_all()).map_err(|cause| Error::Export {
+            named.map_err(|failed| Error::Export {
                 to: path.display().to_string(),
-                cause: cause.to_string(),
+                cause: failed.error.to_string(),
                 hint: "see what is there now",
                 exit: Exit::Failed,
             })?;
+            let synced = File::open(directory(&path)).and_then(|directory| directory.sync_all());
+            synced.map_err(|cause| Error::ExportNotSynced { path, cause })?;
         }
         Ok(bytes)
     }

@@ -2,12 +2,14 @@
 //! transaction and passes it on to the printer, if there is one. The queue between receiver and writer takes what the
 //! disk cannot take at once.
 
+mod exposure;
 mod printer;
 mod receiver;
 mod reporter;
 mod status;
 mod writer;
 
+pub use exposure::Exposure;
 pub use printer::{PRINT_QUEUE_BYTES, print};
 pub use receiver::{Intake, OnOverflow, Plan, SplitEvery, Taken};
 pub use reporter::Reporter;

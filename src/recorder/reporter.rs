@@ -91,7 +91,13 @@ impl Unreported {
                 tracing::warn!("{} messages that are no envelopes were stored as rejects", self.events);
             }
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
-            Kind::Overflow | Kind::Stall | Kind::DiskFull | Kind::Moved | Kind::Failed | Kind::Gap => {
+            Kind::Overflow
+            | Kind::Stall
+            | Kind::DiskFull
+            | Kind::SyncedLate
+            | Kind::Moved
+            | Kind::Failed
+            | Kind::Gap => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
             }

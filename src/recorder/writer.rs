@@ -7,7 +7,7 @@ use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
 use crate::error::{Error, Result, Trouble};
 use crate::event::{Event, Kind};
 use crate::queue::{CloseOnDrop, Popped, Queue, Refused};
-use crate::recorder::{Progress, Reporter};
+use crate::recorder::{Exposure, Progress, Reporter};
 use crate::stop::Stop;
 use crate::store::{Recording, Room};
 
@@ -40,6 +40,7 @@ pub struct Writer<'a> {
     stop: &'a Stop,
     progress: &'a Progress,
     reporter: Reporter,
+    exposure: Exposure,
     unprinted: usize,
     /// Whether more room can be made at once.
     makes_room: bool,
@@ -61,6 +62,7 @@ impl<'a> Writer<'a> {
         clock: SessionClock,
         stop: &'a Stop,
         progress: &'a Progress,
+        exposure: Exposure,
     ) -> Self {
         Self {
             queue,
@@ -70,6 +72,7 @@ impl<'a> Writer<'a> {
             stop,
             progress,
             reporter: Reporter::default(),
+            exposure,
             unprinted: 0,
             makes_room: false,
             short_since_ns: None,
@@ -85,7 +88,7 @@ impl<'a> Writer<'a> {
     pub fn run(mut self) -> Result<()> {
         let _close = CloseOnDrop(self.queue);
         let _close_print = self.to_print.map(CloseOnDrop);
-        let written = self.write_all();
+        let written = self.write_all().and_then(|()| self.tell_if_late(true));
         self.reporter.finish();
         if self.unprinted > 0 {
             let messages = self.unprinted;
@@ -103,7 +106,10 @@ impl<'a> Writer<'a> {
             self.progress.writer.beat(monotonic_ns());
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
             match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
-                Popped::Batch(batch) => self.keep(batch)?,
+                Popped::Batch(batch) => {
+                    self.tell_if_late(batch.session_start().is_some())?;
+                    self.keep(batch)?;
+                }
                 Popped::Nothing => {}
                 Popped::End => return Ok(()),
             }
@@ -111,6 +117,7 @@ impl<'a> Writer<'a> {
             if is_time {
                 look_due_ns = monotonic_ns() + LOOK_NS;
                 self.look_after_file();
+                self.sync_if_due();
                 self.reporter.flush();
             }
             if is_time || self.makes_room {
@@ -119,13 +126,49 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Bring to the disk what was committed some time ago.
+    fn sync_if_due(&mut self) {
+        match self.recording.sync_if_due() {
+            Ok(Some(sync_ns)) => self.synced(sync_ns),
+            Ok(None) => {}
+            Err(error) if error.trouble() == Trouble::Disk => {
+                if let Err(error) = self.leave_failing_file(error) {
+                    tracing::error!("{error}");
+                }
+            }
+            // Tried again in a second.
+            Err(error) => self.remind(&error.to_string()),
+        }
+    }
+
+    fn synced(&mut self, sync_ns: i64) {
+        self.exposure.synced(sync_ns, monotonic_ns(), self.clock);
+        self.progress.synced(&self.exposure);
+    }
+
+    /// Put into the ledger that messages were on the disk later than promised, when that is over.
+    fn tell_if_late(&mut self, is_end: bool) -> Result<()> {
+        let Some(late) = self.exposure.take_late(is_end) else { return Ok(()) };
+        let mut batch = Batch::default();
+        batch.push_event(late);
+        self.keep(batch)
+    }
+
     /// Store a batch and pass it on.
     fn keep(&mut self, mut batch: Batch) -> Result<()> {
         let rejected_before = self.recording.tally().rejected;
-        if let Err(error) = self.store(&mut batch) {
-            self.stop.request();
-            self.give_up(batch, &error);
-            return Err(error);
+        let sync_ns = match self.store(&mut batch) {
+            Ok(sync_ns) => sync_ns,
+            Err(error) => {
+                self.stop.request();
+                self.give_up(batch, &error);
+                return Err(error);
+            }
+        };
+        let first_ns = batch.messages().next().map(|first| self.clock.origin_ns.saturating_add(first.elapsed_ns));
+        self.exposure.written(first_ns);
+        if let Some(sync_ns) = sync_ns {
+            self.synced(sync_ns);
         }
         for event in batch.events() {
             self.reporter.report(event);
@@ -155,11 +198,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Write one batch: again and again while the cause may pass, and into another file when this one fails. Meanwhile
-    /// the queue takes what comes.
-    fn store(&mut self, batch: &mut Batch) -> Result<()> {
+    /// the queue takes what comes. Gives how long the sync took, in nanoseconds, if the disk has it.
+    fn store(&mut self, batch: &mut Batch) -> Result<Option<i64>> {
         let mut lasting: Option<Event> = None;
         let mut files = 0;
-        while let Err(error) = self.try_store(batch, lasting.as_ref()) {
+        let sync_ns = loop {
+            let error = match self.try_store(batch, lasting.as_ref()) {
+                Ok(sync_ns) => break sync_ns,
+                Err(error) => error,
+            };
             let kind = match error.trouble() {
                 Trouble::Disk if files < FILES_MAX_PER_BATCH => {
                     files += 1;
@@ -185,15 +232,15 @@ impl<'a> Writer<'a> {
             event.until_elapsed_ns = Some(self.clock.elapsed_ns());
             self.look_after_file();
             self.make_room();
-        }
+        };
         if let Some(event) = lasting {
             self.progress.trouble(None);
             self.reporter.report(&event);
         }
-        Ok(())
+        Ok(sync_ns)
     }
 
-    fn try_store(&mut self, batch: &mut Batch, ended: Option<&Event>) -> Result<()> {
+    fn try_store(&mut self, batch: &mut Batch, ended: Option<&Event>) -> Result<Option<i64>> {
         let mut ended = ended.cloned();
         if let Some(clock) = batch.session_start().filter(|clock| *clock != self.clock) {
             self.recording.split(clock.unix_ns)?;
@@ -257,7 +304,10 @@ impl<'a> Writer<'a> {
     }
 
     fn checkpoint(&mut self) {
-        match self.recording.checkpoint() {
+        let began_ns = monotonic_ns();
+        let done = self.recording.checkpoint();
+        self.exposure.waited(monotonic_ns() - began_ns);
+        match done {
             // Nobody waits for a checkpoint: what passes is tried again after the next commit.
             Err(error) if error.trouble() == Trouble::Disk => {
                 if let Err(error) = self.leave_failing_file(error) {

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -22,37 +21,6 @@ const SQLITE_MIN_VERSION: i32 = 3_051_003;
 
 /// How long a statement that writes waits for another program that holds the database.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a commit survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Also a power cut: each commit waits until the disk has it.
-    Full,
-    /// A crash of the program; a power cut may take the last commits.
-    Normal,
-}
-
-impl Durability {
-    /// The name in the database and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Normal => "normal",
-        }
-    }
-}
-
-impl FromStr for Durability {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "full" => Ok(Self::Full),
-            "normal" => Ok(Self::Normal),
-            _ => Err("`full` or `normal`"),
-        }
-    }
-}
 
 /// An open database of ours.
 #[derive(Debug)]
@@ -83,7 +51,7 @@ impl Database {
     ///
     /// # Errors
     /// When the file cannot be created, locked or written, or belongs to another program or a newer version.
-    pub fn for_recording(path: &Path, durability: Durability) -> Result<Self> {
+    pub fn for_recording(path: &Path) -> Result<Self> {
         let refuse = |cause: String, hint| Error::OpenDatabase { path: path.to_owned(), cause, hint };
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
@@ -99,23 +67,23 @@ impl Database {
         if let Some(why) = files::unusable(&asked_for) {
             tracing::warn!("{} is not recorded into: {why}; recording into {}", asked_for.display(), path.display());
         }
-        Self::create_or_open(asked_for, path, durability)
+        Self::create_or_open(asked_for, path)
     }
 
     /// Open the next file for a recording that was to go into `asked_for` and cannot go on where it is.
     ///
     /// # Errors
     /// As [`Database::for_recording`]; then no file is left behind.
-    pub(super) fn successor_of(asked_for: &Path, durability: Durability) -> Result<Self> {
+    pub(super) fn successor_of(asked_for: &Path) -> Result<Self> {
         let next = files::successor(asked_for).ok_or_else(|| Error::OpenDatabase {
             path: asked_for.to_owned(),
             cause: "it has too many successors".to_owned(),
             hint: "check the disk's health",
         })?;
-        Self::create_or_open(asked_for.to_owned(), next, durability)
+        Self::create_or_open(asked_for.to_owned(), next)
     }
 
-    fn create_or_open(asked_for: PathBuf, path: PathBuf, durability: Durability) -> Result<Self> {
+    fn create_or_open(asked_for: PathBuf, path: PathBuf) -> Result<Self> {
         let refuse = |cause: String, hint| Error::OpenDatabase { path: path.clone(), cause, hint };
         files::refuse_other_files(&path)?;
         let lock = files::lock(&path)?;
@@ -127,10 +95,11 @@ impl Database {
             let kind = checked_kind(&connection, &path)?;
             let failed =
                 |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
-            set_up(&connection, kind, durability).map_err(failed)?;
+            set_up(&connection, kind).map_err(failed)?;
             if kind != Kind::Ours(NEWEST_SCHEMA) {
                 schema::migrate(&mut connection).map_err(failed)?;
             }
+            files::sync_directory(&path).map_err(|cause| refuse(cause.to_string(), "check the disk's health"))?;
             Ok((connection, identity))
         };
         match set_up() {
@@ -385,12 +354,11 @@ pub(super) fn prepare_empty(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 
-fn set_up(connection: &Connection, kind: Kind, durability: Durability) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
     if kind == Kind::Empty {
         prepare_empty(connection)?;
     }
     journal::begin_log(connection)?;
-    connection.pragma_update(None, "synchronous", durability.name())?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }

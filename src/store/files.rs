@@ -123,6 +123,11 @@ pub(super) fn create_private(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Bring the name of a file to the disk.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
 /// The file beside a database that has this ending behind its name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -237,7 +242,10 @@ pub(super) fn suspicion(path: &Path) -> Option<String> {
 pub(super) fn mark_suspect(path: &Path, why: &str) -> io::Result<()> {
     let mark = beside(path, "-suspect");
     fs::write(&mark, format!("{why}\n"))?;
-    File::open(&mark)?.sync_all()
+    if let Err(cause) = File::open(&mark).and_then(|mark| mark.sync_all()) {
+        tracing::error!("wrote {}, but cannot sync it: {cause}; a power cut may take it", mark.display());
+    }
+    Ok(())
 }
 
 /// What became of a file under the name by which it was opened.

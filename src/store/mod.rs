@@ -4,6 +4,8 @@ mod beginning;
 mod copying;
 mod database;
 mod deletion;
+mod durability;
+mod ending;
 mod files;
 mod foreign;
 mod insertion;
@@ -24,7 +26,8 @@ mod waiting;
 
 pub use beginning::{EndReason, SessionStart};
 pub use copying::Copied;
-pub use database::{Database, Durability};
+pub use database::Database;
+pub use durability::Durability;
 pub use files::{FILE_MODE, beside, true_path};
 pub use pruning::Room;
 pub use reader::Reader;

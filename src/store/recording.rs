@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{TransactionBehavior, params};
 
 use crate::batch::{Batch, Digest, FIRST_DIGEST, Message};
-use crate::clock::{NS_PER_S, unix_ns};
+use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
 use crate::error::{Error, Result, Trouble};
 use crate::event::Event;
-use crate::store::beginning::{self, Begun, EndReason, Inherited, SessionStart};
-use crate::store::database::BUSY_TIMEOUT;
-use crate::store::files::{self, Fate};
+use crate::store::beginning::{self, Begun, Inherited, SessionStart};
+use crate::store::durability::Syncs;
 use crate::store::insertion::{Insertion, LinksDown, Rejects};
-use crate::store::{Database, Limits, journal};
+use crate::store::{Database, Limits};
 use crate::tally::Tally;
 
 /// Topics whose ids are remembered. Beyond that, as when every topic is recorded and each message has its own, the
@@ -45,6 +44,9 @@ pub struct Ended {
     pub deleted_packets: u64,
 }
 
+/// What a commit has made true.
+type Written = (Tally, LinksDown, u64, Option<Rejects>);
+
 /// A session that is being written. What these fields say is what the last commit made true.
 #[derive(Debug)]
 pub struct Recording {
@@ -65,17 +67,19 @@ pub struct Recording {
     pub(super) first_session_id: i64,
     pub(super) session_id: i64,
     first_id: i64,
-    next_id: i64,
+    pub(super) next_id: i64,
     digest: Digest,
     topics: HashMap<Vec<u8>, i64>,
     pub(super) links_down: LinksDown,
-    gaps: u64,
+    pub(super) gaps: u64,
     /// The entry of the rejects that came last.
     rejects: Option<Rejects>,
     pub(super) tally: Tally,
     /// The totals of the sessions of this run that are over.
     past: Tally,
-    given_up: Option<Event>,
+    pub(super) given_up: Option<Event>,
+    /// Of the commits in the current file.
+    pub(super) syncs: Syncs,
 }
 
 impl Recording {
@@ -88,6 +92,7 @@ impl Recording {
         let begun = beginning::start_session(&mut database.connection, &about, inherited)
             .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
+        let syncs = Syncs::new(about.durability);
         Ok(Self {
             database,
             limits,
@@ -110,6 +115,7 @@ impl Recording {
             tally: Tally::default(),
             past: Tally::default(),
             given_up: None,
+            syncs,
         })
     }
 
@@ -123,9 +129,13 @@ impl Recording {
         self.about.started_unix_ns = started_unix_ns;
         let failed = self.database.failed("begin the next session");
         let inherited = Inherited { links_down: &self.links_down, moved: None };
-        let started = beginning::next_session(&mut self.database.connection, self.session_id, &self.about, inherited)
-            .map_err(failed)?;
-        self.begin(started);
+        let connection = &mut self.database.connection;
+        let begun = self
+            .syncs
+            .force(connection)
+            .and_then(|()| beginning::next_session(connection, self.session_id, &self.about, inherited));
+        self.begin(begun.map_err(failed)?);
+        self.syncs.committed();
         Ok(())
     }
 
@@ -172,25 +182,26 @@ impl Recording {
     }
 
     /// Write a batch in one transaction, together with an event that has just ended. After an error nothing of it is
-    /// written, and it can be given again.
+    /// written, and it can be given again. Gives how long the sync took, in nanoseconds, if the disk has it and all before.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn commit(&mut self, batch: &Batch, ended: Option<&Event>) -> Result<()> {
+    pub fn commit(&mut self, batch: &Batch, ended: Option<&Event>) -> Result<Option<i64>> {
         self.refuse_suspect()?;
         if self.topics.len() > TOPICS_MAX_REMEMBERED {
             self.topics.clear();
         }
         let digest = batch.digest(&self.digest, self.next_id);
         match self.write(batch, ended, &digest) {
-            Ok(written) => {
+            Ok((written, sync_ns)) => {
+                self.syncs.committed();
                 self.next_id += batch.len() as i64;
                 // A commit of events alone is no link of the chain: it has no row in `batches`.
                 if batch.last().is_some() {
                     self.digest = digest;
                 }
                 (self.tally, self.links_down, self.gaps, self.rejects) = written;
-                Ok(())
+                Ok(sync_ns)
             }
             Err(cause) => {
                 // Topics of the rolled back transaction have no row.
@@ -200,7 +211,7 @@ impl Recording {
         }
     }
 
-    fn refuse_suspect(&self) -> Result<()> {
+    pub(super) fn refuse_suspect(&self) -> Result<()> {
         match self.is_suspect {
             false => Ok(()),
             true => Err(Error::Database {
@@ -213,13 +224,14 @@ impl Recording {
         }
     }
 
-    /// Gives what is true when it is committed.
+    /// Gives what is true when it is committed, and how long the sync took if it is synced.
     fn write(
         &mut self,
         batch: &Batch,
         ended: Option<&Event>,
         digest: &Digest,
-    ) -> rusqlite::Result<(Tally, LinksDown, u64, Option<Rejects>)> {
+    ) -> rusqlite::Result<(Written, Option<i64>)> {
+        let is_synced = self.syncs.prepare(&self.database.connection)?;
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
         let (first_ns, last_ns) = (elapsed_ns(batch.messages().next()), elapsed_ns(batch.last()));
@@ -261,8 +273,28 @@ impl Recording {
                 tally.lost as i64,
                 tally.bytes as i64,
             ])?;
+        let began_ns = monotonic_ns();
         transaction.commit()?;
-        Ok(written)
+        Ok((written, is_synced.then(|| monotonic_ns() - began_ns)))
+    }
+
+    /// Bring to the disk what was committed some time ago, if no more commits have done so. Gives how long that took, in
+    /// nanoseconds.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn sync_if_due(&mut self) -> Result<Option<i64>> {
+        if !self.syncs.is_overdue() || self.is_suspect {
+            return Ok(None);
+        }
+        let began_ns = monotonic_ns();
+        let connection = &self.database.connection;
+        // Only a commit that changes something is synced.
+        let touch = "UPDATE sessions SET last_id = last_id WHERE id = ?1";
+        let touched = self.syncs.force(connection).and_then(|()| connection.execute(touch, [self.session_id]));
+        touched.map_err(self.database.failed("sync"))?;
+        self.syncs.committed();
+        Ok(Some(monotonic_ns() - began_ns))
     }
 
     /// Move the write-ahead log into the database when it has grown long. A reader that holds on to an old state of the
@@ -279,108 +311,5 @@ impl Recording {
     pub fn give_up(&mut self, event: Event) {
         self.tally.lost += event.lost.unwrap_or(0);
         self.given_up = Some(event);
-    }
-
-    /// End the session, move the write-ahead log into the database and close it.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn end(mut self, reason: EndReason) -> Result<Ended> {
-        files::release_reserve(&self.database.path);
-        let fate = self.database.fate();
-        let ended = self.refuse_suspect().and_then(|()| self.try_end(reason, fate));
-        // Somebody may have taken it away in the last second, or just now.
-        self.note_fate();
-        self.count_deleted();
-        let mut known =
-            Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt, deleted_packets: self.deleted_packets };
-        match ended {
-            Ok(is_whole) => {
-                known.files_in_doubt += u64::from(!is_whole && !self.is_in_doubt);
-                Ok(known)
-            }
-            Err(error) => {
-                self.distrust(&error);
-                Err(error)
-            }
-        }
-    }
-
-    /// Says whether all is in the file.
-    fn try_end(&self, reason: EndReason, fate: Fate) -> Result<bool> {
-        let database = &self.database;
-        beginning::end_session(&database.connection, self.session_id, reason, self.tally.lost, self.given_up.as_ref())
-            .map_err(database.failed("end the session"))?;
-        let is_whole = match database.truncate_log(BUSY_TIMEOUT).map_err(database.failed("checkpoint")) {
-            Ok(is_whole) => is_whole,
-            // It is stored all the same, in the log, which stays beside the file.
-            Err(error) if error.trouble() == Trouble::DiskFull => {
-                tracing::warn!("{error}; the write-ahead log stays beside the database, copy both");
-                true
-            }
-            Err(error) => return Err(error),
-        };
-        if fate != Fate::There {
-            // What goes by the old names now is not ours.
-            database.leave_log();
-            if !is_whole {
-                self.tell_of_log();
-            }
-            return Ok(is_whole);
-        }
-        // At rest the database is one file without a write-ahead log, which can be read where nobody may write.
-        if journal::end_log(&database.connection).map_err(database.failed("close the write-ahead log"))? {
-            files::tell_of_leftovers(&database.path);
-        }
-        Ok(true)
-    }
-
-    /// The log of a file that has another name now could not be moved into it.
-    pub(super) fn tell_of_log(&self) {
-        let path = self.database.path.display();
-        tracing::error!(
-            "somebody reads the file that was {path}: its newest packets are still in {path}-wal; \
-             rename that like the database, NAME and NAME-wal, before anything else opens it"
-        );
-    }
-
-    /// Nobody knows what of this file is on the disk: say so beside it, and do not touch it any more.
-    pub fn distrust(&mut self, error: &Error) {
-        if error.trouble() != Trouble::Disk {
-            return;
-        }
-        if std::mem::replace(&mut self.is_suspect, true) {
-            return;
-        }
-        self.database.leave_log();
-        self.doubt();
-        let known = format!("{error}; known to be stored: session {} up to id {}", self.session_id, self.next_id - 1);
-        if let Err(cause) = files::mark_suspect(&self.database.path, &known) {
-            tracing::error!("cannot mark {} as suspect: {cause}; {known}", self.database.path.display());
-        }
-    }
-
-    pub(super) fn doubt(&mut self) {
-        if !std::mem::replace(&mut self.is_in_doubt, true) {
-            self.files_in_doubt += 1;
-        }
-    }
-
-    /// See what became of the file, and note it when it was deleted, with what is in it.
-    pub(super) fn note_fate(&mut self) -> Fate {
-        let fate = self.database.fate();
-        if fate == Fate::Deleted && !self.is_in_doubt {
-            self.doubt();
-            let packets = self.in_file.plus(self.tally).packets;
-            tracing::error!("{} was deleted, with {packets} packets of this run", self.database.path.display());
-        }
-        fate
-    }
-
-    /// The file is left or closed: if it was deleted, what is in it is gone now.
-    pub(super) fn count_deleted(&mut self) {
-        if self.database.fate() == Fate::Deleted {
-            self.deleted_packets += self.in_file.plus(self.tally).packets;
-        }
     }
 }

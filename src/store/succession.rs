@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::store::beginning::{self, EndReason, Inherited};
 use crate::store::database::BUSY_TIMEOUT;
+use crate::store::durability::Syncs;
 use crate::store::files::{self, Fate};
 use crate::store::recording::Chapter;
 use crate::store::{Database, Recording};
@@ -35,7 +36,7 @@ impl Recording {
     /// # Errors
     /// When no other file can be opened; then the recording is what it was.
     pub fn go_on_elsewhere(&mut self, moved: &Event) -> Result<()> {
-        let mut next = Database::successor_of(self.database.asked_for(), self.about.durability)?;
+        let mut next = Database::successor_of(self.database.asked_for())?;
         let inherited = Inherited { links_down: &self.links_down, moved: Some(moved) };
         let begun = beginning::start_session(&mut next.connection, &self.about, inherited)
             .and_then(|begun| self.limits.limit_log(&next.connection).map(|()| begun))
@@ -56,6 +57,7 @@ impl Recording {
             last_session_id: self.session_id,
         });
         drop(mem::replace(&mut self.database, next));
+        self.syncs = Syncs::new(self.about.durability);
         self.first_session_id = begun.session_id;
         self.begin(begun);
         self.in_file = Tally::default();
@@ -72,14 +74,12 @@ impl Recording {
         let detail = Some(format!("{why}; it goes on in {}", next.path.display()));
         let left = Event { detail, lost: Some(0), ..moved.clone() };
         let database = &self.database;
-        let ended = beginning::end_session(
-            &database.connection,
-            self.session_id,
-            EndReason::Failed,
-            self.tally.lost,
-            Some(&left),
-        )
-        .and_then(|()| database.truncate_log(BUSY_TIMEOUT));
+        let (id, lost) = (self.session_id, self.tally.lost);
+        let ended = self
+            .syncs
+            .force(&database.connection)
+            .and_then(|()| beginning::end_session(&database.connection, id, EndReason::Failed, lost, Some(&left)))
+            .and_then(|()| database.truncate_log(BUSY_TIMEOUT));
         database.leave_log();
         match ended {
             Ok(true) => {}

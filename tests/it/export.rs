@@ -501,3 +501,20 @@ fn a_terminal_sees_a_bar_and_a_file_does_not() {
     let quiet = bench.fancyhwd("session export --format csv --database c.db -o x.quiet").run().success();
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
 }
+
+#[test]
+fn an_export_whose_directory_cannot_be_synced_says_that_the_file_is_there() {
+    let bench = difficult();
+    let export = ["session", "export", "1", "--format", "csv", "--output", "out.csv", "--database", "c.db"];
+    let with_fault = |when: &str| {
+        let strace = bench.program("strace").args(["-f", "-o", "trace", "-e", "trace=fsync,fdatasync", "-e"]);
+        strace.arg(format!("inject=fsync,fdatasync:error=EIO:when={when}")).arg(FANCYHWD).args(export).run()
+    };
+    with_fault("1").code(1).says("cannot export to");
+    assert!(!bench.path("out.csv").exists());
+    let finished =
+        with_fault("2").code(3).says("/out.csv, all of it, but cannot sync its directory: ").says("run `sync`");
+    assert!(!finished.stderr.contains("cannot export"), "{}", finished.stderr);
+    let whole = bench.fancyhwd("session export 1 --format csv --database c.db").run().success().stdout;
+    assert_eq!(fs::read_to_string(bench.path("out.csv")).unwrap(), whole);
+}

@@ -12,7 +12,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::ending::kill_at_the_end;
 use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
+use support::power::{cut_ext4, cut_traced};
 use support::{Bench, alone, eventually};
 
 #[test]
@@ -87,4 +89,22 @@ fn memory_is_flat_for_ten_minutes_at_10_000_packets_a_second() {
     // The memory was that of a recorder at work.
     assert_eq!(bench.sqlite3("c.db", "SELECT packets, lost FROM sessions"), format!("{published_packets}|0"));
     assert!(published_packets >= 9_500 * u64::from(SAMPLES) * SAMPLE_EVERY.as_secs());
+}
+
+#[test]
+fn a_recorder_that_is_killed_a_thousand_times_at_its_end_leaves_a_file_that_everybody_reads() {
+    let _alone = alone();
+    kill_at_the_end(1_000);
+}
+
+#[test]
+fn two_hundred_power_cuts_take_no_more_than_the_commit_interval_and_a_sync() {
+    let _alone = alone();
+    cut_traced(20, 10, "full");
+}
+
+#[test]
+fn forty_power_cuts_take_five_seconds_at_most_with_few_syncs() {
+    let _alone = alone();
+    cut_ext4(40, "normal");
 }

@@ -202,7 +202,7 @@ impl<'a> Intake<'a> {
             if self.count_reached() || now_ns >= self.end_ns {
                 return Ok(Taken::UntilLimit);
             }
-            let is_due = self.is_pending() && now_ns - self.batch_since_ns >= self.plan.commit_every_ns;
+            let is_due = self.is_pending() && now_ns >= self.batch_due_ns();
             // While another batch waits for the disk, this one goes on growing: a slow disk gets few large commits
             // instead of many small ones.
             if is_due && !self.queue.has_waiting() && self.hand_over() == Handed::Nowhere {
@@ -276,13 +276,16 @@ impl<'a> Intake<'a> {
         Event::at(unix_ns(), self.clock.elapsed_ns(), kind, lost)
     }
 
+    /// When the batch is to be handed over: a little before the commit interval is over, so that it holds until the writer
+    /// has the batch, also on a busy machine.
+    fn batch_due_ns(&self) -> i64 {
+        self.batch_since_ns.saturating_add(self.plan.commit_every_ns / 10 * 9)
+    }
+
     /// Milliseconds until the batch must be handed over, a link mended, the session split, the recording ended, or
     /// shown that it gets on.
     fn wait_ms(&self) -> i64 {
-        let batch_due_ns = match self.is_pending() {
-            true => self.batch_since_ns.saturating_add(self.plan.commit_every_ns),
-            false => i64::MAX,
-        };
+        let batch_due_ns = if self.is_pending() { self.batch_due_ns() } else { i64::MAX };
         let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
         let due_ns = self.end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns());
         match due_ns.saturating_sub(monotonic_ns()) {

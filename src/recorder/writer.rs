@@ -88,7 +88,10 @@ impl<'a> Writer<'a> {
     pub fn run(mut self) -> Result<()> {
         let _close = CloseOnDrop(self.queue);
         let _close_print = self.to_print.map(CloseOnDrop);
-        let written = self.write_all().and_then(|()| self.tell_if_late(true));
+        let written = self.write_all().and_then(|()| {
+            self.sync_if_due(true);
+            self.tell_if_late(true)
+        });
         self.reporter.finish();
         if self.unprinted > 0 {
             let messages = self.unprinted;
@@ -117,7 +120,7 @@ impl<'a> Writer<'a> {
             if is_time {
                 look_due_ns = monotonic_ns() + LOOK_NS;
                 self.look_after_file();
-                self.sync_if_due();
+                self.sync_if_due(false);
                 self.reporter.flush();
             }
             if is_time || self.makes_room {
@@ -126,9 +129,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Bring to the disk what was committed some time ago.
-    fn sync_if_due(&mut self) {
-        match self.recording.sync_if_due() {
+    /// Bring to the disk what was committed some time ago, at the end all of it.
+    fn sync_if_due(&mut self, is_end: bool) {
+        match self.recording.sync_if_due(is_end) {
             Ok(Some(sync_ns)) => self.synced(sync_ns),
             Ok(None) => {}
             Err(error) if error.trouble() == Trouble::Disk => {

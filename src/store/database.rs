@@ -355,10 +355,10 @@ pub(super) fn prepare_empty(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn set_up(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
-    if kind == Kind::Empty {
-        prepare_empty(connection)?;
-    }
-    journal::begin_log(connection)?;
+    journal::begin_log_after(connection, || match kind {
+        Kind::Empty => prepare_empty(connection),
+        _ => Ok(()),
+    })?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }

@@ -59,13 +59,13 @@ pub(super) struct Syncs {
     is_on: bool,
     synced_ns: i64,
     /// Something was committed without a sync.
-    is_due: bool,
+    is_unsynced: bool,
 }
 
 impl Syncs {
     /// Of a connection whose commits are synced, as they are unless SQLite is told otherwise.
     pub fn new(durability: Durability) -> Self {
-        Self { durability, is_on: true, synced_ns: monotonic_ns(), is_due: false }
+        Self { durability, is_on: true, synced_ns: monotonic_ns(), is_unsynced: false }
     }
 
     /// Prepare the commit of a batch. Returns whether it is going to be synced.
@@ -82,15 +82,15 @@ impl Syncs {
 
     /// A commit has succeeded.
     pub fn committed(&mut self) {
-        self.is_due = !self.is_on;
+        self.is_unsynced = !self.is_on;
         if self.is_on {
             self.synced_ns = monotonic_ns();
         }
     }
 
     /// Whether it is time to sync what was committed, although nothing more is.
-    pub fn is_overdue(&self) -> bool {
-        self.is_due && self.is_late()
+    pub fn is_due(&self, is_end: bool) -> bool {
+        self.is_unsynced && (is_end || self.is_late())
     }
 
     fn is_late(&self) -> bool {

@@ -15,11 +15,20 @@ use crate::store::database::BUSY_TIMEOUT;
 
 /// Let changes go through a write-ahead log from here on.
 pub(super) fn begin_log(connection: &Connection) -> rusqlite::Result<()> {
+    begin_log_after(connection, || Ok(()))
+}
+
+/// As [`begin_log`], after what else is written into the first page, and nowhere else.
+pub(super) fn begin_log_after(
+    connection: &Connection,
+    prepare: impl FnOnce() -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode == "wal" {
         return Ok(());
     }
     set_mode(connection, "MEMORY")?;
+    prepare()?;
     let entered = match set_mode(connection, "WAL") {
         Ok(mode) if mode == "wal" => return Ok(()),
         // When that fails it is not an error but the answer.

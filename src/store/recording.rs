@@ -278,13 +278,13 @@ impl Recording {
         Ok((written, is_synced.then(|| monotonic_ns() - began_ns)))
     }
 
-    /// Bring to the disk what was committed some time ago, if no more commits have done so. Gives how long that took, in
-    /// nanoseconds.
+    /// Bring to the disk what was committed some time ago, or at the end just now, if no other commit has done so. Gives how
+    /// long that took, in nanoseconds.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn sync_if_due(&mut self) -> Result<Option<i64>> {
-        if !self.syncs.is_overdue() || self.is_suspect {
+    pub fn sync_if_due(&mut self, is_end: bool) -> Result<Option<i64>> {
+        if !self.syncs.is_due(is_end) || self.is_suspect {
             return Ok(None);
         }
         let began_ns = monotonic_ns();

@@ -25,6 +25,7 @@ mod man;
 mod memory;
 mod packaging;
 mod peers;
+mod power;
 mod publish;
 mod readme;
 mod record;

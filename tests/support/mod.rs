@@ -4,6 +4,7 @@
 pub mod ending;
 pub mod hostile;
 pub mod kill;
+pub mod power;
 pub mod terminal;
 
 use std::ffi::OsStr;

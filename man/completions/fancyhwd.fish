@@ -55,8 +55,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-use -d 'The most that the database may take, such as 20GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -d 'What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is committed' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program; a power cut takes five seconds at most' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is on its way to the disk' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-overflow -d 'When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait' -r

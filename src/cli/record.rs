@@ -44,10 +44,10 @@ pub struct RecordArguments {
     /// What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted
     #[arg(long, value_name = "SIZE", env = "FANCYHWD_KEEP_FREE", hide_env_values = true)]
     pub keep_free: Option<String>,
-    /// What a commit survives: `full` also a power cut, `normal` a crash of the program
+    /// What a commit survives: `full` also a power cut, `normal` a crash of the program; a power cut takes five seconds at most
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FANCYHWD_DURABILITY", hide_env_values = true)]
     pub durability: String,
-    /// The longest time until a packet is committed
+    /// The longest time until a packet is on its way to the disk
     #[arg(
         long,
         value_name = "DURATION",

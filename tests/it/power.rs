@@ -1,6 +1,9 @@
 //! Power cuts in the middle of a recording.
 
+use rusqlite::Connection;
+
 use crate::support::power::{cut_ext4, cut_traced};
+use crate::support::{Bench, Daemon, eventually};
 
 #[test]
 fn a_power_cut_takes_no_more_than_the_recorder_says() {
@@ -15,4 +18,56 @@ fn a_power_cut_takes_no_more_than_the_recorder_says_also_with_few_syncs() {
 #[test]
 fn a_power_cut_takes_five_seconds_at_most_with_few_syncs() {
     cut_ext4(2, "normal");
+}
+
+/// A recorder and the device that sends to it 1,000 packets a second.
+fn recording(bench: &Bench) -> (Daemon, Daemon) {
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let device = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
+    eventually("packets are committed", || packets(bench) > 0);
+    (recorder, device)
+}
+
+fn packets(bench: &Bench) -> i64 {
+    let connection = Connection::open(bench.path("c.db")).unwrap();
+    connection.query_row("SELECT sum(packets) FROM sessions", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_sync_that_takes_a_second_is_said() {
+    let bench = Bench::new();
+    let (recorder, _device) = recording(&bench);
+    let delay = "inject=fsync,fdatasync:delay_enter=1500000:when=1";
+    let strace = bench.program("strace").args(["-f", "-o", "trace", "-e", "trace=fsync,fdatasync", "-e", delay]);
+    let strace = strace.args(["-p", &recorder.pid().to_string()]).spawn();
+    eventually("the sync is over", || {
+        recorder.log().contains("for a sync: a power cut takes what came since it began")
+    });
+    let status = recorder.wait_until_status("(longest sync 1.");
+    assert!(status.contains(" on disk within 1.") || status.contains(" on disk within 2."), "{status}");
+    let finished = recorder.stop().success();
+    strace.finish();
+    assert!(finished.stderr.lines().last().unwrap().contains(" (longest sync 1."), "{}", finished.stderr);
+}
+
+#[test]
+fn a_bound_that_did_not_hold_is_in_the_ledger_and_is_no_loss() {
+    let bench = Bench::new();
+    let (recorder, _device) = recording(&bench);
+    let other = Connection::open(bench.path("c.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The recorder tries for five seconds before it says anything.
+    eventually("the recorder waits", || recorder.log().contains("trying again each second"));
+    other.execute_batch("ROLLBACK").unwrap();
+    let late =
+        "SELECT count(*) FROM events WHERE kind = 'synced-late' AND lost = 0 AND until_elapsed_ns - elapsed_ns > 4e9";
+    eventually("the entry is written", || bench.sqlite3("c.db", late) == "1");
+    recorder
+        .stop()
+        .success()
+        .says("synced-late up to")
+        .says("after they came; the commit interval and the longest sync");
+    let shown = bench.fancyhwd("session show --database c.db").run().success().stdout;
+    assert!(shown.contains("synced-late, 0 lost"), "{shown}");
 }

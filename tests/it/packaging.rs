@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 
-use crate::support::{Bench, FANCYHWD, ROOT};
+use crate::support::{Bench, FANCYHWD, built, root};
 
 fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
+    fs::read_to_string(root().join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
 }
 
 /// The settings of a subcommand's unit: variable and value, which stand behind a `#`.
@@ -75,9 +74,14 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
 #[test]
 fn make_install_puts_everything_under_destdir_and_prefix() {
     let bench = Bench::new();
-    let root = bench.path("root");
-    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", root.display()));
-    install.arg("PREFIX=/opt/f").arg(format!("BINARY={FANCYHWD}")).in_folder(Path::new(ROOT)).run().success();
+    let place = bench.path("a place");
+    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", place.display()));
+    install
+        .arg("PREFIX=/opt/f")
+        .arg(format!("BINARY={}", built().join(FANCYHWD).display()))
+        .in_folder(&root())
+        .run()
+        .success();
     for name in [
         "bin/fancyhwd",
         "lib/sysusers.d/fancyhwd.conf",
@@ -90,10 +94,10 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "share/man/man8/fancyhwd.8",
         "share/zsh/site-functions/_fancyhwd",
     ] {
-        assert!(root.join("opt/f").join(name).is_file(), "{name} is not there");
+        assert!(place.join("opt/f").join(name).is_file(), "{name} is not there");
     }
-    assert_eq!(fs::read_dir(root.join("etc/fancyhwd")).unwrap().count(), 3);
-    let units = fs::read_dir(root.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
+    assert_eq!(fs::read_dir(place.join("etc/fancyhwd")).unwrap().count(), 3);
+    let units = fs::read_dir(place.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
     let units: Vec<String> = units.map(|unit| fs::read_to_string(unit).unwrap()).collect();
     assert_eq!(units.len(), 4);
     for unit in units {

@@ -1,6 +1,6 @@
 # Everything that a user or a developer types. Each target installs what it needs (Debian packages) and does not have.
 
-BUILD_PACKAGES = gcc libc6-dev libzmq3-dev
+BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils iproute2 libfaketime man-db mandoc mount python3 python3-zmq strace
 BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace

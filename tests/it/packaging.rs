@@ -138,3 +138,53 @@ fn a_recorder_may_use_twice_the_memory_of_its_queue() {
     let most = format!("MemoryMax={}M", 2 * queue_mib);
     assert!(from("fancyhwd-record", "[Service]").contains(&most), "no {most}");
 }
+
+/// What the build script that looks for libzmq tells cargo, in these surroundings.
+fn look_for_libzmq(bench: &Bench, target: &str, settings: &[(&str, &str)]) -> String {
+    let built_for = |entry: fs::DirEntry| {
+        let script = entry.path().join("build-script-main");
+        let is_it = entry.file_name().to_string_lossy().starts_with("zmq-sys-") && script.exists();
+        is_it.then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
+    };
+    let scripts = fs::read_dir(built().join("build")).unwrap().filter_map(|entry| built_for(entry.unwrap()));
+    let (_, newest) = scripts.max().expect("the build script of zmq-sys");
+    let mut run = bench.program(newest).env("HOST", "x86_64-unknown-linux-gnu").env("TARGET", target);
+    for (name, value) in settings {
+        run = run.env(name, value);
+    }
+    run.run().success().stdout
+}
+
+#[test]
+fn the_system_has_a_libzmq_or_there_is_no_build() {
+    let bench = Bench::new();
+    let here = "x86_64-unknown-linux-gnu";
+    assert!(look_for_libzmq(&bench, here, &[]).contains("cargo:rustc-link-lib=zmq\n"));
+
+    let old = "Name: libzmq\nDescription: an old one\nVersion: 4.2.5\nLibs: -lzmq\n";
+    fs::write(bench.path("libzmq.pc"), old).unwrap();
+    let folder = bench.text("");
+    for (target, setting, expected) in [
+        (here, ("PKG_CONFIG", "/none"), "pkg-config is missing; install it"),
+        (here, ("PKG_CONFIG_LIBDIR", "/none"), "pkg-config finds none of version 4.3 or newer; install it"),
+        (here, ("PKG_CONFIG_LIBDIR", folder.as_str()), "pkg-config finds none of version 4.3 or newer; install it"),
+        ("x86_64-unknown-linux-musl", ("UNUSED", ""), "a libzmq for x86_64-unknown-linux-musl: pkg-config knows"),
+    ] {
+        let told = look_for_libzmq(&bench, target, &[setting]);
+        let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("cargo::error=")).collect();
+        assert!(matches!(errors[..], [error] if error.contains(expected)), "{setting:?}: {told}");
+        assert!(!told.contains("rustc-link-lib"), "{setting:?}: {told}");
+    }
+}
+
+#[test]
+fn no_other_libzmq_can_be_built() {
+    // A package of the registry has a source.
+    let lock = read("Cargo.lock");
+    let (_, package) = lock.split_once("name = \"zeromq-src\"").unwrap();
+    let (package, _) = package.split_once("[[package]]").unwrap();
+    assert!(!package.contains("source = ") && !lock.contains("[[patch.unused]]"), "{package}");
+    let bench = Bench::new();
+    let libraries = bench.program("ldd").arg(built().join(FANCYHWD)).run().success().stdout;
+    assert!(libraries.contains("libzmq.so.5 => "), "{libraries}");
+}

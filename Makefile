@@ -1,14 +1,14 @@
 # Everything that a user or a developer types. Each target installs what it needs (Debian packages) and does not have.
 
-BUILD_PACKAGES = gcc libc6-dev libzmq3-dev
+BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils iproute2 libfaketime man-db mandoc mount python3 python3-zmq strace
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils e2fsprogs iproute2 libfaketime man-db mandoc mount python3 python3-zmq strace
 BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
 DEB_PACKAGES = $(BUILD_PACKAGES) debhelper dpkg-dev
 RPM_PACKAGES = $(BUILD_PACKAGES) rpm
 SERVICE_PACKAGES = $(DEB_PACKAGES) $(RPM_PACKAGES) lintian mmdebstrap rpmlint strace systemd-container
 CARGO = cargo
-TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 BINARY = $(TARGET)/release/fancyhwd
 
 # Where `make install` puts things, under $(DESTDIR).
@@ -35,16 +35,16 @@ build:
 # A device is published, recorded and replayed.
 demo: build
 	@packaging/install-missing $(DEMO_PACKAGES)
-	@tests/demo $(TARGET)/release
+	@tests/demo "$(TARGET)/release"
 
 test: build
 	@packaging/install-missing $(TEST_PACKAGES)
-	$(CARGO) test --release --locked
+	@tests/run $(CARGO) test --release --locked
 
 # What takes too long for every run: about a quarter of an hour.
 soak: build
 	@packaging/install-missing $(TEST_PACKAGES)
-	$(CARGO) test --release --locked --test soak -- --nocapture
+	@tests/run $(CARGO) test --release --locked --test soak -- --nocapture
 
 # Measure this machine: half an hour. The tables are printed and kept in benches/results/.
 bench: build
@@ -56,36 +56,34 @@ man: build
 	FANCYHWD_WRITE_MAN=1 $(CARGO) test --release --locked --test it man::manual_pages_and_completions_match_the_binary
 
 # For distributors: nothing is downloaded, and built only what is not built. The units name the binary's place.
-install: $(BINARY)
-	install -D -m 755 $(BINARY) $(DESTDIR)$(BINDIR)/fancyhwd
-	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR)
-	install -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
-	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
-	install -D -m 644 man/completions/fancyhwd.bash $(DESTDIR)$(BASHDIR)/fancyhwd
-	install -D -m 644 man/completions/_fancyhwd $(DESTDIR)$(ZSHDIR)/_fancyhwd
-	install -D -m 644 man/completions/fancyhwd.fish $(DESTDIR)$(FISHDIR)/fancyhwd.fish
-	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md
-	install -D -m 644 packaging/network.conf $(DESTDIR)$(DOCDIR)/examples/network.conf
-	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/fancyhwd packaging/publish.env packaging/record.env packaging/replay.env
-	install -D -m 644 systemd/fancyhwd.sysusers $(DESTDIR)$(SYSUSERSDIR)/fancyhwd.conf
-	install -D -m 644 systemd/fancyhwd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/fancyhwd.conf
+install:
+	test -e "$(BINARY)" || $(CARGO) build --release --locked
+	install -D -m 755 "$(BINARY)" "$(DESTDIR)$(BINDIR)/fancyhwd"
+	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(UNITDIR)"
+	install -m 644 man/*.1 "$(DESTDIR)$(MANDIR)/man1"
+	install -m 644 man/*.8 "$(DESTDIR)$(MANDIR)/man8"
+	install -D -m 644 man/completions/fancyhwd.bash "$(DESTDIR)$(BASHDIR)/fancyhwd"
+	install -D -m 644 man/completions/_fancyhwd "$(DESTDIR)$(ZSHDIR)/_fancyhwd"
+	install -D -m 644 man/completions/fancyhwd.fish "$(DESTDIR)$(FISHDIR)/fancyhwd.fish"
+	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)" README.md CHANGELOG.md
+	install -D -m 644 packaging/network.conf "$(DESTDIR)$(DOCDIR)/examples/network.conf"
+	install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/fancyhwd" packaging/publish.env packaging/record.env packaging/replay.env
+	install -D -m 644 systemd/fancyhwd.sysusers "$(DESTDIR)$(SYSUSERSDIR)/fancyhwd.conf"
+	install -D -m 644 systemd/fancyhwd.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/fancyhwd.conf"
 	for unit in systemd/*.service; do \
 	    sed 's|/usr/bin/fancyhwd|$(BINDIR)/fancyhwd|' "$$unit" >"$(DESTDIR)$(UNITDIR)/$${unit#*/}" || exit 1; \
 	    chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit#*/}" || exit 1; \
 	done
 
-$(BINARY):
-	$(CARGO) build --release --locked
-
 # The Debian package, in target/deb.
 deb: build
 	@packaging/install-missing $(DEB_PACKAGES)
-	packaging/build-deb $(BINARY) target/deb
+	packaging/build-deb "$(BINARY)" target/deb
 
 # The package for distributions with rpm, in target/rpm.
 rpm: build
 	@packaging/install-missing $(RPM_PACKAGES)
-	packaging/build-rpm $(BINARY) target/rpm
+	packaging/build-rpm "$(BINARY)" target/rpm
 
 # The packages in a container with a booted systemd. It needs root and network namespaces.
 test-service:

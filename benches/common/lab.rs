@@ -1,12 +1,12 @@
 //! Where it is measured, and how much.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::common::support::{Bench, Daemon};
+use crate::common::support::{Bench, Daemon, built};
 use crate::common::table::Table;
 use crate::scale::Scale;
 
@@ -32,26 +32,31 @@ pub struct Lab {
     /// Sockets and what the programs print. A short path: sockets allow no long one.
     pub bench: Bench,
     /// Databases, on the disk that the project is built on: the folder for temporary files is often no disk.
-    disk: TempDir,
+    _disk: TempDir,
+    /// The same folder by another name, which has no spaces: command lines are made of it.
+    disk: PathBuf,
     endpoints: Cell<u32>,
 }
 
 impl Lab {
     /// A fresh one.
     pub fn new(scale: Scale) -> Self {
-        let disk = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        Self { scale, bench: Bench::new(), disk, endpoints: Cell::new(0) }
+        let bench = Bench::new();
+        let folder = TempDir::new_in(built()).unwrap();
+        let disk = bench.path("disk");
+        std::os::unix::fs::symlink(folder.path(), &disk).unwrap();
+        Self { scale, bench, _disk: folder, disk, endpoints: Cell::new(0) }
     }
 
     /// The folder with the databases.
     pub fn disk(&self) -> &Path {
-        self.disk.path()
+        &self.disk
     }
 
     /// A fresh folder for a database. What was written before is on the disk, so that it is in nobody's way.
     pub fn folder(&self) -> TempDir {
         rustix::fs::sync();
-        TempDir::new_in(self.disk.path()).unwrap()
+        TempDir::new_in(&self.disk).unwrap()
     }
 
     /// An endpoint that nobody had before.

@@ -6,8 +6,6 @@ use std::process::Command;
 
 use chrono::{DateTime, Utc};
 
-use crate::common::support::ROOT;
-
 /// The machine and the versions, one line each. Databases are written in the folder `disk`.
 pub fn describe(now: DateTime<Utc>, disk: &Path) -> String {
     let uname = rustix::system::uname();
@@ -79,7 +77,7 @@ fn file_system(folder: &Path) -> String {
 
 /// The commit, and whether files differ from it.
 fn commit() -> String {
-    said_by("git", &["-C", ROOT, "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"])
+    said_by("git", &["describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"])
 }
 
 fn python() -> String {

@@ -14,7 +14,6 @@ pub mod machine;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -73,7 +72,7 @@ fn measure(scale: Scale, mut sections: Vec<Box<dyn Section>>, notes: &str) -> Ex
 /// Keep the table in a file named after the day, the kind of machine and the benchmark.
 fn keep(text: &str, now: DateTime<Utc>) {
     let name = format!("{}-{}-{NAME}.txt", now.format("%Y-%m-%d"), machine::architecture());
-    let folder = Path::new(support::ROOT).join("benches/results");
+    let folder = support::root().join("benches/results");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(&name), text).unwrap();
     eprintln!("kept in benches/results/{name}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::lab::Lab;
-use crate::support::{Daemon, Finished, ROOT, eventually};
+use crate::support::{Daemon, Finished, eventually, root};
 
 /// A program that receives the device's packets. Each is a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ impl Contender {
             Self::Ceiling => ours().args(["ceiling", endpoint]).arg(database).arg(count.to_string()).start(),
             Self::Fancyhwd => lab.record(endpoint, database, &format!("--count {count}")),
             Self::Python => {
-                let script = Path::new(ROOT).join("benches/record/record.py");
+                let script = root().join("benches/record/record.py");
                 let run = lab.bench.program("/usr/bin/python3").arg(script);
                 let daemon = run.arg(endpoint).arg(database).arg(count.to_string()).spawn();
                 eventually("record.py is ready", || daemon.printed().contains("READY"));

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::lab::Lab;
 use crate::source::Source;
-use crate::support::{Daemon, ROOT, eventually};
+use crate::support::{Daemon, eventually, root};
 
 /// A program of `benches/replay`, compiled when it is asked for first.
 fn program(lab: &Lab, name: &str) -> PathBuf {
     let binary = lab.bench.path(name);
     if !binary.exists() {
-        lab.bench.compile_file(&Path::new(ROOT).join("benches/replay").join(name).with_extension("c"));
+        lab.bench.compile_file(&root().join("benches/replay").join(name).with_extension("c"));
     }
     binary
 }

@@ -1,6 +1,6 @@
 //! The loop of `session export`: the packets of a session, batch by batch, into a file or standard output.
 //!
-//! Each format is an [`Encoder`]. A session that becomes a database of its own is copied row by row instead, by the store.
+//! Each format is an `Encoder`. A session that becomes a database of its own is copied row by row instead, by the store.
 
 mod csv;
 mod extent;

@@ -24,7 +24,7 @@ pub struct DiffSettings {
 /// Check what was typed for `session diff`.
 ///
 /// # Errors
-/// [`Error::Setting`] for the first value that cannot be used.
+/// [`crate::error::Error::Setting`] for the first value that cannot be used.
 pub fn diff(typed: &DiffArguments) -> Result<DiffSettings> {
     const TOLERANCE: &str = "--timing-tolerance";
     let database = database(&typed.output.database)?.path;

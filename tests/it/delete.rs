@@ -1,12 +1,12 @@
 //! `session label` and `session delete`, also beside a recorder.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::support::{Bench, Daemon, FANCYHWD, eventually};
+use crate::support::{Bench, Daemon, command, eventually};
 
 fn ask(bench: &Bench, sql: &str) -> i64 {
     Connection::open(bench.path("c.db")).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
@@ -290,8 +290,8 @@ fn a_terminal_is_asked() {
     let bench = Bench::new();
     capture(&bench, 10);
     for (answer, is_deleted) in [("n\n", false), ("\n", false), ("y\n", true)] {
-        let mut child = Command::new("script")
-            .args(["-q", "-e", "-c", &format!("{FANCYHWD} session delete 1 --database c.db"), "/dev/null"])
+        let mut child = command("script")
+            .args(["-q", "-e", "-c", "fancyhwd session delete 1 --database c.db", "/dev/null"])
             .current_dir(bench.path(""))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

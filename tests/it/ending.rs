@@ -1,14 +1,14 @@
 //! The end of a recording: what it says is saved can be read by everybody, whatever fails and whenever it is killed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 
 use fancyhwd::store::Database;
 
 use crate::faults::until_not_met;
-use crate::support::ending::{PACKETS, assert_everybody_reads, kill_at_the_end, let_everybody_read, recorded};
+use crate::support::allowed::may_trace;
+use crate::support::ending::{PACKETS, assert_everybody_reads, kill_at_the_end, let_write, recorded};
 use crate::support::{Bench, FANCYHWD, eventually};
 
 /// End a recording while `fault` is injected into calls about its files. Says whether it was met.
@@ -18,7 +18,9 @@ fn end_with(fault: &str) -> bool {
     let calls = "trace=unlink,unlinkat,fsync,fdatasync,ftruncate,pwrite64,rename,close";
     let mut strace =
         bench.program("strace").args(["-f", "-o", "trace", "-e", calls, "-e"]).arg(format!("inject={fault}"));
-    for file in ["c.db", "c.db-wal", "c.db-shm", "c.db-journal", "c.db-reserve", "c.db-lock"] {
+    for file in
+        ["kept/c.db", "kept/c.db-wal", "kept/c.db-shm", "kept/c.db-journal", "kept/c.db-reserve", "kept/c.db-lock"]
+    {
         strace = strace.arg("-P").arg(bench.path(file));
     }
     let strace = strace.args(["-p", &recorder.pid().to_string()]).spawn();
@@ -31,7 +33,7 @@ fn end_with(fault: &str) -> bool {
         Some(0) => assert_everybody_reads(&bench, &context),
         Some(1 | 3) => {
             assert!(log.contains(" error: ") || log.contains(" warning: "), "{context}");
-            let database = Database::for_reading(&bench.path("c.db")).unwrap();
+            let database = Database::for_reading(&bench.path("kept/c.db")).unwrap();
             for session in database.sessions().unwrap() {
                 assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None, "{context}");
                 assert_eq!(session.tally.packets, PACKETS as u64, "{context}");
@@ -44,6 +46,9 @@ fn end_with(fault: &str) -> bool {
 
 #[test]
 fn no_failing_call_makes_a_false_end() {
+    if !may_trace(&Bench::new()) {
+        return;
+    }
     for (call, fault) in [
         ("unlink,unlinkat", "EIO"),
         ("fsync,fdatasync", "EIO"),
@@ -70,20 +75,21 @@ fn a_file_whose_end_was_cut_off_is_read_where_nobody_may_write() {
     let bench = Bench::new();
     recorded(&bench).stop().success();
     // As between the removal of the log and the change of the header.
-    assert_eq!(bench.sqlite3("c.db", "PRAGMA journal_mode = WAL"), "wal");
-    assert!(!bench.path("c.db-wal").exists());
+    assert_eq!(bench.sqlite3("kept/c.db", "PRAGMA journal_mode = WAL"), "wal");
+    assert!(!bench.path("kept/c.db-wal").exists());
     assert_everybody_reads(&bench, "a header without its log");
-    assert_eq!(bench.sqlite3("c.db", "PRAGMA journal_mode = WAL"), "wal");
+    assert_eq!(bench.sqlite3("kept/c.db", "PRAGMA journal_mode = WAL"), "wal");
+    let_write(&bench, false);
     for command in ["session list", "session show 1", "session diff 1 1", "session export 1 --format csv"] {
-        bench.fancyhwd(&format!("{command} --database c.db")).without_rights().run().success();
+        bench.fancyhwd(&format!("{command} --database kept/c.db")).without_rights().run().success();
     }
     fs::create_dir(bench.path("out")).unwrap();
-    fs::set_permissions(bench.path("out"), fs::Permissions::from_mode(0o777)).unwrap();
-    let export = "session export 1 --format sqlite --output out/copy.db --database c.db";
+    let export = "session export 1 --format sqlite --output out/copy.db --database kept/c.db";
     bench.fancyhwd(export).without_rights().run().success();
     bench.fancyhwd("session verify 1 --database out/copy.db").run().success();
-    let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
+    let replay = "replay --database kept/c.db --speed max --bind tcp://127.0.0.1:*";
     bench.fancyhwd(replay).without_rights().run().success().says(&format!("replayed session 1: {PACKETS} packets"));
+    let_write(&bench, true);
 }
 
 #[test]
@@ -92,10 +98,11 @@ fn a_log_that_cannot_be_read_is_named_with_the_command_that_mends_it() {
     let recorder = recorded(&bench);
     recorder.signal(Signal::KILL);
     recorder.finish();
-    fs::remove_file(bench.path("c.db-shm")).unwrap();
-    let_everybody_read(&bench);
-    let list = || bench.fancyhwd("session list --database c.db");
+    fs::remove_file(bench.path("kept/c.db-shm")).unwrap();
+    let_write(&bench, false);
+    let list = || bench.fancyhwd("session list --database kept/c.db");
     list().without_rights().run().code(1).says("`fancyhwd session list --database FILE`, run by a user who may write");
+    let_write(&bench, true);
     list().run().success();
     assert_everybody_reads(&bench, "mended");
 }
@@ -103,13 +110,16 @@ fn a_log_that_cannot_be_read_is_named_with_the_command_that_mends_it() {
 #[test]
 fn a_change_of_a_label_leaves_no_journal_when_it_is_killed() {
     let bench = Bench::new();
+    if !may_trace(&bench) {
+        return;
+    }
     recorded(&bench).stop().success();
     for k in 1.. {
         let fault = format!("inject=pwrite64,fsync,fdatasync,unlink:signal=KILL:when={k}");
         let calls = "trace=pwrite64,fsync,fdatasync,unlink";
         let strace = bench.program("strace").args(["-f", "-o", "trace", "-e", calls, "-e", &fault]).arg(FANCYHWD);
-        strace.args(["session", "label", "1", "other", "--database", "c.db"]).run();
-        assert!(!bench.path("c.db-journal").exists(), "killed at call {k}");
+        strace.args(["session", "label", "1", "other", "--database", "kept/c.db"]).run();
+        assert!(!bench.path("kept/c.db-journal").exists(), "killed at call {k}");
         assert_everybody_reads(&bench, &format!("killed at call {k}"));
         if !fs::read_to_string(bench.path("trace")).unwrap().contains("killed by SIGKILL") {
             println!("killed at each of {} calls", k - 1);

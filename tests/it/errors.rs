@@ -168,8 +168,6 @@ fn databases_that_cannot_be_used_are_refused() {
 #[test]
 fn a_directory_without_write_permission_is_refused() {
     let bench = Bench::new();
-    // Open for everybody, as the temporary directory around it is for its owner only.
-    fs::set_permissions(bench.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(bench.path("locked")).unwrap();
     fs::set_permissions(bench.path("locked"), fs::Permissions::from_mode(0o555)).unwrap();
     let finished = bench.fancyhwd("record --duration 1ms --database locked/c.db").without_rights().run();

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use fancyhwd::store::Database;
 
+use crate::support::allowed::may_trace;
 use crate::support::{Bench, FANCYHWD, eventually};
 
 const PACKETS: usize = 20;
@@ -115,6 +116,9 @@ fn record_with(fault: &str, counted: Counted) -> bool {
 
 /// Every k from 1 until the first that is met by no call any more; once, and for ever from then on.
 fn for_every_call(call: &str, fault: &str) {
+    if !may_trace(&Bench::new()) {
+        return;
+    }
     for how_long in ["", "+"] {
         for counted in [Counted::FromTheStart, Counted::FromReady] {
             for_every_k(call, fault, how_long, counted);

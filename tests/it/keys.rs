@@ -1,8 +1,8 @@
 //! The keys of a replay on a terminal: what is sent after each of them.
 
 use crate::replay::{assert_silent, captured, numbers, subscriber};
+use crate::support::Bench;
 use crate::support::terminal::Terminal;
-use crate::support::{Bench, FANCYHWD};
 
 const UP: &str = "\x1b[A";
 const DOWN: &str = "\x1b[B";
@@ -14,7 +14,7 @@ fn paused(bench: &Bench, options: &str) -> (Terminal, zmq::Socket) {
     let endpoint = bench.endpoint("replayed");
     let socket = subscriber(&endpoint);
     let line = format!(
-        "{FANCYHWD} replay {options} --database {} --paused --wait-subscribers 1 --bind {endpoint}",
+        "fancyhwd replay {options} --database {} --paused --wait-subscribers 1 --bind {endpoint}",
         bench.text("c.db")
     );
     (Terminal::start(&line), socket)

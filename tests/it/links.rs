@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::support::{Bench, FANCYHWD, eventually};
+use crate::support::allowed::in_own_network;
+use crate::support::{Bench, eventually};
 
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
@@ -24,18 +25,28 @@ pub fn committed(bench: &Bench) -> i64 {
 #[test]
 fn a_device_is_reached_over_ipv6() {
     let bench = Bench::new();
-    // A network of its own, because not every machine has IPv6.
-    let script = format!(
-        "ip link set lo up
-        {FANCYHWD} record --database c.db --count 10 --connect 'tcp://[::1]:5555' &
-        {FANCYHWD} publish --rate 1000 --count 10 --wait-subscribers 1 --bind 'tcp://[::1]:5555'
-        wait $!"
-    );
-    bench.program("unshare").args(["--net", "sh", "-e", "-c", &script]).run().success();
+    let script = "fancyhwd record --database c.db --count 10 --connect 'tcp://[::1]:5555' &
+        fancyhwd publish --rate 1000 --count 10 --wait-subscribers 1 --bind 'tcp://[::1]:5555'
+        wait $!";
+    let Some(finished) = in_own_network(&bench, true, script) else { return };
+    finished.success();
     assert_eq!(
         bench.sqlite3("c.db", "SELECT packets, end_reason, endpoints FROM sessions"),
         r#"10|limit|["tcp://[::1]:5555"]"#
     );
+}
+
+#[test]
+fn a_device_is_reached_where_ipv6_is_off() {
+    let bench = Bench::new();
+    let script = "for bind in '*' 127.0.0.1; do
+            fancyhwd record --database c.db --count 10 --connect tcp://localhost:5555 &
+            fancyhwd publish --rate 1000 --count 10 --wait-subscribers 1 --bind \"tcp://$bind:5555\"
+            wait $!
+        done";
+    let Some(finished) = in_own_network(&bench, false, script) else { return };
+    finished.success();
+    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), "10|limit\n10|limit");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
 
-use crate::support::{Bench, ROOT};
+use crate::support::{Bench, root};
 
 /// Every file of `man/` that is generated, with its content.
 fn generated() -> Vec<(PathBuf, Vec<u8>)> {
@@ -33,7 +33,7 @@ fn pages(command: &clap::Command, files: &mut Vec<(PathBuf, Vec<u8>)>) {
         .manual("fancyhwd")
         .render(&mut page)
         .unwrap();
-    let sections = Path::new(ROOT).join("man/sections").join(format!("{name}.roff"));
+    let sections = root().join("man/sections").join(format!("{name}.roff"));
     page.extend(fs::read(&sections).unwrap_or_else(|cause| panic!("{}: {cause}", sections.display())));
     files.push((format!("{name}.1").into(), page));
     for subcommand in command.get_subcommands() {
@@ -43,7 +43,7 @@ fn pages(command: &clap::Command, files: &mut Vec<(PathBuf, Vec<u8>)>) {
 
 /// The day of this version, from the changelog: `## 0.1.0 (2026-11-22)`.
 fn release_date() -> String {
-    let changelog = fs::read_to_string(Path::new(ROOT).join("CHANGELOG.md")).unwrap();
+    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     let heading = format!("## {} (", env!("CARGO_PKG_VERSION"));
     let line = changelog.lines().find_map(|line| line.strip_prefix(&heading)).expect("CHANGELOG.md has this version");
     line.trim_end_matches(')').to_owned()
@@ -53,7 +53,7 @@ fn release_date() -> String {
 fn manual_pages_and_completions_match_the_binary() {
     let write = std::env::var_os("FANCYHWD_WRITE_MAN").is_some();
     for (name, content) in generated() {
-        let path = Path::new(ROOT).join("man").join(name);
+        let path = root().join("man").join(name);
         if write {
             fs::write(&path, &content).unwrap();
         }
@@ -65,7 +65,7 @@ fn manual_pages_and_completions_match_the_binary() {
 #[test]
 fn manual_pages_have_no_formatting_errors() {
     let bench = Bench::new();
-    for page in fs::read_dir(Path::new(ROOT).join("man")).unwrap().map(|entry| entry.unwrap().path()) {
+    for page in fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path()) {
         if !page.is_file() {
             continue;
         }

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 
-use crate::support::{Bench, FANCYHWD, ROOT};
+use crate::support::{Bench, FANCYHWD, built, root};
 
 fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
+    fs::read_to_string(root().join(name)).unwrap_or_else(|cause| panic!("{name}: {cause}"))
 }
 
 /// The settings of a subcommand's unit: variable and value, which stand behind a `#`.
@@ -75,9 +74,14 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
 #[test]
 fn make_install_puts_everything_under_destdir_and_prefix() {
     let bench = Bench::new();
-    let root = bench.path("root");
-    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", root.display()));
-    install.arg("PREFIX=/opt/f").arg(format!("BINARY={FANCYHWD}")).in_folder(Path::new(ROOT)).run().success();
+    let place = bench.path("a place");
+    let install = bench.program("make").arg("install").arg(format!("DESTDIR={}", place.display()));
+    install
+        .arg("PREFIX=/opt/f")
+        .arg(format!("BINARY={}", built().join(FANCYHWD).display()))
+        .in_folder(&root())
+        .run()
+        .success();
     for name in [
         "bin/fancyhwd",
         "lib/sysusers.d/fancyhwd.conf",
@@ -90,10 +94,10 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "share/man/man8/fancyhwd.8",
         "share/zsh/site-functions/_fancyhwd",
     ] {
-        assert!(root.join("opt/f").join(name).is_file(), "{name} is not there");
+        assert!(place.join("opt/f").join(name).is_file(), "{name} is not there");
     }
-    assert_eq!(fs::read_dir(root.join("etc/fancyhwd")).unwrap().count(), 3);
-    let units = fs::read_dir(root.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
+    assert_eq!(fs::read_dir(place.join("etc/fancyhwd")).unwrap().count(), 3);
+    let units = fs::read_dir(place.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
     let units: Vec<String> = units.map(|unit| fs::read_to_string(unit).unwrap()).collect();
     assert_eq!(units.len(), 4);
     for unit in units {
@@ -133,4 +137,54 @@ fn a_recorder_may_use_twice_the_memory_of_its_queue() {
     let queue_mib: u64 = queue.strip_suffix("MiB").unwrap().parse().unwrap();
     let most = format!("MemoryMax={}M", 2 * queue_mib);
     assert!(from("fancyhwd-record", "[Service]").contains(&most), "no {most}");
+}
+
+/// What the build script that looks for libzmq tells cargo, in these surroundings.
+fn look_for_libzmq(bench: &Bench, target: &str, settings: &[(&str, &str)]) -> String {
+    let built_for = |entry: fs::DirEntry| {
+        let script = entry.path().join("build-script-main");
+        let is_it = entry.file_name().to_string_lossy().starts_with("zmq-sys-") && script.exists();
+        is_it.then(|| (fs::metadata(&script).unwrap().modified().unwrap(), script))
+    };
+    let scripts = fs::read_dir(built().join("build")).unwrap().filter_map(|entry| built_for(entry.unwrap()));
+    let (_, newest) = scripts.max().expect("the build script of zmq-sys");
+    let mut run = bench.program(newest).env("HOST", "x86_64-unknown-linux-gnu").env("TARGET", target);
+    for (name, value) in settings {
+        run = run.env(name, value);
+    }
+    run.run().success().stdout
+}
+
+#[test]
+fn the_system_has_a_libzmq_or_there_is_no_build() {
+    let bench = Bench::new();
+    let here = "x86_64-unknown-linux-gnu";
+    assert!(look_for_libzmq(&bench, here, &[]).contains("cargo:rustc-link-lib=zmq\n"));
+
+    let old = "Name: libzmq\nDescription: an old one\nVersion: 4.2.5\nLibs: -lzmq\n";
+    fs::write(bench.path("libzmq.pc"), old).unwrap();
+    let folder = bench.text("");
+    for (target, setting, expected) in [
+        (here, ("PKG_CONFIG", "/none"), "pkg-config is missing; install it"),
+        (here, ("PKG_CONFIG_LIBDIR", "/none"), "pkg-config finds none of version 4.3 or newer; install it"),
+        (here, ("PKG_CONFIG_LIBDIR", folder.as_str()), "pkg-config finds none of version 4.3 or newer; install it"),
+        ("x86_64-unknown-linux-musl", ("UNUSED", ""), "a libzmq for x86_64-unknown-linux-musl: pkg-config knows"),
+    ] {
+        let told = look_for_libzmq(&bench, target, &[setting]);
+        let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("cargo::error=")).collect();
+        assert!(matches!(errors[..], [error] if error.contains(expected)), "{setting:?}: {told}");
+        assert!(!told.contains("rustc-link-lib"), "{setting:?}: {told}");
+    }
+}
+
+#[test]
+fn no_other_libzmq_can_be_built() {
+    // A package of the registry has a source.
+    let lock = read("Cargo.lock");
+    let (_, package) = lock.split_once("name = \"zeromq-src\"").unwrap();
+    let (package, _) = package.split_once("[[package]]").unwrap();
+    assert!(!package.contains("source = ") && !lock.contains("[[patch.unused]]"), "{package}");
+    let bench = Bench::new();
+    let libraries = bench.program("ldd").arg(built().join(FANCYHWD)).run().success().stdout;
+    assert!(libraries.contains("libzmq.so.5 => "), "{libraries}");
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::support::allowed::may_trace;
 use crate::support::power::{cut_ext4, cut_traced};
 use crate::support::{Bench, Daemon, eventually};
 
@@ -37,6 +38,9 @@ fn packets(bench: &Bench) -> i64 {
 #[test]
 fn a_sync_that_takes_a_second_is_said() {
     let bench = Bench::new();
+    if !may_trace(&bench) {
+        return;
+    }
     let (recorder, _device) = recording(&bench);
     let delay = "inject=fsync,fdatasync:delay_enter=1500000:when=1";
     let strace = bench.program("strace").args(["-f", "-o", "trace", "-e", "trace=fsync,fdatasync", "-e", delay]);

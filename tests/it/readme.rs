@@ -1,9 +1,8 @@
 //! Every command in README.md runs, in order, as a user would type them one after the other.
 
 use std::fs;
-use std::path::Path;
 
-use crate::support::{Bench, FANCYHWD, ROOT};
+use crate::support::{Bench, built, root};
 
 /// The fenced blocks of a Markdown text: language and content.
 fn blocks(text: &str) -> Vec<(&str, &str)> {
@@ -12,12 +11,12 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn every_command_in_the_readme_runs() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let ci = fs::read_to_string(Path::new(ROOT).join(".ci/run")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     let bench = Bench::new();
     // The reader's own programs, as Debian has them.
-    let path = format!("{}:/usr/bin:/bin:{}", Path::new(FANCYHWD).parent().unwrap().display(), env!("PATH"));
-    std::os::unix::fs::symlink(Path::new(ROOT).join("man"), bench.path("man")).unwrap();
+    let path = format!("{}:/usr/bin:/bin:{}", built().display(), std::env::var("PATH").unwrap());
+    std::os::unix::fs::symlink(root().join("man"), bench.path("man")).unwrap();
     let mut commands = 0;
     for (language, content) in blocks(&readme) {
         match language {
@@ -28,7 +27,7 @@ fn every_command_in_the_readme_runs() {
             "sh" if content == "make test" => assert!(ci.lines().any(|line| line == content), "CI runs it"),
             "sh" => {
                 let (folder, script) = match content.starts_with("make ") {
-                    true => (Path::new(ROOT).to_owned(), content.to_owned()),
+                    true => (root().to_owned(), content.to_owned()),
                     false => (bench.path(""), format!("set -e\n{content}\nwait")),
                 };
                 bench

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use fancyhwd::device::Simulated;
 
 use crate::links::committed;
-use crate::support::{Bench, Daemon, FANCYHWD, eventually};
+use crate::support::{Bench, Daemon, FANCYHWD, command, eventually};
 
 /// All packets of a database, which must be the simulated device's from its beginning. Gives their number.
 fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
@@ -318,7 +318,7 @@ fn a_print_out_that_nobody_reads_does_not_stop_the_capture() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let (unread, stdout) = std::io::pipe().unwrap();
-    let mut recorder = Command::new(FANCYHWD)
+    let mut recorder = command(FANCYHWD)
         .args(["record", "--print", "--count", "20000", "--database", &bench.text("c.db"), "--connect", &endpoint])
         .stdout(stdout)
         .stderr(Stdio::null())
@@ -336,7 +336,7 @@ fn a_log_that_nobody_reads_does_not_end_the_recording() {
     let bench = Bench::new();
     let (reader, stderr) = std::io::pipe().unwrap();
     drop(reader);
-    let status = Command::new(FANCYHWD)
+    let status = command(FANCYHWD)
         .args(["record", "--duration", "20ms", "--connect", "tcp://127.0.0.1:1", "--database", &bench.text("c.db")])
         .stderr(stderr)
         .status()
@@ -388,7 +388,7 @@ fn a_reader_of_the_print_out_that_leaves_ends_the_recording_quietly() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let publisher = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
-    let mut recorder = Command::new(FANCYHWD)
+    let mut recorder = command(FANCYHWD)
         .args(["-q", "record", "--print", "--database", &bench.text("c.db"), "--connect", &endpoint])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

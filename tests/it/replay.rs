@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::{Bench, Daemon, eventually};
+use crate::support::{Bench, Daemon, FANCYHWD, eventually};
 
 /// A database `c.db` of `count` packets of the simulated device.
 pub fn captured(bench: &Bench, count: u32, rate_hz: &str) {
@@ -91,21 +91,20 @@ fn a_loop_over_a_session_whose_rows_are_gone_is_an_error() {
         .says("messages 1 to 5 of the session are not there");
 }
 
-/// Let everybody read `c.db`, and nobody else write.
-fn let_everybody_read(bench: &Bench) {
-    for (path, mode) in [("c.db", 0o644), ("", 0o755)] {
-        fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode)).unwrap();
-    }
-}
-
 #[test]
 fn a_capture_is_replayed_where_nobody_may_write() {
     let bench = Bench::new();
     captured(&bench, 5, "1000");
-    let_everybody_read(&bench);
-    bench.fancyhwd("session list --database c.db").without_rights().run().success();
-    let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
+    fs::create_dir(bench.path("locked")).unwrap();
+    fs::rename(bench.path("c.db"), bench.path("locked/c.db")).unwrap();
+    let chmod = |path, mode| fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    chmod("locked/c.db", 0o444);
+    chmod("locked", 0o555);
+    bench.fancyhwd("session list --database locked/c.db").without_rights().run().success();
+    let replay = "replay --database locked/c.db --speed max --bind tcp://127.0.0.1:*";
     bench.fancyhwd(replay).without_rights().run().success().says("replayed session 1: 5 packets");
+    // So that it can be deleted.
+    chmod("locked", 0o755);
 }
 
 #[test]
@@ -298,8 +297,11 @@ fn processors_are_kept_awake_where_that_is_allowed_while_messages_follow_each_ot
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["processors_kept_awake"].as_bool(), Some(expected), "{options}");
     }
-    let_everybody_read(&bench);
-    let refused = bench.fancyhwd(replay).without_rights().run().success();
+    let strace = ["-f", "-o", "/dev/null", "-P", PROCESSORS, "-e", "inject=openat:error=EACCES", FANCYHWD];
+    let refused = match is_allowed {
+        true => bench.program("strace").args(strace).args(replay.split(' ')).run().success(),
+        false => bench.fancyhwd(replay).run().success(),
+    };
     refused.says("processors may sleep between messages and wake late: cannot write /dev/cpu_dma_latency");
     if !is_allowed {
         return;

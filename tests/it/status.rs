@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 
 use rusqlite::Connection;
 
-use crate::support::{Bench, FANCYHWD, eventually, on_terminal};
+use crate::support::{Bench, eventually, on_terminal};
 
 fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
@@ -96,7 +96,7 @@ fn a_service_manager_that_does_not_read_holds_nothing_up() {
 fn on_a_terminal_the_last_line_is_alive_and_the_log_stands_above_it() {
     let bench = Bench::new();
     let line =
-        format!("{FANCYHWD} record --duration 2500ms --database {} --connect tcp://127.0.0.1:1", bench.text("c.db"));
+        format!("fancyhwd record --duration 2500ms --database {} --connect tcp://127.0.0.1:1", bench.text("c.db"));
     let text = on_terminal(&line);
     assert!(text.matches("session 1: 0 packets, 0.0/s, 0 B, queue 0.0 %, 0 lost, ").count() >= 2, "{text}");
     // The summary stands on a line of its own, and nothing is left below it.

@@ -1,9 +1,9 @@
 //! Rules of the project that a reader would otherwise have to watch.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::support::ROOT;
+use crate::support::root;
 
 /// The layers from top to bottom. Edges do not know each other, so each is one of its own kind.
 const LAYERS: [&[&str]; 7] = [
@@ -37,7 +37,7 @@ fn layer(module: &str) -> usize {
 
 /// All Rust files of `src`, with the name of their top-level module.
 fn sources() -> Vec<(String, PathBuf)> {
-    let src = Path::new(ROOT).join("src");
+    let src = root().join("src");
     let mut folders = vec![src.clone()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -96,12 +96,25 @@ fn files_stay_readable() {
 
 #[test]
 fn the_architecture_page_names_every_module() {
-    let page = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for (module, path) in sources().into_iter().filter(|(module, _)| module != "lib") {
         assert!(
             page.contains(&format!("`{module}.rs`")) || page.contains(&format!("`{module}/`")),
             "{} is not in ARCHITECTURE.md",
             path.display()
         );
+    }
+}
+
+/// A tree may be copied or moved with what was built in it, and another version may be installed.
+#[test]
+fn tests_run_the_binary_that_was_built_with_them() {
+    for folder in ["tests", "tests/it", "tests/support"] {
+        for file in fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            let Some(text) = fs::read_to_string(&file).ok().filter(|_| !file.ends_with("tidy.rs")) else { continue };
+            for wrong in ["env!(\"CARGO_BIN", "env!(\"CARGO_MANIFEST_DIR", "Command::new(FANCYHWD"] {
+                assert!(!text.contains(wrong), "{}: {wrong}: use `support::command`", file.display());
+            }
+        }
     }
 }

@@ -303,7 +303,7 @@ fn a_terminal_sees_a_bar_and_the_lines_above_it() {
     bench.fancyhwd(&format!("{publish} --count {PACKETS} --bind {endpoint}")).run().success();
     recorder.finish().success();
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
-    let text = on_terminal(&format!("{FANCYHWD} session verify --all --database {}", bench.text("c.db")));
+    let text = on_terminal(&format!("fancyhwd session verify --all --database {}", bench.text("c.db")));
     assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("'{words}' is not in {text}"));
     assert!(at(" of 300000 messages, ") < at("session 1: ok, 300000 packets"), "{text}");

@@ -16,33 +16,37 @@ const END_WITHIN_US: u32 = 10_000;
 
 pub const PACKETS: usize = 20;
 
-/// A recorder into `c.db` that has committed 20 packets of a device that sends no more.
+/// A recorder into `kept/c.db` that has committed 20 packets of a device that sends no more.
 pub fn recorded(bench: &Bench) -> Daemon {
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --commit-every 1ms --connect {endpoint}")).start();
+    fs::create_dir(bench.path("kept")).unwrap();
+    let recorder =
+        bench.fancyhwd(&format!("record --database kept/c.db --commit-every 1ms --connect {endpoint}")).start();
     let publish = format!("publish --rate max --on-full block --wait-subscribers 1 --count {PACKETS}");
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
-    eventually("all packets are committed", || committed(&bench.path("c.db")) == PACKETS as i64);
+    eventually("all packets are committed", || committed(&bench.path("kept/c.db")) == PACKETS as i64);
     recorder
 }
 
-/// Let everybody read `c.db` and what is beside it, and nobody else write.
-pub fn let_everybody_read(bench: &Bench) {
-    for (path, mode) in [("c.db", 0o644), ("c.db-wal", 0o644), ("c.db-shm", 0o644), ("c.db-lock", 0o644), ("", 0o755)] {
-        // Not all of them are there.
-        let _ = fs::set_permissions(bench.path(path), fs::Permissions::from_mode(mode));
+/// Let nobody write what is in `kept`, or its owner again.
+pub fn let_write(bench: &Bench, may_write: bool) {
+    let (file_mode, directory_mode) = if may_write { (0o640, 0o755) } else { (0o444, 0o555) };
+    for file in fs::read_dir(bench.path("kept")).unwrap() {
+        fs::set_permissions(file.unwrap().path(), fs::Permissions::from_mode(file_mode)).unwrap();
     }
+    fs::set_permissions(bench.path("kept"), fs::Permissions::from_mode(directory_mode)).unwrap();
 }
 
 /// Whoever may write and whoever may only read finds all packets as they were recorded.
 #[track_caller]
 pub fn assert_everybody_reads(bench: &Bench, context: &str) {
-    let line = format!("session 1: ok, {PACKETS} packets");
-    let_everybody_read(bench);
-    let verify = || bench.fancyhwd("session verify 1 --database c.db");
-    for (who, finished) in [("a reader", verify().without_rights().run()), ("a writer", verify().run())] {
+    for (who, may_write) in [("a reader", false), ("a writer", true)] {
+        let verify = bench.fancyhwd("session verify 1 --database kept/c.db");
+        let_write(bench, may_write);
+        let finished = if may_write { verify.run() } else { verify.without_rights().run() };
         let (stdout, stderr) = (&finished.stdout, &finished.stderr);
-        assert!(finished.status.success() && stdout.contains(&line), "{context}: to {who} it is: {stdout}{stderr}");
+        let is_whole = finished.status.success() && stdout.contains(&format!("session 1: ok, {PACKETS} packets"));
+        assert!(is_whole, "{context}: to {who} it is: {stdout}{stderr}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs the real binary and its peers: spawn, wait for READY, signal, collect what was printed.
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
+pub mod allowed;
 pub mod ending;
 pub mod hostile;
 pub mod kill;
@@ -11,7 +12,6 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,11 +25,30 @@ use tempfile::TempDir;
 /// Nothing that a test waits for takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The program under test.
-pub const FANCYHWD: &str = env!("CARGO_BIN_EXE_fancyhwd");
+/// The program under test, for [`Bench::program`], [`command`] and shell lines: they find the one that was built.
+pub const FANCYHWD: &str = "fancyhwd";
 
-/// The repository.
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The folder of the binary that was built with this test. It is not compiled in, because a tree may be copied or moved
+/// together with what was built in it.
+pub fn built() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    // The test itself is in `deps`, beside the binary.
+    test.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The repository, where cargo runs the tests.
+pub fn root() -> PathBuf {
+    std::env::current_dir().unwrap()
+}
+
+/// A program that finds the binary under test as `fancyhwd`, whatever is installed.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(built()).chain(std::env::split_paths(&others)));
+    let mut command = Command::new(program);
+    command.env("PATH", path.unwrap());
+    command
+}
 
 /// A fresh directory with what a test needs: a place for databases and sockets.
 pub struct Bench {
@@ -63,7 +82,7 @@ impl Bench {
 
     /// Another program, such as a peer, or one that starts ours.
     pub fn program(&self, program: impl AsRef<OsStr>) -> Run<'_> {
-        let mut command = Command::new(program);
+        let mut command = command(program);
         command.current_dir(self.directory.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -81,13 +100,13 @@ impl Bench {
 
     /// The Python program that reads the device; ends after `count` packets.
     pub fn python_subscriber(&self, endpoint: &str, count: usize) -> Daemon {
-        let script = Path::new(ROOT).join("tests/peers/subscriber.py");
+        let script = root().join("tests/peers/subscriber.py");
         self.program("/usr/bin/python3").arg(script).arg(endpoint).arg(count.to_string()).spawn()
     }
 
     /// Compile one of the C programs in `tests/peers`.
     pub fn compile(&self, name: &str) -> PathBuf {
-        self.compile_file(&Path::new(ROOT).join("tests/peers").join(name).with_extension("c"))
+        self.compile_file(&root().join("tests/peers").join(name).with_extension("c"))
     }
 
     /// Compile a C program. The binary has its name.
@@ -144,10 +163,21 @@ impl Run<'_> {
         self
     }
 
-    /// As a user without rights, so that permissions count also where the tests run as root.
+    /// Without the rights of root, so that permissions count also where the tests run as root. It stays the same user, who
+    /// reaches the binary and the test's directory wherever they are.
     pub fn without_rights(mut self) -> Self {
         if rustix::process::geteuid().is_root() {
-            self.command.uid(65534).gid(65534);
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(self.command.get_program());
+            command.args(self.command.get_args()).stdin(Stdio::null());
+            command.current_dir(self.command.get_current_dir().unwrap());
+            for (name, value) in self.command.get_envs() {
+                match value {
+                    Some(value) => command.env(name, value),
+                    None => command.env_remove(name),
+                };
+            }
+            self.command = command;
         }
         self
     }
@@ -386,12 +416,8 @@ impl Drop for CPublisher {
 
 /// What a program shows on a terminal from its start to its end.
 pub fn on_terminal(line: &str) -> String {
-    let output = Command::new("script")
-        .args(["-qec", line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output =
+        command("script").args(["-qec", line, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -1,11 +1,11 @@
 //! A program on a terminal, with somebody at the keys.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::eventually;
+use super::{command, eventually};
 
 /// Runs until it is dropped or ends by itself.
 pub struct Terminal {
@@ -20,7 +20,7 @@ pub struct Terminal {
 impl Terminal {
     /// Run a command line.
     pub fn start(line: &str) -> Self {
-        let mut child = Command::new("script")
+        let mut child = command("script")
             .args(["-qec", line, "/dev/null"])
             .env("TERM", "xterm")
             .stdin(Stdio::piped())

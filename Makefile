@@ -41,7 +41,7 @@ test: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	@tests/run $(CARGO) test --release --locked
 
-# What takes too long for every run: about a quarter of an hour.
+# What takes too long for every run: about twenty minutes.
 soak: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	@tests/run $(CARGO) test --release --locked --test soak -- --nocapture

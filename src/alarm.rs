@@ -4,7 +4,6 @@
 //! back again, which is a tenth of all that a message costs. This limit is a number that another thread looks at when it
 //! is due.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{self, Builder, JoinHandle};
@@ -16,6 +15,7 @@ use signal_hook::flag;
 
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
+use crate::signals::is_masked;
 
 /// An alarm that comes just before the wait begins is missed, so it comes again until it is set anew.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -51,7 +51,7 @@ impl Alarm {
     /// Whether the calling thread is the one that is interrupted: the first one, unless whoever started the program
     /// blocked the signal.
     pub fn is_mine() -> bool {
-        rustix::thread::gettid() == getpid() && !is_blocked(SIGALRM)
+        rustix::thread::gettid() == getpid() && is_masked("SigBlk", SIGALRM) == Some(false)
     }
 
     /// Interrupt at this time on the monotonic clock, and no more at the one that was set before.
@@ -82,13 +82,6 @@ impl Drop for Alarm {
             let _ = thread.join();
         }
     }
-}
-
-/// Whether the calling thread blocks a signal; see proc_pid_status(5). What cannot be found out counts as yes.
-fn is_blocked(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
-    blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 fn watch(due_ns: &AtomicI64) {

@@ -80,13 +80,15 @@ impl FromStr for Pacing {
 }
 
 /// Wait until the monotonic clock shows `due_ns`, or until `interrupted`, which waits for so many nanoseconds at most,
-/// says that something else is to be done. Says whether that is so.
+/// says that something else is to be done. Gives the time at its end; `None` when something else is to be done.
 ///
 /// The deadline is absolute, so that being late once never delays what follows.
-pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) -> bool) -> bool {
+pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) -> bool) -> Option<i64> {
     let mut has_looked = false;
+    let mut now_ns;
     loop {
-        let left_ns = due_ns.saturating_sub(monotonic_ns());
+        now_ns = monotonic_ns();
+        let left_ns = due_ns.saturating_sub(now_ns);
         let wait_ns = match pacing {
             // The kernel may end a poll 0.1 % late: wait for a part, then look again.
             _ if left_ns > FINE_WAIT_NS => (left_ns - FINE_WAIT_NS / 2).min(left_ns / 100 * 99),
@@ -94,16 +96,16 @@ pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) 
             _ => break,
         };
         if interrupted(wait_ns) {
-            return true;
+            return None;
         }
         has_looked = true;
     }
     if pacing == Pacing::Economical {
-        return !has_looked && interrupted(0);
+        return (has_looked || !interrupted(0)).then_some(now_ns);
     }
     // Looked for now and not at the deadline, when every microsecond counts.
     if interrupted(0) {
-        return true;
+        return None;
     }
     let wake_ns = due_ns.saturating_sub(SPIN_NS);
     let wake = Timespec { tv_sec: wake_ns.max(0) / NS_PER_S, tv_nsec: wake_ns.max(0) % NS_PER_S };
@@ -111,10 +113,13 @@ pub fn wait_until(due_ns: i64, pacing: Pacing, mut interrupted: impl FnMut(i64) 
         // Ends early when a signal came; the condition above decides.
         let _ = clock_nanosleep_absolute(ClockId::Monotonic, &wake);
     }
-    while monotonic_ns() < due_ns {
+    loop {
+        now_ns = monotonic_ns();
+        if now_ns >= due_ns {
+            return Some(now_ns);
+        }
         std::hint::spin_loop();
     }
-    false
 }
 
 #[cfg(test)]
@@ -128,8 +133,8 @@ mod tests {
         for pacing in [Pacing::Precise, Pacing::Economical] {
             for wait_ns in [-5, 0, 1, 100_000, 3_000_000, 20_000_000] {
                 let due_ns = monotonic_ns() + wait_ns;
-                assert!(!wait_until(due_ns, pacing, |ns| stop.wait_ns(ns)));
-                assert!(monotonic_ns() >= due_ns);
+                let ended_ns = wait_until(due_ns, pacing, |ns| stop.wait_ns(ns)).unwrap();
+                assert!((due_ns..=monotonic_ns()).contains(&ended_ns));
             }
         }
     }
@@ -138,6 +143,7 @@ mod tests {
     fn a_stop_ends_a_wait_of_a_year() {
         let stop = Stop::new().unwrap();
         stop.request();
-        assert!(wait_until(monotonic_ns() + 365 * 86_400 * NS_PER_S, Pacing::Precise, |ns| stop.wait_ns(ns)));
+        let next_year_ns = monotonic_ns() + 365 * 86_400 * NS_PER_S;
+        assert_eq!(wait_until(next_year_ns, Pacing::Precise, |ns| stop.wait_ns(ns)), None);
     }
 }

@@ -46,6 +46,8 @@ pub enum Error {
     Export { to: String, cause: String, hint: &'static str, exit: Exit },
     /// An export has its name and is whole, but the directory that has the name is perhaps not on the disk.
     ExportNotSynced { path: PathBuf, cause: io::Error },
+    /// A stop was asked for before something was done.
+    Stopped { what: String },
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -107,6 +109,7 @@ impl Error {
             Self::EmptySession { .. } => "the session has no packets".to_owned(),
             Self::EmptySelection { .. } => "nothing in it is as asked for".to_owned(),
             Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
+            Self::Stopped { .. } => "it was stopped by a signal before its end".to_owned(),
             Self::NoRoom { .. } => {
                 "the room within --max-use and --keep-free is used up by this session alone".to_owned()
             }
@@ -138,6 +141,7 @@ impl Error {
             Self::Report { .. } => Some("choose another file with --timing-report"),
             Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
             Self::ExportNotSynced { .. } => Some("run `sync`: until then a power cut may take the file"),
+            Self::Stopped { .. } => Some("start it again"),
             Self::Output(_) => Some("check where the output goes"),
         }
     }
@@ -174,6 +178,7 @@ impl fmt::Display for Error {
             Self::ExportNotSynced { path, .. } => {
                 write!(f, "exported to {}, all of it, but cannot sync its directory: ", path.display())?;
             }
+            Self::Stopped { what } => write!(f, "cannot {what}: ")?,
             Self::Output(_) => write!(f, "cannot write standard output: ")?,
         }
         f.write_str(&self.cause())?;

@@ -15,8 +15,8 @@
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `exporter`, `comparison`), edges (`device`, `socket`, `store`,
-//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `progress`, `alarm`, `awake`, `clock`), ground (`stop`,
-//! `service`, `log`, `error`, `exit`).
+//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `progress`, `alarm`, `awake`, `clock`,
+//! `stalls`), ground (`stop`, `signals`, `leavings`, `terminal`, `service`, `log`, `error`, `exit`).
 
 pub mod run;
 
@@ -48,9 +48,12 @@ pub mod progress;
 pub mod alarm;
 pub mod awake;
 pub mod clock;
+pub mod stalls;
 
 pub mod stop;
-
+pub mod signals;
+pub mod leavings;
+pub mod terminal;
 pub mod service;
 pub mod log;
 pub mod error;

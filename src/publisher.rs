@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::pace::Cadence;
 use crate::service;
 use crate::socket::{Sender, Sent};
+use crate::stalls::Stalls;
 use crate::stop::Stop;
 use crate::tally::Tally;
 
@@ -27,10 +28,12 @@ pub struct Plan {
     pub cadence: Cadence,
     /// Packets after which to end.
     pub count: Option<u64>,
+    /// Whether to send at once what was due while this process was stopped.
+    pub catch_up: bool,
 }
 
 /// What was published.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Published {
     /// The totals.
     pub tally: Tally,
@@ -38,6 +41,8 @@ pub struct Published {
     pub elapsed_ns: i64,
     /// Bytes at the end of a stream that made no sample.
     pub odd_bytes: u64,
+    /// When this process was stopped.
+    pub stalls: Stalls,
 }
 
 /// Publish until the count is reached, the device ends, or a stop is asked for. `about` says what, for the service
@@ -49,8 +54,10 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &st
     let mut status_due_ns = if service::is_watched() { 0 } else { i64::MAX };
     let mut payload = vec![0; plan.packet_samples as usize * size_of::<i16>()];
     let mut envelope = Vec::with_capacity(payload.len() + plan.topic.as_str().len() + 1);
-    let mut published = Published::default();
-    let mut anchor_ns = None;
+    let mut published = Published { stalls: Stalls::new(plan.catch_up), ..Published::default() };
+    let mut began_ns = None;
+    // By how much the schedule was moved.
+    let mut moved_ns = 0;
     for index in 0..plan.count.unwrap_or(u64::MAX) {
         let filled_bytes = match device.fill(&mut payload, stop)? {
             Fill::Samples(filled_bytes) => filled_bytes,
@@ -61,17 +68,26 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &st
             Fill::Stopped => break,
         };
         // A stream's first samples may come late: the schedule begins with them.
-        let anchor_ns = *anchor_ns.get_or_insert_with(monotonic_ns);
+        let began_ns = *began_ns.get_or_insert_with(monotonic_ns);
+        if device.may_wait() {
+            published.stalls.ran_at(monotonic_ns());
+        }
         envelope.clear();
         let samples = payload.get(..filled_bytes).unwrap_or_default();
         encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
-        let due_ns = plan.cadence.due_ns(anchor_ns, index);
-        let stopped = match due_ns {
-            Some(due_ns) => wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)),
-            None => index % LOOK_PACKETS == 0 && stop.requested(),
-        };
-        if stopped || sender.send(std::iter::once(envelope.as_slice()), stop)? == Sent::Stopped {
-            break;
+        let due_ns = plan.cadence.due_ns(began_ns.saturating_add(moved_ns), index);
+        match due_ns {
+            Some(due_ns) => match wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)) {
+                Some(now_ns) => moved_ns += published.stalls.look(now_ns, due_ns, index as i64),
+                None => break,
+            },
+            None if index % LOOK_PACKETS == 0 && stop.requested() => break,
+            None => {}
+        }
+        let Sent::At(at_ns) = sender.send(std::iter::once(envelope.as_slice()), stop)? else { break };
+        if let Some(due_ns) = due_ns {
+            published.stalls.waited(sender.take_blocked_ns());
+            moved_ns += published.stalls.look(at_ns, due_ns, index as i64);
         }
         published.tally.packet(filled_bytes);
         if (due_ns.is_some() || index % LOOK_PACKETS == 0) && monotonic_ns() >= status_due_ns {
@@ -80,6 +96,6 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &st
             service::status(&format!("{about}; {packets} sent, {}, subscribers: {subscribers}", sender.dropped()));
         }
     }
-    published.elapsed_ns = anchor_ns.map_or(0, |anchor_ns| monotonic_ns() - anchor_ns);
+    published.elapsed_ns = began_ns.map_or(0, |began_ns| monotonic_ns() - began_ns);
     Ok(published)
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::log;
 use crate::settings;
-use crate::stop::Stop;
+use crate::signals::{OnHangup, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
 pub fn run() -> Exit {
@@ -37,11 +37,18 @@ fn try_run() -> Result<Exit> {
 }
 
 fn execute(cli: &Cli) -> Result<Exit> {
+    let on_hangup = match &cli.command {
+        Command::Publish(_) | Command::Replay(_) => OnHangup::GoOn,
+        Command::Record(_) => OnHangup::Reload,
+        Command::Session(_) => OnHangup::Stop,
+    };
+    // Before there is anything that a signal could leave half done.
+    let Signals { stop, reload } = &Signals::catch(on_hangup)?;
     match &cli.command {
-        Command::Publish(typed) => command::publish::run(&settings::publish(typed)?, &Stop::on_signals()?),
-        Command::Record(typed) => command::record::run(&settings::record(typed)?, &Stop::on_signals()?),
-        Command::Replay(typed) => command::replay::run(&settings::replay(typed)?, &Stop::on_signals()?),
-        Command::Session(typed) => command::session::run(&typed.command),
+        Command::Publish(typed) => command::publish::run(&settings::publish(typed)?, stop),
+        Command::Record(typed) => command::record::run(&settings::record(typed)?, stop, reload),
+        Command::Replay(typed) => command::replay::run(&settings::replay(typed)?, stop),
+        Command::Session(typed) => command::session::run(&typed.command, stop),
     }
 }
 

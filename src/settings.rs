@@ -159,6 +159,7 @@ pub fn publish(typed: &PublishArguments) -> Result<PublishSettings> {
             packet_samples: typed.packet_size,
             cadence,
             count: typed.count,
+            catch_up: typed.send.catch_up,
         },
     })
 }
@@ -226,6 +227,7 @@ pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
             paused: typed.paused,
             pacing: parse("--pacing", &typed.pacing)?,
             renamed: typed.map.iter().map(|text| renamed(text)).collect::<Result<_>>()?,
+            catch_up: typed.send.catch_up,
         },
         lateness_budget_ns: typed
             .lateness_budget

@@ -1,17 +1,15 @@
 //! The request to stop, as a file descriptor that any thread can wait for beside its data.
 //!
-//! A signal handler only writes a byte into a pipe. The byte is never read, so the pipe stays readable for everybody
-//! who asks, now and later. The second SIGINT or SIGTERM kills the process as if nobody had caught it.
+//! Whoever asks writes a byte into a pipe, which a signal handler may do too. The byte is never read, so the pipe stays
+//! readable for everybody who asks, now and later.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::{flag, low_level};
+use signal_hook::consts::SIGUSR1;
+use signal_hook::low_level;
 
 use crate::error::{Error, Result};
 
@@ -19,50 +17,40 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Stop {
     readable_when_stopping: OwnedFd,
-    write_end: OwnedFd,
+    asker: Asker,
 }
 
 impl Stop {
-    /// A stop that SIGINT and SIGTERM set.
-    ///
-    /// # Errors
-    /// When the operating system has no pipe or no handler for us.
-    pub fn on_signals() -> Result<Self> {
-        let stop = Self::new()?;
-        stop.register().map_err(|cause| Error::System { operation: "catch signals", cause })?;
-        Ok(stop)
-    }
-
-    /// A stop that only [`Stop::request`] sets.
+    /// A stop that [`Stop::request`] sets; see also [`Stop::asker`].
     ///
     /// # Errors
     /// When the operating system has no pipe for us.
     pub fn new() -> Result<Self> {
-        let (readable_when_stopping, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
-            .map_err(|cause| Error::System { operation: "make a pipe", cause: cause.into() })?;
-        Ok(Self { readable_when_stopping, write_end })
+        let (readable_when_stopping, asker) = pipe()?;
+        Ok(Self { readable_when_stopping, asker })
     }
 
-    fn register(&self) -> io::Result<()> {
-        let asked_before = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and only sets it, the second one dies of it.
-            flag::register_conditional_default(signal, Arc::clone(&asked_before))?;
-            flag::register(signal, Arc::clone(&asked_before))?;
-            low_level::pipe::register(signal, self.write_end.try_clone()?)?;
-        }
-        Ok(())
+    /// Somebody else who may set it.
+    pub(crate) fn asker(&self) -> io::Result<Asker> {
+        self.asker.try_clone()
     }
 
     /// Ask everybody who watches this stop to finish.
     pub fn request(&self) {
-        // A full pipe is as readable as one with a single byte, and no other error can happen while we own both ends.
-        let _ = rustix::io::write(&self.write_end, b"s");
+        self.asker.ask();
     }
 
     /// Whether a stop was asked for.
     pub fn requested(&self) -> bool {
         self.wait_ns(0)
+    }
+
+    /// Go on, unless a stop was asked for.
+    ///
+    /// # Errors
+    /// When one was: `what` was stopped before its end.
+    pub fn check(&self, what: impl FnOnce() -> String) -> Result<()> {
+        if self.requested() { Err(Error::Stopped { what: what() }) } else { Ok(()) }
     }
 
     /// Wait until a stop is asked for, `timeout_ns` at most. Says whether it was.
@@ -97,12 +85,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// To begin a new session: SIGHUP.
+    /// A request that the other one of the two makes.
     ///
     /// # Errors
-    /// When the operating system has no pipe or no handler for us.
-    pub fn to_reload() -> Result<Self> {
-        Self::by(SIGHUP)
+    /// When the operating system has no pipe for us.
+    pub(crate) fn with_asker() -> Result<(Self, Asker)> {
+        let (readable_when_asked, asker) = pipe()?;
+        Ok((Self { readable_when_asked }, asker))
     }
 
     /// To pause or to go on: SIGUSR1.
@@ -110,15 +99,9 @@ impl Request {
     /// # Errors
     /// When the operating system has no pipe or no handler for us.
     pub fn to_pause() -> Result<Self> {
-        Self::by(SIGUSR1)
-    }
-
-    fn by(signal: i32) -> Result<Self> {
-        let (readable_when_asked, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
-            .map_err(|cause| Error::System { operation: "make a pipe", cause: cause.into() })?;
-        low_level::pipe::register(signal, write_end)
-            .map_err(|cause| Error::System { operation: "catch signals", cause })?;
-        Ok(Self { readable_when_asked })
+        let (request, asker) = Self::with_asker()?;
+        asker.ask_at(SIGUSR1).map_err(|cause| Error::System { operation: "catch signals", cause })?;
+        Ok(request)
     }
 
     /// Take the request, so that the next one can be seen. Several that came together count as one. Says whether there
@@ -140,6 +123,33 @@ impl AsFd for Request {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readable_when_asked.as_fd()
     }
+}
+
+/// The end of a pipe into which a byte is written to ask for something.
+#[derive(Debug)]
+pub(crate) struct Asker(OwnedFd);
+
+impl Asker {
+    fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
+    /// Ask.
+    pub fn ask(&self) {
+        // A full pipe is as readable as one with a single byte, and no other error can happen while both ends are ours.
+        let _ = rustix::io::write(&self.0, b"s");
+    }
+
+    /// Ask whenever this signal comes.
+    pub fn ask_at(&self, signal: i32) -> io::Result<()> {
+        low_level::pipe::register(signal, self.0.try_clone()?).map(|_| ())
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, Asker)> {
+    let (read_end, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+        .map_err(|cause| Error::System { operation: "make a pipe", cause: cause.into() })?;
+    Ok((read_end, Asker(write_end)))
 }
 
 fn timespec(ns: i64) -> Timespec {

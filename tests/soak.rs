@@ -1,5 +1,4 @@
-//! What takes too long for every run: `make soak`, on a machine that does nothing else meanwhile. About a quarter of an
-//! hour.
+//! What takes too long for every run: `make soak`, on a machine that does nothing else meanwhile. About twenty minutes.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -15,12 +14,32 @@ use std::time::{Duration, Instant};
 use support::ending::kill_at_the_end;
 use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
 use support::power::{cut_ext4, cut_traced};
+use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
 use support::{Bench, alone, eventually};
 
 #[test]
 fn a_recorder_that_is_killed_a_thousand_times_keeps_all_but_the_last_moment() {
     let _alone = alone();
     kill_at_random_moments(1_000);
+}
+
+#[test]
+fn two_hundred_timeouts_and_five_hundred_interrupts_lose_nothing() {
+    let _alone = alone();
+    timeouts_end_a_recorder(200, "1");
+    interrupts_at_the_start_of_a_recorder(500);
+}
+
+#[test]
+fn eight_hundred_signals_in_exports_leave_no_file() {
+    let _alone = alone();
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 200000 --connect {endpoint}")).start();
+    let publish = "publish --rate max --on-full block --count 200000 --wait-subscribers 1";
+    bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    signals_in_an_export(&bench, 200);
 }
 
 #[test]

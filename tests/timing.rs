@@ -105,7 +105,7 @@ fn fifty_bursts_are_ended_by_a_signal_and_stored_whole() {
         let database = Database::for_reading(&bench.path(&file)).unwrap();
         let session = database.find_session("1").unwrap();
         assert_eq!(session.end_reason.as_deref(), Some("stopped"));
-        assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None);
+        assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None);
         std::fs::remove_file(bench.path(&file)).unwrap();
     }
 }

@@ -4,14 +4,14 @@ use std::hint::black_box;
 
 use fancyhwd::clock::{monotonic_ns, unix_ns};
 use fancyhwd::service;
-use fancyhwd::stop::Stop;
+use fancyhwd::signals::{OnHangup, Signals};
 
 use crate::subscriber::Subscriber;
 
 /// Receive `count` packets, or until a stop is asked for. Says on standard output how many came, and when the first did.
 pub fn run(endpoint: &str, count: u64) {
     // The signal ends the wait for a message, too.
-    let stop = Stop::on_signals().unwrap();
+    let Signals { stop, .. } = Signals::catch(OnHangup::Stop).unwrap();
     let mut subscriber = Subscriber::connect(endpoint);
     service::ready("receiving");
     let (mut packets, mut first_unix_ns) = (0, 0);

@@ -70,7 +70,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__publish)
-            opts="-v -q -h --bind --wait-subscribers --on-full --topic --device --seed --packet-size --interval --rate --count --verbose --quiet --help"
+            opts="-v -q -h --bind --wait-subscribers --on-full --catch-up --topic --device --seed --packet-size --interval --rate --count --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,7 +198,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --database --bind --wait-subscribers --on-full --speed --rate --from --to --topic --map --only-valid --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --database --bind --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --only-valid --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -42,6 +42,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-siz
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -79,6 +80,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d 'How to wait: `precise` to the microsecond, or `economical` with less of the processor' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l timing-report -d 'Write how late the packets left into this file, as JSON' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l only-valid -d 'Leave out messages that were rejected when they were recorded'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d 'Begin with a pause, which the space bar or SIGUSR1 ends'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'

@@ -91,6 +91,9 @@ pub struct SendArguments {
     /// When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read
     #[arg(long, value_name = "POLICY", default_value = "drop", env = "FANCYHWD_ON_FULL", hide_env_values = true)]
     pub on_full: String,
+    /// After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_CATCH_UP", hide_env_values = true)]
+    pub catch_up: bool,
 }
 
 /// Which database.

@@ -40,8 +40,9 @@ pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
         tracing::warn!("the stream ended in the middle of a sample: its last byte was not sent");
     }
     tracing::info!(
-        "published {}, {dropped}; subscribers at the end: {subscribers}",
+        "published {}, {dropped}; subscribers at the end: {subscribers}{}",
         published.tally.over(published.elapsed_ns),
+        published.stalls,
     );
     Ok(Exit::from_loss(published.odd_bytes > 0 || dropped.any()))
 }

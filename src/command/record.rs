@@ -16,11 +16,11 @@ use crate::socket::Receiver;
 use crate::stop::{Request, Stop};
 use crate::store::{Chapter, Database, EndReason, Recording, SessionStart};
 
-/// Record until a limit is reached or a stop is asked for.
+/// Record until a limit is reached or a stop is asked for; a reload begins a new session.
 ///
 /// # Errors
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
-pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
+pub fn run(settings: &RecordSettings, stop: &Stop, reload: &Request) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path)?;
     if !settings.limits.fit(database.path()) {
@@ -30,9 +30,8 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
             cause: "the disk has not so much room at all".to_owned(),
         });
     }
-    let reload = Request::to_reload()?;
     let subscriptions = settings.plan.wanted.subscriptions();
-    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, &reload)?;
+    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, reload)?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
@@ -45,7 +44,7 @@ pub fn run(settings: &RecordSettings, stop: &Stop) -> Result<Exit> {
     service::ready(&status);
 
     let shared = Shared { queue: Queue::new(settings.queue_bytes), progress: Progress::default() };
-    let ended = capture(settings, socket, &shared, &mut recording, clock, stop, &reload);
+    let ended = capture(settings, socket, &shared, &mut recording, clock, stop, reload);
     let elapsed_ns = clock.elapsed_ns();
     let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
     let closed = recording.end(match &ended {

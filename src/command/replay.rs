@@ -51,10 +51,11 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
         tracing::info!("left latest: {}", played.lateness.worst());
     }
     tracing::info!(
-        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}; {}{underruns}{}",
+        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}; {}{underruns}{}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
+        played.stalls,
         missing(&session, &announcements),
     );
     if let Some(report) = report {
@@ -155,6 +156,8 @@ fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
         "rejected": played.tally.rejected,
         "elapsed_ns": played.elapsed_ns,
         "underruns": played.underruns,
+        "stops": played.stalls.count,
+        "stopped_ns": played.stalls.total_ns,
         "dropped": dropped.messages,
         "dropped_is_exact": !dropped.and_more,
         "capture_lost": session.tally.lost,

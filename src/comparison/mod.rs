@@ -13,6 +13,7 @@ pub use spacing::SpacingDifference;
 
 use crate::comparison::side::Side;
 use crate::error::Result;
+use crate::stop::Stop;
 use crate::store::Reader;
 
 /// How far is looked ahead for a message that both sides share: first a little, because most differences are small, then
@@ -47,12 +48,12 @@ pub struct Difference {
     pub b: Option<Placed>,
 }
 
-/// Compare two sessions. `None` is one without messages.
+/// Compare two sessions, unless a stop is asked for. `None` is one without messages.
 ///
 /// # Errors
-/// When a database cannot be read or is damaged.
-pub fn compare(a: Option<Reader>, b: Option<Reader>) -> Result<Comparison> {
-    let (mut a, mut b) = (Side::new(a), Side::new(b));
+/// When a database cannot be read or is damaged, or a stop is asked for.
+pub fn compare(a: Option<Reader>, b: Option<Reader>, stop: &Stop) -> Result<Comparison> {
+    let (mut a, mut b) = (Side::new(a, stop), Side::new(b, stop));
     let mut found = Comparison::default();
     loop {
         a.look_ahead(1)?;
@@ -72,7 +73,7 @@ pub fn compare(a: Option<Reader>, b: Option<Reader>) -> Result<Comparison> {
 }
 
 /// How many messages of each side stand before the next one that both share. Without one in sight, those in sight.
-fn meeting(a: &mut Side, b: &mut Side) -> Result<(usize, usize)> {
+fn meeting(a: &mut Side<'_>, b: &mut Side<'_>) -> Result<(usize, usize)> {
     for messages in LOOKAHEAD_MESSAGES {
         a.look_ahead(messages)?;
         b.look_ahead(messages)?;
@@ -128,7 +129,7 @@ impl Comparison {
     }
 
     /// Take the next message of both sides, which stand in the same place.
-    fn pair(&mut self, a: &mut Side, b: &mut Side) -> Option<Difference> {
+    fn pair(&mut self, a: &mut Side<'_>, b: &mut Side<'_>) -> Option<Difference> {
         let (a, b) = (a.messages.pop_front()?, b.messages.pop_front()?);
         if let Some((a_ns, b_ns)) = self.previous_elapsed_ns {
             self.spacing.record(a.elapsed_ns.saturating_sub(a_ns), b.elapsed_ns.saturating_sub(b_ns));
@@ -138,7 +139,7 @@ impl Comparison {
     }
 
     /// Take messages that differ: as many as there are on both sides are changed, the others are on one side only.
-    fn skip(&mut self, a: &mut Side, b: &mut Side, only_a: usize, only_b: usize) {
+    fn skip(&mut self, a: &mut Side<'_>, b: &mut Side<'_>, only_a: usize, only_b: usize) {
         let changed = only_a.min(only_b);
         for _ in 0..changed {
             let difference = self.pair(a, b);

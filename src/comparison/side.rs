@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::batch::{Batch, Message};
 use crate::error::Result;
+use crate::stop::Stop;
 use crate::store::Reader;
 
 /// No more than this is looked ahead, however large the messages are: four of the largest batches.
@@ -43,7 +44,8 @@ impl Placed {
 
 /// A session that is read, as far as is needed.
 #[derive(Debug)]
-pub(super) struct Side {
+pub(super) struct Side<'a> {
+    stop: &'a Stop,
     /// `None` at its end.
     reader: Option<Reader>,
     batch: Batch,
@@ -51,9 +53,9 @@ pub(super) struct Side {
     pub messages: VecDeque<Placed>,
 }
 
-impl Side {
-    pub fn new(reader: Option<Reader>) -> Self {
-        Self { reader, batch: Batch::default(), messages: VecDeque::new() }
+impl<'a> Side<'a> {
+    pub fn new(reader: Option<Reader>, stop: &'a Stop) -> Self {
+        Self { stop, reader, batch: Batch::default(), messages: VecDeque::new() }
     }
 
     /// Have so many messages at hand, or as many as there are or can be kept, but at least one if there is one.
@@ -63,6 +65,7 @@ impl Side {
             && (self.messages.is_empty()
                 || self.messages.iter().map(Placed::bytes).sum::<usize>() < LOOKAHEAD_MAX_BYTES)
         {
+            self.stop.check(|| "compare the sessions".to_owned())?;
             reader.read(&mut self.batch)?;
             if self.batch.is_empty() {
                 self.reader = None;

@@ -20,6 +20,9 @@ pub trait Device {
     /// # Errors
     /// When the device cannot be read.
     fn fill(&mut self, payload: &mut [u8], stop: &Stop) -> Result<Fill>;
+
+    /// Whether that may have to wait for somebody else.
+    fn may_wait(&self) -> bool;
 }
 
 /// What a device gave.

@@ -63,6 +63,10 @@ impl Device for Simulated {
         }
         Ok(Fill::Samples(payload.len()))
     }
+
+    fn may_wait(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

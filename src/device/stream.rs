@@ -72,4 +72,8 @@ impl Device for Stream {
         }
         Ok(Fill::Samples(filled))
     }
+
+    fn may_wait(&self) -> bool {
+        true
+    }
 }

@@ -1,18 +1,17 @@
 //! Where an export goes: standard output, or a file that gets its name when it is whole.
 
 use std::cell::Cell;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::exporter::Format;
+use crate::leavings::PartialFile;
 use crate::stop::Stop;
 use crate::store::{FILE_MODE, beside, true_path};
 
@@ -33,10 +32,10 @@ pub enum Output {
         /// What was written so far.
         written_bytes: Cell<u64>,
     },
-    /// To a file. It is removed when it is dropped before [`Output::finish`].
+    /// To a file. It is removed when it is dropped before [`Output::finish`], or a signal kills.
     File {
         /// What it has until it is whole: a name of its own in the same directory.
-        temporary: NamedTempFile,
+        temporary: PartialFile,
         /// The name that it gets.
         path: PathBuf,
         /// Whether another file of that name may be replaced.
@@ -77,12 +76,7 @@ impl Output {
             );
         }
         let directory = directory(&path);
-        let made = Builder::new()
-            .prefix(".fancyhwd-export-")
-            .suffix(".partial")
-            .permissions(Permissions::from_mode(FILE_MODE))
-            .tempfile_in(directory);
-        match made {
+        match PartialFile::create_in(directory, FILE_MODE) {
             Ok(temporary) => Ok(Self::File { temporary, path, replace }),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 let cause = format!("there is no directory {}", directory.display());
@@ -106,7 +100,7 @@ impl Output {
     pub fn path(&self) -> &Path {
         match self {
             Self::Stdout { .. } => Path::new(""),
-            Self::File { temporary, .. } => temporary.path(),
+            Self::File { temporary, .. } => temporary.file().path(),
         }
     }
 
@@ -118,7 +112,7 @@ impl Output {
         match self {
             Self::Stdout { written_bytes } => Ok(Sink::Stdout { stop, written_bytes }),
             Self::File { temporary, .. } => {
-                temporary.as_file().try_clone().map(Sink::File).map_err(|cause| self.failed(cause))
+                temporary.file().as_file().try_clone().map(Sink::File).map_err(|cause| self.failed(cause))
             }
         }
     }
@@ -143,13 +137,9 @@ impl Output {
     pub fn finish(self) -> Result<u64> {
         let bytes = self.sync().map_err(|cause| self.failed(cause))?;
         if let Self::File { temporary, path, replace } = self {
-            let named = match replace {
-                true => temporary.persist(&path),
-                false => temporary.persist_noclobber(&path),
-            };
-            named.map_err(|failed| Error::Export {
+            temporary.persist(&path, replace).map_err(|cause| Error::Export {
                 to: path.display().to_string(),
-                cause: failed.error.to_string(),
+                cause: cause.to_string(),
                 hint: "see what is there now",
                 exit: Exit::Failed,
             })?;
@@ -164,8 +154,8 @@ impl Output {
         match self {
             Self::Stdout { written_bytes } => Ok(written_bytes.get()),
             Self::File { temporary, .. } => {
-                temporary.as_file().sync_all()?;
-                Ok(temporary.as_file().metadata()?.len())
+                temporary.file().as_file().sync_all()?;
+                Ok(temporary.file().as_file().metadata()?.len())
             }
         }
     }

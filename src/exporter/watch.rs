@@ -1,7 +1,6 @@
 //! How far an export is: for the terminal, and for whoever asks it to stop.
 
 use crate::error::{Error, Result};
-use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::stop::Stop;
 
@@ -33,9 +32,7 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// When a stop is asked for.
     pub fn at(&self, done: u64) -> Result<()> {
-        if self.stop.requested() {
-            return Err(self.stopped());
-        }
+        self.stop.check(|| self.what())?;
         self.progress.at(done);
         Ok(())
     }
@@ -45,13 +42,12 @@ impl<'a> Watch<'a> {
         self.progress.elapsed_ns()
     }
 
+    fn what(&self) -> String {
+        format!("export to {}", self.to)
+    }
+
     /// The error of an export that was stopped.
     pub(super) fn stopped(&self) -> Error {
-        Error::Export {
-            to: self.to.clone(),
-            cause: "it was stopped by a signal before its end".to_owned(),
-            hint: "start it again",
-            exit: Exit::Failed,
-        }
+        Error::Stopped { what: self.what() }
     }
 }

@@ -172,8 +172,8 @@ pub fn watch(progress: &Progress, queue: &Queue) {
     log::end_live();
 }
 
-/// `session 3: 12000 packets, 1000.0/s, 375.0 KiB, queue 0.1 %, 0 lost, on disk within 0.104 s (longest sync 0.003 s), full in
-/// 3days 4h`.
+/// `session 3: 12000 packets, 1000.0/s, 375.0 KiB, queue 0.1 %, 0 lost, full in 3days 4h, on disk within 0.104 s
+/// (longest sync 0.003 s)`.
 fn line(progress: &Progress, queue: &Queue, rate_hz: f64, left: Option<Duration>) -> String {
     let trouble = progress.words().trouble.as_ref().map_or(String::new(), |(what, since_ns)| {
         format!("degraded for {:.0} s: {what}; ", seconds(monotonic_ns() - since_ns))
@@ -190,11 +190,11 @@ fn line(progress: &Progress, queue: &Queue, rate_hz: f64, left: Option<Duration>
         ByteSize(progress.bytes.load(Relaxed)),
         percent(fill.bytes, fill.limit_bytes),
         progress.lost.load(Relaxed),
-        progress.on_disk_within(),
         match left {
             Some(left) => format!("full in {}", humantime::format_duration(left)),
             None => format!("{} free", ByteSize(progress.room_bytes.load(Relaxed))),
-        }
+        },
+        progress.on_disk_within(),
     )
 }
 
@@ -264,8 +264,8 @@ mod tests {
         let queue = Queue::new(1000);
         assert_eq!(
             line(&progress, &queue, 1000.0, None),
-            "session 3: 12000 packets, 1000.0/s, 375.0 KiB, queue 0.0 %, 2 lost, \
-             on disk within 0.000 s (longest sync 0.000 s), 1.0 GiB free"
+            "session 3: 12000 packets, 1000.0/s, 375.0 KiB, queue 0.0 %, 2 lost, 1.0 GiB free, \
+             on disk within 0.000 s (longest sync 0.000 s)"
         );
         progress.trouble(Some("disk full".to_owned()));
         let mut exposure = Exposure::new(0);
@@ -275,8 +275,8 @@ mod tests {
         progress.stored(3, Tally { packets: 1, rejected: 7, lost: 0, bytes: 32 });
         assert_eq!(
             line(&progress, &queue, 1.0, Some(rounded(Duration::from_secs(90_061)))),
-            "degraded for 0 s: disk full; session 3: 1 packets, 1.0/s, 32 B, 7 rejected, queue 0.0 %, 2 lost, \
-             on disk within 0.104 s (longest sync 0.003 s), full in 1day 1h"
+            "degraded for 0 s: disk full; session 3: 1 packets, 1.0/s, 32 B, 7 rejected, queue 0.0 %, 2 lost, full in 1day 1h, \
+             on disk within 0.104 s (longest sync 0.003 s)"
         );
     }
 }

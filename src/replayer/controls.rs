@@ -1,15 +1,19 @@
 //! What the user does to a replay that runs: keys on a terminal, SIGUSR1 anywhere.
 
-use std::io::{IsTerminal, stderr, stdin};
+use std::cell::Cell;
+use std::io::stdin;
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
-use crate::clock::NS_PER_S;
+use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::Result;
 use crate::stop::{Request, Stop};
+use crate::terminal;
+
+/// How often to look, in the background, whether the terminal is ours again: a shell that brings a running program to
+/// the foreground tells nobody.
+const LOOK_EVERY_NS: i64 = NS_PER_S;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +60,7 @@ impl<'a> Controls<'a> {
     /// # Errors
     /// When signals cannot be caught.
     pub fn new(stop: &'a Stop) -> Result<Self> {
-        Ok(Self { stop, pause: Request::to_pause()?, keyboard: Keyboard::open() })
+        Ok(Self { stop, pause: Request::to_pause()?, keyboard: Keyboard::open()? })
     }
 
     /// The request to stop.
@@ -69,17 +73,20 @@ impl<'a> Controls<'a> {
         self.keyboard.is_some()
     }
 
-    /// Wait until something is asked for, `timeout_ns` at most. Says whether something was.
+    /// Wait until something is asked for, `timeout_ns` at most, or less. Says whether something was.
     pub fn wait_ns(&self, timeout_ns: i64) -> bool {
         let stdin = stdin();
-        let timeout_ns = timeout_ns.max(0);
+        let in_background = self.keyboard.as_ref().is_some_and(|keyboard| !keyboard.is_ours());
+        let timeout_ns = timeout_ns.clamp(0, if in_background { LOOK_EVERY_NS } else { i64::MAX });
         let timeout = Timespec { tv_sec: timeout_ns / NS_PER_S, tv_nsec: timeout_ns % NS_PER_S };
         let signals = [PollFd::new(self.stop, PollFlags::IN), PollFd::new(&self.pause, PollFlags::IN)];
         let [stop, pause] = signals;
         // An interrupted wait was interrupted by a signal: look again what it was.
         match self.keyboard {
-            Some(_) => poll(&mut [stop, pause, PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)], Some(&timeout)),
-            None => poll(&mut [stop, pause], Some(&timeout)),
+            Some(_) if !in_background => {
+                poll(&mut [stop, pause, PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)], Some(&timeout))
+            }
+            _ => poll(&mut [stop, pause], Some(&timeout)),
         }
         .is_ok_and(|ready| ready > 0)
     }
@@ -99,25 +106,26 @@ impl<'a> Controls<'a> {
     }
 }
 
-/// A terminal that gives each key at once and does not show it. It is what it was when this is dropped.
+/// A terminal, from which keys are read while it is ours.
 #[derive(Debug)]
 struct Keyboard {
-    before: Termios,
+    looked_ns: Cell<i64>,
 }
 
 impl Keyboard {
-    fn open() -> Option<Self> {
-        // In the background the terminal belongs to somebody else, and touching it would stop this program.
-        let is_ours = stdin().is_terminal() && stderr().is_terminal() && tcgetpgrp(stdin()).ok()? == getpgrp();
-        if !is_ours {
-            return None;
+    fn open() -> Result<Option<Self>> {
+        Ok(terminal::open()?.then(|| Self { looked_ns: Cell::new(monotonic_ns()) }))
+    }
+
+    fn is_ours(&self) -> bool {
+        if !terminal::is_ours() {
+            let now_ns = monotonic_ns();
+            if now_ns - self.looked_ns.get() >= LOOK_EVERY_NS {
+                self.looked_ns.set(now_ns);
+                terminal::look();
+            }
         }
-        let before = tcgetattr(stdin()).ok()?;
-        let mut raw = before.clone();
-        // The keys that make signals stay what they are.
-        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        tcsetattr(stdin(), OptionalActions::Now, &raw).ok()?;
-        Some(Self { before })
+        terminal::is_ours()
     }
 
     /// Read the keys that were pressed. Says whether there is still a terminal.
@@ -127,6 +135,11 @@ impl Keyboard {
         let is_there = loop {
             let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
             if !poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+                break true;
+            }
+            // What is typed in the background is for somebody else.
+            terminal::look();
+            if !terminal::is_ours() {
                 break true;
             }
             match rustix::io::read(&stdin, &mut bytes) {
@@ -142,8 +155,7 @@ impl Keyboard {
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        // If the terminal has gone, there is nothing to restore.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
+        terminal::close();
     }
 }
 

@@ -14,6 +14,7 @@ use crate::position::Position;
 use crate::queue::Queue;
 use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Prompt, Screen, Target};
 use crate::socket::{Sender, Sent};
+use crate::stalls::Stalls;
 use crate::tally::Tally;
 
 /// At full speed nobody waits, so what is asked for is looked for after so many messages.
@@ -40,6 +41,8 @@ pub struct Plan {
     pub pacing: Pacing,
     /// Topics that are sent under another name: the old head (the topic and its space) and the new one.
     pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether to send at once what was due while this process was stopped.
+    pub catch_up: bool,
 }
 
 /// Plays batches.
@@ -86,6 +89,8 @@ pub struct Played {
     pub kept_awake: bool,
     /// Whether a stop ended it.
     pub stopped: bool,
+    /// When this process was stopped.
+    pub stalls: Stalls,
 }
 
 /// What is to be done with a message that was waited for.
@@ -129,7 +134,7 @@ impl<'a> Player<'a> {
             sent: None,
             shown_ns: 0,
             renamed: Vec::new(),
-            played: Played::default(),
+            played: Played { stalls: Stalls::new(plan.catch_up), ..Played::default() },
         }
     }
 
@@ -152,10 +157,12 @@ impl<'a> Player<'a> {
                 Turn::Send(_) | Turn::Elsewhere => {}
             }
             queue.recycle(batch);
-            self.played.underruns += u64::from(self.paused_since_ns.is_none() && queue.is_starved());
-            match queue.pop() {
-                Some(next) => batch = next,
-                None => break,
+            let is_starved = queue.is_starved();
+            self.played.underruns += u64::from(self.paused_since_ns.is_none() && is_starved);
+            let Some(next) = queue.pop() else { break };
+            batch = next;
+            if is_starved {
+                self.played.stalls.ran_at(monotonic_ns());
             }
         }
         self.played.elapsed_ns = monotonic_ns() - started_ns;
@@ -196,7 +203,8 @@ impl<'a> Player<'a> {
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
         let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
         if let Some(due_ns) = due_ns {
-            let late_ns = at_ns.saturating_sub(due_ns);
+            self.played.stalls.waited(self.sender.take_blocked_ns());
+            let late_ns = at_ns.saturating_sub(due_ns).saturating_sub(self.notice_stall(at_ns, due_ns));
             self.played.lateness.record(Late { number, elapsed_ns: self.elapsed_ns, late_ns });
         }
         self.sent = Some(number);
@@ -219,13 +227,15 @@ impl<'a> Player<'a> {
             } else {
                 // Asked once for each message, because the pacer counts them.
                 due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns()));
-                let interrupted = match due_ns {
-                    _ if !self.keys.is_empty() => true,
-                    Some(due_ns) => wait_until(due_ns, self.plan.pacing, |ns| self.wait_ns(ns)),
-                    None => self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0),
-                };
-                if !interrupted {
-                    return Turn::Send(due_ns);
+                match due_ns {
+                    _ if !self.keys.is_empty() => {}
+                    Some(due_ns) => {
+                        if let Some(now_ns) = wait_until(due_ns, self.plan.pacing, |ns| self.wait_ns(ns)) {
+                            return Turn::Send(Some(due_ns + self.notice_stall(now_ns, due_ns)));
+                        }
+                    }
+                    None if self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0) => {}
+                    None => return Turn::Send(None),
                 }
             }
             if self.controls.stop().requested() {
@@ -236,6 +246,13 @@ impl<'a> Player<'a> {
             }
             due_ns = self.pacer.again();
         }
+    }
+
+    /// When this process was stopped before this message left, move the schedule. Gives by how much.
+    fn notice_stall(&mut self, now_ns: i64, due_ns: i64) -> i64 {
+        let moves_ns = self.played.stalls.look(now_ns, due_ns, self.number);
+        self.pacer.delay(moves_ns);
+        moves_ns
     }
 
     /// Wait until something is asked for, `ns` at most, or less. Says whether something was.

@@ -12,6 +12,7 @@ use crate::replayer::Key;
 use crate::service;
 use crate::store::Session;
 use crate::tally::seconds;
+use crate::terminal;
 
 /// How often the line is written anew.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
@@ -116,7 +117,9 @@ impl Screen {
                 service::status(&line);
             }
             round += 1;
-            log::live(line);
+            if !terminal::is_in_background() {
+                log::live(line);
+            }
         }
         log::end_live();
     }

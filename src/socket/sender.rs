@@ -30,6 +30,9 @@ const LINGER_STOPPED_MS: i32 = 1_000;
 /// send a message.
 const COUNT_EVERY_NS: i64 = NS_PER_S / 100;
 
+/// An attempt to send that took longer was not only waiting: twice [`SEND_SLICE`], so that a busy machine is none of it.
+const ATTEMPT_MAX_NS: i64 = 200_000_000;
+
 /// How often to look whether a subscriber has read everything.
 const UNREAD_LOOK: Duration = Duration::from_millis(1);
 
@@ -108,6 +111,8 @@ pub struct Sender {
     dropped: Dropped,
     /// When it was said last that messages are dropped.
     reported_ns: Option<i64>,
+    /// See [`Sender::take_blocked_ns`].
+    blocked_ns: i64,
 }
 
 impl Sender {
@@ -130,6 +135,7 @@ impl Sender {
             counted_ns: 0,
             dropped: Dropped::default(),
             reported_ns: None,
+            blocked_ns: 0,
         };
         for endpoint in endpoints {
             sender.endpoints.push(binding::bind(&mut sender.socket, endpoint)?);
@@ -154,6 +160,12 @@ impl Sender {
     /// What was dropped so far.
     pub fn dropped(&self) -> Dropped {
         self.dropped
+    }
+
+    /// How long subscribers were waited for since this was asked last. The time in which this process was stopped
+    /// meanwhile does not count.
+    pub fn take_blocked_ns(&mut self) -> i64 {
+        std::mem::take(&mut self.blocked_ns)
     }
 
     /// Wait until `wanted` subscriptions for our messages are there. Says whether to stop.
@@ -275,19 +287,25 @@ impl Sender {
     /// Try again and again until it is done, and report how long that takes. Each attempt takes a moment.
     fn wait(&mut self, stop: &Stop, mut attempt: impl FnMut(&mut Self) -> Result<bool>) -> Result<Sent> {
         let blocked_since_ns = monotonic_ns();
-        let mut reported_ns = 0;
-        while !attempt(self)? {
+        let (mut reported_ns, mut attempted_ns) = (0, blocked_since_ns);
+        loop {
+            let is_done = attempt(self)?;
+            let now_ns = monotonic_ns();
+            self.blocked_ns += (now_ns - attempted_ns).min(ATTEMPT_MAX_NS);
+            attempted_ns = now_ns;
+            if is_done {
+                return Ok(Sent::At(now_ns));
+            }
             if stop.requested() {
                 return Ok(Sent::Stopped);
             }
-            let blocked_ns = monotonic_ns() - blocked_since_ns;
+            let blocked_ns = now_ns - blocked_since_ns;
             if blocked_ns - reported_ns >= STALL_REPORT_NS {
                 reported_ns = blocked_ns;
                 let blocked_s = blocked_ns / NS_PER_S;
                 tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)");
             }
         }
-        Ok(Sent::At(monotonic_ns()))
     }
 
     /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.

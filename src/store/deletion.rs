@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
+use crate::stop::Stop;
 use crate::store::leftovers::{self, Leftover, STEP_NS};
 use crate::store::{Database, Limits, files};
 
@@ -63,11 +64,11 @@ impl Database {
     ///
     /// # Errors
     /// When it is being recorded, or the database cannot be written. What is done so far stays done.
-    pub fn delete_session(&mut self, session_id: i64) -> Result<()> {
+    pub fn delete_session(&mut self, session_id: i64, stop: &Stop) -> Result<()> {
         self.change(|database| {
             let failed = database.failed("delete a session");
             database.try_delete(session_id).map_err(failed)??;
-            database.clear().map(|_| ())
+            database.clear(stop).map(|_| ())
         })
     }
 
@@ -94,25 +95,25 @@ impl Database {
     /// Delete what belongs to no session. Gives the number of rows that were deleted.
     ///
     /// # Errors
-    /// When the database cannot be written. What is done so far stays done.
-    pub fn clear_leftovers(&mut self) -> Result<usize> {
-        self.change(Self::clear)
+    /// When the database cannot be written, or a stop is requested. What is done so far stays done.
+    pub fn clear_leftovers(&mut self, stop: &Stop) -> Result<usize> {
+        self.change(|database| database.clear(stop))
     }
 
-    fn clear(&mut self) -> Result<usize> {
+    fn clear(&mut self, stop: &Stop) -> Result<usize> {
         let mode: rusqlite::Result<String> = self.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0));
         if mode.is_ok_and(|mode| mode == "wal") {
             // So that no step waits for the disk while it holds a recorder up. Those that a power cut takes are made again.
             let _ = self.connection.pragma_update(None, "synchronous", "NORMAL");
         }
-        let rows = self.delete_leftover_commits()? + self.delete_leftover_events()?;
+        let rows = self.delete_leftover_commits(stop)? + self.delete_leftover_events(stop)?;
         if rows > 0 {
-            self.give_all_back()?;
+            self.give_all_back(stop)?;
         }
         Ok(rows)
     }
 
-    fn delete_leftover_commits(&mut self) -> Result<usize> {
+    fn delete_leftover_commits(&mut self, stop: &Stop) -> Result<usize> {
         let (mut deleted, mut last_id) = (0, i64::MIN);
         loop {
             let commits = self
@@ -125,7 +126,7 @@ impl Database {
             last_id = last.id;
             let mut rest = commits.as_slice();
             while !rest.is_empty() {
-                let (rows, left) = self.step(|transaction, until_ns| {
+                let (rows, left) = self.step(stop, |transaction, until_ns| {
                     let mut taken = 0;
                     let next = || {
                         taken += 1;
@@ -141,7 +142,7 @@ impl Database {
         }
     }
 
-    fn delete_leftover_events(&mut self) -> Result<usize> {
+    fn delete_leftover_events(&mut self, stop: &Stop) -> Result<usize> {
         let (mut deleted, mut last_id) = (0, i64::MIN);
         loop {
             let ids = self
@@ -152,7 +153,7 @@ impl Database {
             let ids: Vec<i64> = ids;
             let Some(last) = ids.last() else { return Ok(deleted) };
             last_id = *last;
-            deleted += self.step(|transaction, _| {
+            deleted += self.step(stop, |transaction, _| {
                 let mut delete = transaction.prepare_cached(DELETE_EVENT)?;
                 let mut rows = 0;
                 for id in &ids {
@@ -164,7 +165,12 @@ impl Database {
     }
 
     /// One short transaction, and then as long a pause, in which a recorder can write.
-    fn step<T>(&mut self, work: impl FnOnce(&rusqlite::Transaction<'_>, i64) -> rusqlite::Result<T>) -> Result<T> {
+    fn step<T>(
+        &mut self,
+        stop: &Stop,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, i64) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.go_on(stop)?;
         let failed = self.failed("delete what is left over");
         let run = || -> rusqlite::Result<(T, i64)> {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -181,13 +187,14 @@ impl Database {
         Ok(done)
     }
 
-    fn give_all_back(&self) -> Result<()> {
+    fn give_all_back(&self, stop: &Stop) -> Result<()> {
         let free_pages = || -> Result<i64> {
             let free = self.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0));
             free.map_err(self.failed("see how large it is"))
         };
         let mut free = free_pages()?;
         while free > 0 && !self.is_recorded()? {
+            self.go_on(stop)?;
             self.give_back().map_err(self.failed("give room back"))?;
             // Whoever reads now is not waited for: then the file becomes shorter later.
             self.truncate_log(Duration::ZERO).map_err(self.failed("give room back"))?;
@@ -197,5 +204,8 @@ impl Database {
             }
         }
         Ok(())
+    }
+    fn go_on(&self, stop: &Stop) -> Result<()> {
+        stop.check(|| format!("give back all room of what was deleted from {}", self.path.display()))
     }
 }

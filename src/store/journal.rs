@@ -77,12 +77,20 @@ impl Database {
     pub(super) fn change<T>(&mut self, changes: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         // Where it is refused, because a reader holds the file, they are as safe with a journal.
         let _ = begin_log(&self.connection);
-        let changed = changes(self)?;
-        if !self.is_recorded()? {
-            let left = end_log(&self.connection);
-            self.connection.busy_timeout(BUSY_TIMEOUT).map_err(self.failed("wait for other programs"))?;
-            left.map_err(self.failed("close the write-ahead log"))?;
-        }
+        let changed = changes(self);
+        // Also after an error: what was changed until then stays.
+        let rested = self.rest();
+        let changed = changed?;
+        rested?;
         Ok(changed)
+    }
+
+    fn rest(&self) -> Result<()> {
+        if self.is_recorded()? {
+            return Ok(());
+        }
+        let left = end_log(&self.connection);
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(self.failed("wait for other programs"))?;
+        left.map(|_| ()).map_err(self.failed("close the write-ahead log"))
     }
 }

@@ -61,13 +61,13 @@ struct Pass<'a> {
 impl Database {
     /// Read the whole session and compare it with the digests of its commits and with its totals. Of a session that is
     /// being recorded, what `session` says is committed is compared. `at` is told how many messages were compared, again
-    /// and again.
+    /// and again, and can end it.
     ///
     /// Each commit is read in a transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
-    /// When the database cannot be read at all, or the session was deleted meanwhile.
-    pub fn verify(&self, session: &Session, at: &mut dyn FnMut(u64)) -> Result<Verdict> {
+    /// When the database cannot be read at all, the session was deleted meanwhile, or what `at` ends it with.
+    pub fn verify(&self, session: &Session, at: &mut dyn FnMut(u64) -> Result<()>) -> Result<Verdict> {
         let mut pass = Pass {
             database: self,
             session,
@@ -85,7 +85,7 @@ impl Database {
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 Some(pass.rest("the file is damaged so that SQLite cannot read it"))
             }
-            found => found.map_err(self.failed("verify a session"))?,
+            found => found.map_err(self.failed("verify a session"))??,
         };
         if damage.is_some() && !self.has_session(session.id)? {
             return Err(Error::NoSuchSession { wanted: session.id.to_string(), database: self.path.clone() });
@@ -95,18 +95,20 @@ impl Database {
 }
 
 impl Pass<'_> {
-    fn run(&mut self, at: &mut dyn FnMut(u64)) -> rusqlite::Result<Option<Damage>> {
+    fn run(&mut self, at: &mut dyn FnMut(u64) -> Result<()>) -> rusqlite::Result<Result<Option<Damage>>> {
         while self.next_id <= self.session.last_id {
             let Some(commit) = self.next_commit()? else {
-                return Ok(Some(self.rest("the last commits are missing")));
+                return Ok(Ok(Some(self.rest("the last commits are missing"))));
             };
             if let Some(damage) = self.compare(&commit)? {
-                return Ok(Some(damage));
+                return Ok(Ok(Some(damage)));
             }
             self.commits += 1;
-            at(self.next_id.saturating_sub(self.session.first_id).unsigned_abs());
+            if let Err(ended) = at(self.next_id.saturating_sub(self.session.first_id).unsigned_abs()) {
+                return Ok(Err(ended));
+            }
         }
-        self.compare_totals()
+        self.compare_totals().map(Ok)
     }
 
     /// Damage somewhere in what was not compared yet.

@@ -35,7 +35,7 @@ fn end_with(fault: &str) -> bool {
             assert!(log.contains(" error: ") || log.contains(" warning: "), "{context}");
             let database = Database::for_reading(&bench.path("kept/c.db")).unwrap();
             for session in database.sessions().unwrap() {
-                assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None, "{context}");
+                assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None, "{context}");
                 assert_eq!(session.tally.packets, PACKETS as u64, "{context}");
             }
         }

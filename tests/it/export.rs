@@ -81,7 +81,7 @@ fn exported_names(bench: &Bench) -> Vec<String> {
 fn verified(path: &Path) -> fancyhwd::store::Session {
     let database = Database::for_reading(path).unwrap();
     let session = database.sessions().unwrap().remove(0);
-    assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None);
+    assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None);
     session
 }
 

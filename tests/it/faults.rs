@@ -89,7 +89,7 @@ fn record_with(fault: &str, counted: Counted) -> bool {
         drop(connection);
         let database = Database::for_reading(file).unwrap();
         for session in database.sessions().unwrap() {
-            assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None, "{}", context());
+            assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None, "{}", context());
         }
     }
     // What the summary says is there, and what it does not say is lost.

@@ -32,6 +32,7 @@ mod record;
 mod replay;
 mod replay_edges;
 mod session;
+mod signals;
 mod split;
 mod status;
 mod tidy;

@@ -98,7 +98,10 @@ fn the_second_signal_kills() {
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
     recorder.signal(Signal::INT);
     recorder.wait_until_told("STOPPING=1");
-    recorder.signal(Signal::TERM);
+    eventually("a later signal kills", || {
+        recorder.signal(Signal::TERM);
+        recorder.has_ended()
+    });
     assert_eq!(recorder.finish().status.signal(), Some(Signal::TERM.as_raw()));
 }
 

@@ -7,11 +7,12 @@ use rustix::process::Signal;
 
 use fancyhwd::device::Simulated;
 
+use crate::support::signals::hanging_up;
 use crate::support::{Bench, Daemon, eventually};
 
 fn recorder_and_device(bench: &Bench, record: &str) -> (Daemon, Daemon) {
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint} {record}")).start();
+    let recorder = hanging_up(bench, &format!("record --database c.db --connect {endpoint} {record}")).start();
     let publish = "publish --rate 20000 --on-full block --wait-subscribers 1";
     (recorder, bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start())
 }
@@ -62,7 +63,7 @@ fn sighup_begins_a_new_session_without_losing_a_packet() {
     for id in 1..=6 {
         let database = fancyhwd::store::Database::for_reading(&bench.path("c.db")).unwrap();
         let session = database.find_session(&id.to_string()).unwrap();
-        assert_eq!(database.verify(&session, &mut |_| ()).unwrap().damage, None, "session {id}");
+        assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None, "session {id}");
     }
 }
 

@@ -26,8 +26,9 @@ const LAYERS: [&[&str]; 7] = [
         "alarm",
         "awake",
         "clock",
+        "stalls",
     ],
-    &["stop", "service", "log", "error", "exit"],
+    &["stop", "signals", "leavings", "terminal", "service", "log", "error", "exit"],
 ];
 const EDGES: usize = 4;
 

@@ -30,7 +30,7 @@ fn captured() -> Bench {
 fn verify(path: &Path) -> Option<Damage> {
     let database = Database::for_reading(path).unwrap();
     let session = database.find_session("1").unwrap();
-    database.verify(&session, &mut |_| ()).unwrap().damage
+    database.verify(&session, &mut |_| Ok(())).unwrap().damage
 }
 
 #[test]

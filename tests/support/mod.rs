@@ -6,6 +6,7 @@ pub mod ending;
 pub mod hostile;
 pub mod kill;
 pub mod power;
+pub mod signals;
 pub mod terminal;
 
 use std::ffi::OsStr;

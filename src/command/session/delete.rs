@@ -1,22 +1,24 @@
 //! `fancyhwd session delete`.
 
 use std::io::{self, IsTerminal, Write, stderr, stdin};
+use std::os::fd::AsFd;
 
 use crate::cli::DeleteArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::settings;
+use crate::stop::Stop;
 use crate::store::{Database, Session};
 
 /// Delete a session, once it is clear that this is meant.
-pub(super) fn run(typed: &DeleteArguments) -> Result<Exit> {
+pub(super) fn run(typed: &DeleteArguments, stop: &Stop) -> Result<Exit> {
     let path = settings::database(&typed.database)?.path;
     let mut database = Database::for_changing(&path)?;
     let session = match database.find_only_session(&typed.session) {
         Ok(session) => session,
         // What was asked for may be done already, but for the rest of an interrupted deletion.
         Err(error @ Error::NoSuchSession { .. }) if typed.yes => {
-            return match database.clear_leftovers()? {
+            return match database.clear_leftovers(stop)? {
                 0 => Err(error),
                 rows => {
                     tracing::info!("removed {rows} rows that an interrupted deletion had left in {}", path.display());
@@ -27,17 +29,17 @@ pub(super) fn run(typed: &DeleteArguments) -> Result<Exit> {
         Err(error) => return Err(error),
     };
     let what = format!("session {} of {} with {} packets", session.id, path.display(), session.tally.packets);
-    if !typed.yes && !is_meant(&session, &what)? {
+    if !typed.yes && !is_meant(&session, &what, stop)? {
         tracing::info!("nothing was deleted");
         return Ok(Exit::Done);
     }
-    database.delete_session(session.id)?;
+    database.delete_session(session.id, stop)?;
     tracing::info!("deleted {what}");
     Ok(Exit::Done)
 }
 
 /// Ask whoever sits at the terminal.
-fn is_meant(session: &Session, what: &str) -> Result<bool> {
+fn is_meant(session: &Session, what: &str, stop: &Stop) -> Result<bool> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
         let text = format!("session {} is deleted without a question only with --yes", session.id);
         return Err(Error::CommandLine(text));
@@ -46,9 +48,14 @@ fn is_meant(session: &Session, what: &str) -> Result<bool> {
         write!(stderr(), "Delete {what}? [y/N] ")?;
         stderr().flush()?;
         let mut answer = String::new();
+        if stop.wait_readable(stdin().as_fd()) {
+            writeln!(stderr())?;
+            return Ok(answer);
+        }
         stdin().read_line(&mut answer)?;
         Ok(answer)
     };
     let answer = ask().map_err(|cause| Error::System { operation: "ask at the terminal", cause })?;
+    stop.check(|| format!("delete {what}"))?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -13,14 +13,15 @@ use crate::comparison::{Comparison, Difference, compare};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::settings::{self, DiffSettings};
+use crate::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
 
 /// Compare two sessions.
-pub(super) fn run(typed: &DiffArguments) -> Result<Exit> {
+pub(super) fn run(typed: &DiffArguments, stop: &Stop) -> Result<Exit> {
     let settings = settings::diff(typed)?;
     let (a, a_reader) = open(&settings.a, &settings.database)?;
     let (b, b_reader) = open(&settings.b, &settings.other)?;
-    let found = compare(a_reader, b_reader)?;
+    let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
     let text = match typed.output.json {
         true => pretty(&as_json(&settings, [&a, &b], &found, is_late)),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
+use crate::stop::Stop;
 use crate::store::{Database, Session, Stamp};
 use crate::tally::seconds;
 
@@ -21,11 +22,11 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Read every message of the session.
-    pub fn of(database: &Database, session: &Session) -> Result<Self> {
+    pub fn of(database: &Database, session: &Session, stop: &Stop) -> Result<Self> {
         let messages = session.tally.packets.saturating_add(session.tally.rejected);
         let mut statistics = Statistics::new(messages, session.duration_ns);
         let count = |stamp: Stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id);
-        database.stamps(session, &mut |_| Ok(()), count)?;
+        database.stamps(session, &mut |_| stop.check(|| format!("show session {}", session.id)), count)?;
         let mut topics = Vec::new();
         for (&topic_id, &topic) in &statistics.topics {
             let name = database.topic(topic_id)?;

@@ -19,19 +19,19 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::Database;
 
-/// Do what is asked for.
+/// Do what is asked for, unless a stop is asked for.
 ///
 /// # Errors
 /// When the database cannot be read, there is no such session, or the output cannot be written.
-pub fn run(command: &SessionCommand) -> Result<Exit> {
+pub fn run(command: &SessionCommand, stop: &Stop) -> Result<Exit> {
     match command {
         SessionCommand::List(typed) => print(&list::run(typed)?),
-        SessionCommand::Show(typed) => print(&show::run(typed)?),
-        SessionCommand::Export(typed) => export::run(&settings::export(typed)?, &Stop::on_signals()?),
-        SessionCommand::Verify(typed) => verify::run(typed),
-        SessionCommand::Diff(typed) => diff::run(typed),
+        SessionCommand::Show(typed) => print(&show::run(typed, stop)?),
+        SessionCommand::Export(typed) => export::run(&settings::export(typed)?, stop),
+        SessionCommand::Verify(typed) => verify::run(typed, stop),
+        SessionCommand::Diff(typed) => diff::run(typed, stop),
         SessionCommand::Label(typed) => label::run(typed),
-        SessionCommand::Delete(typed) => delete::run(typed),
+        SessionCommand::Delete(typed) => delete::run(typed, stop),
     }
 }
 

@@ -10,14 +10,15 @@ use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
 use crate::command::session::open;
 use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
 use crate::error::Result;
+use crate::stop::Stop;
 use crate::store::Session;
 
 /// All that is known about one session.
-pub(super) fn run(typed: &ShowArguments) -> Result<String> {
+pub(super) fn run(typed: &ShowArguments, stop: &Stop) -> Result<String> {
     let database = open(&typed.output)?;
     let session = database.find_session(&typed.session)?;
     let is_read = typed.full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
-    let figures = is_read.then(|| Figures::of(&database, &session)).transpose()?;
+    let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
     let entries = database.ledger(session.id)?;
     Ok(match typed.output.json {
         true => {

@@ -9,10 +9,11 @@ use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::progress::Progress;
+use crate::stop::Stop;
 use crate::store::{Damage, Database, Session, Verdict};
 
 /// Compare one session, or each of them, with its digests.
-pub(super) fn run(typed: &VerifyArguments) -> Result<Exit> {
+pub(super) fn run(typed: &VerifyArguments, stop: &Stop) -> Result<Exit> {
     let database = open(&typed.output)?;
     let sessions = match (&typed.session, typed.all) {
         (Some(_), true) => {
@@ -22,19 +23,23 @@ pub(super) fn run(typed: &VerifyArguments) -> Result<Exit> {
         (wanted, false) => vec![database.find_session(wanted.as_deref().unwrap_or("latest"))?],
     };
     let mut report = Report { is_json: typed.output.json, told: 0, has_damage: false };
-    let verified = verify(&database, &sessions, typed.all, &mut report);
+    let verified = verify(&database, &sessions, typed.all, &mut report, stop);
     let ended = report.end(verified.is_ok());
     verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
 }
 
 /// Compare these sessions and tell of each one as soon as it is known.
-fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut Report) -> Result<()> {
+fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut Report, stop: &Stop) -> Result<()> {
     let messages = |session: &Session| session.tally.packets.saturating_add(session.tally.rejected);
     let progress = Progress::new(sessions.iter().map(messages).fold(0, u64::saturating_add), true);
     let mut done = 0_u64;
     for session in sessions {
         tracing::debug!("verifying session {}", session.id);
-        match database.verify(session, &mut |passed| progress.at(done.saturating_add(passed))) {
+        let mut at = |passed| {
+            progress.at(done.saturating_add(passed));
+            stop.check(|| format!("verify session {}", session.id))
+        };
+        match database.verify(session, &mut at) {
             Ok(verdict) => report.tell(session, &verdict)?,
             // A recorder makes room, or somebody tidies up.
             Err(Error::NoSuchSession { .. }) if is_all => {

@@ -38,6 +38,34 @@ fn a_timeout_is_one_request_to_stop() {
     timeouts_end_a_recorder(3, "0.5");
 }
 
+/// However many they are.
+#[test]
+fn signals_within_50_ms_are_one_request_to_stop() {
+    let bench = Bench::new();
+    let (device, endpoint) = device(&bench);
+    // A device that sends without a pause keeps the recorder busy for 200 ms after the first one.
+    let mut rounds = 0;
+    eventually("three rounds were quick enough", || {
+        let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+        wait_for_packets(&bench, 10);
+        let began = Instant::now();
+        recorder.signal(Signal::INT);
+        while began.elapsed() < Duration::from_millis(40) {
+            recorder.signal(Signal::TERM);
+            // The time is the point of the test.
+            thread::sleep(Duration::from_millis(2));
+        }
+        let is_quick = began.elapsed() < Duration::from_millis(50);
+        let recorder = recorder.finish();
+        if is_quick {
+            recorder.success().says(", 0 lost");
+            rounds += 1;
+        }
+        rounds == 3
+    });
+    device.stop().success();
+}
+
 /// `make soak` does it 500 times.
 #[test]
 fn a_recorder_that_is_interrupted_at_its_start_keeps_what_came() {
@@ -289,8 +317,7 @@ fn what_was_stopped_goes_on_from_there_or_catches_up() {
         wait_for_packets(&bench, 200);
         stop_for_a_second(&sender);
         wait_for_packets(&bench, 1500);
-        let sender =
-            sender.stop().success().says("was stopped for ").says(" s at packet #").says("; stopped ");
+        let sender = sender.stop().success().says("was stopped for ").says(" s at packet #").says("; stopped ");
         let what = if catches_up { "what was due meanwhile is sent at once" } else { "the schedule goes on from here" };
         let sender = sender.says(what);
         eventually("the recorder sees that it has left", || recorder.log().contains("disconnected from"));

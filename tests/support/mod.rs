@@ -94,9 +94,17 @@ impl Bench {
         Run { bench: self, command, number: self.runs.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// What a stock `sqlite3` shell answers.
+    /// What a stock `sqlite3` shell answers, once nobody keeps it from reading.
     pub fn sqlite3(&self, database: &str, sql: &str) -> String {
-        self.program("sqlite3").arg(self.path(database)).arg(sql).run().success().stdout.trim_end().to_owned()
+        self.program("sqlite3")
+            .args(["-cmd", ".timeout 10000"])
+            .arg(self.path(database))
+            .arg(sql)
+            .run()
+            .success()
+            .stdout
+            .trim_end()
+            .to_owned()
     }
 
     /// The Python program that reads the device; ends after `count` packets.

@@ -9,8 +9,15 @@
 //!
 //! Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
 
+mod digest;
+mod message;
+
+pub use digest::{Digest, Digester, FIRST_DIGEST};
+pub use message::{Frames, Message, Messages};
+
 use crate::clock::{monotonic_ns, unix_ns};
 use crate::event::Event;
+use crate::gap::Gap;
 
 /// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
 /// is a twentieth of the work.
@@ -36,12 +43,6 @@ const HEADER_BYTES: usize = 8 + 8 + 4 + 4;
 /// Where the two counts of frames stand in the header.
 const COUNTS_AT: usize = 16;
 
-/// A BLAKE3 digest.
-pub type Digest = [u8; 32];
-
-/// The digest before the first batch of a session.
-pub const FIRST_DIGEST: Digest = [0; 32];
-
 /// Messages in the order of their arrival, each with its two stamps and its frames.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -51,7 +52,23 @@ pub struct Batch {
     events: Vec<Event>,
     session_start: Option<SessionClock>,
     numbers: Vec<i64>,
+    gaps: Vec<Gap>,
     jump: u64,
+}
+
+/// A place between two messages of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    bytes: usize,
+    messages: usize,
+    last_at: usize,
+}
+
+impl Mark {
+    /// Whether it is before all messages.
+    pub fn is_beginning(&self) -> bool {
+        self.messages == 0
+    }
 }
 
 /// When a session began, on both clocks.
@@ -90,12 +107,12 @@ impl Batch {
 
     /// The messages in the order in which they were appended.
     pub fn messages(&self) -> Messages<'_> {
-        Messages { rest: &self.log }
+        Messages::of(&self.log)
     }
 
     /// The message that was appended last.
     pub fn last(&self) -> Option<Message<'_>> {
-        Messages { rest: self.log.get(self.last_at..)? }.next()
+        Messages::of(self.log.get(self.last_at..)?).next()
     }
 
     /// Number of messages.
@@ -103,9 +120,9 @@ impl Batch {
         self.messages
     }
 
-    /// Whether there is neither a message nor an event nor the start of a session.
+    /// Whether there is neither a message nor an event nor a gap nor the start of a session.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0 && self.events.is_empty() && self.session_start.is_none()
+        self.messages == 0 && self.events.is_empty() && self.gaps.is_empty() && self.session_start.is_none()
     }
 
     /// Size in memory, in bytes.
@@ -150,14 +167,70 @@ impl Batch {
         self.numbers.push(first_number);
     }
 
-    /// The same, to be changed.
-    pub fn numbers_mut(&mut self) -> &mut [i64] {
-        &mut self.numbers
+    /// The same of the messages behind a place, to be changed.
+    pub fn numbers_from_mut(&mut self, mark: Mark) -> &mut [i64] {
+        self.numbers.get_mut(mark.messages..).unwrap_or_default()
     }
 
     /// Note the number of the message that was appended last.
     pub fn push_number(&mut self, number: i64) {
         self.numbers.push(number);
+    }
+
+    /// What is missing before some of the messages, or behind the last one, in the order of the numbers.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Note what is missing behind the messages so far.
+    pub fn push_gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    /// The place behind the last message.
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.log.len(), messages: self.messages, last_at: self.last_at }
+    }
+
+    /// How many bytes the messages behind a place take.
+    pub fn bytes_from(&self, mark: Mark) -> usize {
+        self.log_from(mark).len()
+    }
+
+    /// The messages behind a place.
+    pub fn messages_from(&self, mark: Mark) -> Messages<'_> {
+        Messages::of(self.log_from(mark))
+    }
+
+    fn log_from(&self, mark: Mark) -> &[u8] {
+        self.log.get(mark.bytes..).unwrap_or_default()
+    }
+
+    /// Remove the messages behind a place.
+    pub fn truncate(&mut self, mark: Mark) {
+        self.log.truncate(mark.bytes);
+        self.numbers.truncate(mark.messages);
+        (self.messages, self.last_at) = (mark.messages, mark.last_at);
+    }
+
+    /// Remove those messages behind a place that `keeps` does not want, by their numbers.
+    pub fn retain_from(&mut self, mark: Mark, mut keeps: impl FnMut(i64) -> bool) {
+        let mut kept = mark;
+        let (mut at, mut read) = (mark.bytes, mark.messages);
+        while let Some(&number) = self.numbers.get(read) {
+            let mut rest = Messages::of(self.log.get(at..).unwrap_or_default());
+            if rest.next().is_none() {
+                break;
+            }
+            let end = self.log.len() - rest.bytes();
+            if keeps(number) {
+                self.log.copy_within(at..end, kept.bytes);
+                self.numbers.swap(kept.messages, read);
+                kept = Mark { bytes: kept.bytes + end - at, messages: kept.messages + 1, last_at: kept.bytes };
+            }
+            (at, read) = (end, read + 1);
+        }
+        self.truncate(kept);
     }
 
     /// After how many jumps in the session this was read.
@@ -181,15 +254,16 @@ impl Batch {
         self.events.clear();
         self.session_start = None;
         self.numbers.clear();
+        self.gaps.clear();
         self.jump = 0;
     }
 
     /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message
     /// (i64, little-endian) and all records.
     pub fn digest(&self, previous: &Digest, first_id: i64) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(previous).update(&first_id.to_le_bytes()).update(&self.log);
-        *hasher.finalize().as_bytes()
+        let mut digester = Digester::new(previous, first_id);
+        digester.add(self, Mark::default());
+        digester.finish()
     }
 }
 
@@ -230,67 +304,6 @@ impl Entry<'_> {
     }
 }
 
-/// One stamped message of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// Wall clock time of its arrival.
-    pub unix_ns: i64,
-    /// Monotonic time of its arrival since the session began.
-    pub elapsed_ns: i64,
-    /// How many frames it had. [`Message::frames`] gives the first of them if they were too many to keep.
-    pub frame_count: u32,
-    frames: &'a [u8],
-}
-
-impl<'a> Message<'a> {
-    /// The frames, byte for byte.
-    pub fn frames(&self) -> Frames<'a> {
-        Frames { rest: self.frames }
-    }
-}
-
-/// Iterator over the messages of a batch.
-#[derive(Clone, Debug)]
-pub struct Messages<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = Message<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (header, rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
-        let unix_ns = i64::from_le_bytes(*header.first_chunk()?);
-        let elapsed_ns = i64::from_le_bytes(*header.get(8..)?.first_chunk()?);
-        let frame_count = u32::from_le_bytes(*header.get(COUNTS_AT..)?.first_chunk()?);
-        let kept_count = u32::from_le_bytes(*header.last_chunk()?);
-        let mut frames = Frames { rest };
-        for _ in 0..kept_count {
-            frames.next()?;
-        }
-        let (frames, rest) = rest.split_at_checked(rest.len() - frames.rest.len())?;
-        self.rest = rest;
-        Some(Message { unix_ns, elapsed_ns, frame_count, frames })
-    }
-}
-
-/// Iterator over the frames of a message.
-#[derive(Clone, Debug)]
-pub struct Frames<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (length_bytes, rest) = self.rest.split_first_chunk()?;
-        let (frame, rest) = rest.split_at_checked(u32::from_le_bytes(*length_bytes) as usize)?;
-        self.rest = rest;
-        Some(frame)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -327,6 +340,36 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_batch_is_digested_kept_and_removed() {
+        let numbered = |numbers: &[i64]| {
+            let mut batch = Batch::default();
+            for &number in numbers {
+                batch.message(number, number).frame(&[&vec![7; number as usize]]);
+                batch.push_number(number);
+            }
+            batch
+        };
+        let mut batch = numbered(&[1, 2]);
+        let mark = batch.mark();
+        for number in [3, 4, 5, 6] {
+            batch.message(number, number).frame(&[&vec![7; number as usize]]);
+            batch.push_number(number);
+        }
+        let mut digester = Digester::new(&FIRST_DIGEST, 3);
+        digester.add(&batch, mark);
+        assert_eq!(digester.finish(), numbered(&[3, 4, 5, 6]).digest(&FIRST_DIGEST, 3));
+        batch.retain_from(mark, |number| number % 2 == 0);
+        assert_eq!(
+            (frames_of(&batch), batch.numbers()),
+            (frames_of(&numbered(&[1, 2, 4, 6])), [1, 2, 4, 6].as_slice())
+        );
+        assert_eq!(batch.last().map(|last| last.unix_ns), Some(6));
+        batch.truncate(mark);
+        assert_eq!((frames_of(&batch), batch.numbers()), (frames_of(&numbered(&[1, 2])), [1, 2].as_slice()));
+        assert_eq!(batch.last().map(|last| last.unix_ns), Some(2));
+    }
+
+    #[test]
     fn a_message_of_endless_frames_is_cut() {
         let mut batch = Batch::default();
         let mut entry = batch.message(1, 2);
@@ -338,20 +381,5 @@ mod tests {
         let messages = frames_of(&batch);
         assert_eq!(messages[0].2.len(), MESSAGE_MAX_FRAMES as usize);
         assert_eq!(messages[1], (3, 4, vec![b"next".to_vec()]));
-    }
-
-    #[test]
-    fn the_digest_depends_on_every_bit_and_on_the_chain() {
-        let batch = |unix_ns, frame: &[u8]| {
-            let mut batch = Batch::default();
-            batch.message(unix_ns, 9).frame(&[frame]);
-            batch
-        };
-        let digest = batch(1, b"t ab").digest(&FIRST_DIGEST, 1);
-        assert_eq!(digest, batch(1, b"t ab").digest(&FIRST_DIGEST, 1));
-        assert_ne!(digest, batch(1, b"t ac").digest(&FIRST_DIGEST, 1));
-        assert_ne!(digest, batch(2, b"t ab").digest(&FIRST_DIGEST, 1));
-        assert_ne!(digest, batch(1, b"t ab").digest(&FIRST_DIGEST, 2));
-        assert_ne!(digest, batch(1, b"t ab").digest(&digest, 1));
     }
 }

@@ -15,7 +15,7 @@
 //!
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `exporter`, `comparison`), edges (`device`, `socket`, `store`,
-//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `statistics`, `progress`, `alarm`, `awake`, `clock`,
+//! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `gap`, `statistics`, `progress`, `alarm`, `awake`, `clock`,
 //! `stalls`), ground (`stop`, `signals`, `leavings`, `terminal`, `service`, `log`, `error`, `exit`).
 
 pub mod run;
@@ -43,6 +43,7 @@ pub mod pace;
 pub mod position;
 pub mod lateness;
 pub mod tally;
+pub mod gap;
 pub mod statistics;
 pub mod progress;
 pub mod alarm;

@@ -67,6 +67,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Refused`] when the queue is full or closed.
+    #[expect(clippy::result_large_err, reason = "it is the batch that was given")]
     pub fn try_push(&self, batch: Batch) -> Result<Batch, Refused> {
         let mut state = self.lock();
         if state.closed {

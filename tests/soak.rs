@@ -11,6 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::damage::survives_damaged_pages;
 use support::ending::kill_at_the_end;
 use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
 use support::power::{cut_ext4, cut_traced};
@@ -40,6 +41,12 @@ fn eight_hundred_signals_in_exports_leave_no_file() {
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
     recorder.finish().success();
     signals_in_an_export(&bench, 200);
+}
+
+#[test]
+fn five_thousand_pages_that_are_damaged_at_random_cost_no_more_than_is_named() {
+    let _alone = alone();
+    survives_damaged_pages(5_000);
 }
 
 #[test]

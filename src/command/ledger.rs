@@ -1,8 +1,36 @@
 //! How entries of a ledger, and other words of somebody else's database, are shown.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::gap::Gaps;
 use crate::tally::seconds;
+
+/// Gaps that are named one by one. The others are counted.
+pub(super) const NAMED_MAX_GAPS: usize = 10;
+
+/// Say what is missing of a session because its database is damaged.
+pub(super) fn warn_of_gaps(gaps: &Gaps) {
+    for gap in gaps.iter().take(NAMED_MAX_GAPS) {
+        tracing::warn!("missing: {gap}");
+    }
+    if gaps.iter().len() > NAMED_MAX_GAPS {
+        tracing::warn!("missing: ... in all, {gaps}");
+    }
+}
+
+/// The same for programs.
+pub(super) fn gaps_as_json(gaps: &Gaps) -> Value {
+    let gaps = gaps.iter().map(|gap| {
+        json!({
+            "first_number": gap.first_number,
+            "last_number": gap.last_number,
+            "elapsed_ns": gap.elapsed_ns,
+            "until_elapsed_ns": gap.until_elapsed_ns,
+            "packets": gap.messages(),
+        })
+    });
+    Value::Array(gaps.collect())
+}
 
 /// An entry as a line: when, what, and `lost`, which says what it means for the packets.
 pub(super) fn line(entry: &Value, lost: &str) -> String {

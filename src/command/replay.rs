@@ -26,7 +26,11 @@ use crate::store::{Database, Reader, Session};
 pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    let announcements = announcements(&database.ledger(session.id)?);
+    let ledger = database.ledger(session.id)?;
+    if !ledger.is_whole {
+        tracing::warn!("the ledger of session {} is damaged: what it says is missing may be more", session.id);
+    }
+    let announcements = announcements(&ledger.entries);
     let reader = Reader::new(database, &session, &settings.selection)?;
     let mut sender = bind(&settings.send, heads(settings, &session), reader.message_bytes()?)?;
     let report = settings.timing_report.as_deref().map(Report::create).transpose()?;
@@ -56,7 +60,7 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
         played.tally.over(played.elapsed_ns),
         played.lateness,
         played.stalls,
-        missing(&session, &announcements),
+        missing(&session, &announcements, &played),
     );
     if let Some(report) = report {
         report.write(&as_json(&session, &played, dropped))?;
@@ -68,7 +72,7 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
             tracing::error!("lateness p99 {p99_us:.1} us is above the budget of {budget_us:.1} us");
             Ok(Exit::Loss)
         }
-        _ => Ok(Exit::from_loss(dropped.any())),
+        _ => Ok(Exit::from_loss(dropped.any() || !played.gaps.is_empty() || !ledger.is_whole)),
     }
 }
 
@@ -139,12 +143,16 @@ fn announcements(entries: &[Value]) -> Vec<Announcement> {
 }
 
 /// How much of the capture is known to be missing.
-fn missing(session: &Session, announcements: &[Announcement]) -> String {
-    match (session.tally.lost, announcements.len()) {
+fn missing(session: &Session, announcements: &[Announcement], played: &Played) -> String {
+    let in_ledger = match (session.tally.lost, announcements.len()) {
         (0, 0) => String::new(),
         (lost, entries) => {
             format!("; of the capture itself {lost} packets are known to be missing, entries in its ledger: {entries}")
         }
+    };
+    match played.gaps.is_empty() {
+        true => in_ledger,
+        false => format!("{in_ledger}; its database is damaged: {}", played.gaps),
     }
 }
 
@@ -161,6 +169,9 @@ fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
         "dropped": dropped.messages,
         "dropped_is_exact": !dropped.and_more,
         "capture_lost": session.tally.lost,
+        "damaged": played.gaps.messages(),
+        "damaged_is_exact": !played.gaps.and_more(),
+        "damage": ledger::gaps_as_json(&played.gaps),
         "processors_kept_awake": played.kept_awake,
         "lateness": played.lateness.as_json(),
     })

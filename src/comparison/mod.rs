@@ -13,6 +13,7 @@ pub use spacing::SpacingDifference;
 
 use crate::comparison::side::Side;
 use crate::error::Result;
+use crate::gap::Gaps;
 use crate::stop::Stop;
 use crate::store::Reader;
 
@@ -31,6 +32,14 @@ pub struct Comparison {
     pub only_in_a: u64,
     /// Messages that only B has there.
     pub only_in_b: u64,
+    /// Messages of A that stand where B is damaged, and are not compared.
+    pub not_compared_in_a: u64,
+    /// The same of B.
+    pub not_compared_in_b: u64,
+    /// What is damaged in A.
+    pub gaps_in_a: Gaps,
+    /// What is damaged in B.
+    pub gaps_in_b: Gaps,
     /// The first place where they differ.
     pub first: Option<Difference>,
     /// How differently far apart the messages came. Messages before which one side has others do not count.
@@ -58,16 +67,25 @@ pub fn compare(a: Option<Reader>, b: Option<Reader>, stop: &Stop) -> Result<Comp
     loop {
         a.look_ahead(1)?;
         b.look_ahead(1)?;
-        match (a.messages.front(), b.messages.front()) {
-            (None, None) => return Ok(found),
-            (Some(left), Some(right)) if left.content == right.content => {
-                found.equal += 1;
-                found.pair(&mut a, &mut b);
-            }
-            _ => {
-                let (only_a, only_b) = meeting(&mut a, &mut b)?;
-                found.skip(&mut a, &mut b, only_a, only_b);
-            }
+        let (left, right) = (a.messages.front(), b.messages.front());
+        let (has_a, has_b) = (left.is_some(), right.is_some());
+        if !has_a && !has_b {
+            (found.gaps_in_a, found.gaps_in_b) = (a.gaps, b.gaps);
+            return Ok(found);
+        } else if left.zip(right).is_some_and(|(left, right)| left.content == right.content) {
+            found.equal += 1;
+            found.pair(&mut a, &mut b);
+        } else if has_a && b.take_damaged() {
+            found.not_compared_in_a += 1;
+            a.take();
+            found.previous_elapsed_ns = None;
+        } else if has_b && a.take_damaged() {
+            found.not_compared_in_b += 1;
+            b.take();
+            found.previous_elapsed_ns = None;
+        } else {
+            let (only_a, only_b) = meeting(&mut a, &mut b)?;
+            found.skip(&mut a, &mut b, only_a, only_b);
         }
     }
 }
@@ -113,24 +131,29 @@ fn nearest(a: &VecDeque<Placed>, b: &VecDeque<Placed>, messages: usize) -> Optio
 }
 
 impl Comparison {
-    /// Whether the messages are the same.
+    /// Whether the messages that were compared are the same.
     pub fn is_same(&self) -> bool {
         self.first.is_none()
     }
 
+    /// Whether messages are damaged on one side or the other.
+    pub fn is_damaged(&self) -> bool {
+        !self.gaps_in_a.is_empty() || !self.gaps_in_b.is_empty()
+    }
+
     /// Messages of A.
     pub fn messages_in_a(&self) -> u64 {
-        self.equal + self.changed + self.only_in_a
+        self.equal + self.changed + self.only_in_a + self.not_compared_in_a
     }
 
     /// Messages of B.
     pub fn messages_in_b(&self) -> u64 {
-        self.equal + self.changed + self.only_in_b
+        self.equal + self.changed + self.only_in_b + self.not_compared_in_b
     }
 
     /// Take the next message of both sides, which stand in the same place.
     fn pair(&mut self, a: &mut Side<'_>, b: &mut Side<'_>) -> Option<Difference> {
-        let (a, b) = (a.messages.pop_front()?, b.messages.pop_front()?);
+        let (a, b) = (a.take()?, b.take()?);
         if let Some((a_ns, b_ns)) = self.previous_elapsed_ns {
             self.spacing.record(a.elapsed_ns.saturating_sub(a_ns), b.elapsed_ns.saturating_sub(b_ns));
         }
@@ -147,12 +170,12 @@ impl Comparison {
             self.first = self.first.take().or(difference);
         }
         for _ in changed..only_a {
-            let difference = Difference { a: a.messages.pop_front(), b: None };
+            let difference = Difference { a: a.take(), b: None };
             self.only_in_a += 1;
             self.first.get_or_insert(difference);
         }
         for _ in changed..only_b {
-            let difference = Difference { a: None, b: b.messages.pop_front() };
+            let difference = Difference { a: None, b: b.take() };
             self.only_in_b += 1;
             self.first.get_or_insert(difference);
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::batch::{Batch, Message};
 use crate::error::Result;
+use crate::gap::{Gap, Gaps};
 use crate::stop::Stop;
 use crate::store::Reader;
 
@@ -51,11 +52,22 @@ pub(super) struct Side<'a> {
     batch: Batch,
     /// What was read and not compared yet.
     pub messages: VecDeque<Placed>,
+    /// Damaged messages that stand before those, and behind the last one that was compared.
+    damaged: VecDeque<Gap>,
+    /// All that is damaged so far.
+    pub gaps: Gaps,
 }
 
 impl<'a> Side<'a> {
     pub fn new(reader: Option<Reader>, stop: &'a Stop) -> Self {
-        Self { stop, reader, batch: Batch::default(), messages: VecDeque::new() }
+        Self {
+            stop,
+            reader,
+            batch: Batch::default(),
+            messages: VecDeque::new(),
+            damaged: VecDeque::new(),
+            gaps: Gaps::default(),
+        }
     }
 
     /// Have so many messages at hand, or as many as there are or can be kept, but at least one if there is one.
@@ -73,8 +85,33 @@ impl<'a> Side<'a> {
             for (number, message) in self.batch.numbers().iter().copied().zip(self.batch.messages()) {
                 self.messages.push_back(Placed::new(number, message));
             }
+            self.damaged.extend(self.batch.gaps());
+            self.batch.gaps().iter().for_each(|gap| self.gaps.add(*gap));
             self.batch.clear();
         }
         Ok(())
+    }
+
+    /// Take one of the damaged messages that stand before the next one. Says whether there is one.
+    pub fn take_damaged(&mut self) -> bool {
+        let next_number = self.messages.front().map(|message| message.number);
+        let Some(gap) = self.damaged.front_mut() else { return false };
+        if next_number.is_some_and(|number| number < gap.first_number) {
+            return false;
+        }
+        match gap.first_number < gap.last_number {
+            true => gap.first_number += 1,
+            false => drop(self.damaged.pop_front()),
+        }
+        true
+    }
+
+    /// Take the next message. The damaged ones before it are passed then.
+    pub fn take(&mut self) -> Option<Placed> {
+        let message = self.messages.pop_front()?;
+        while self.damaged.front().is_some_and(|gap| gap.first_number < message.number) {
+            self.damaged.pop_front();
+        }
+        Some(message)
     }
 }

@@ -63,6 +63,14 @@ pub(super) fn by_topic(database: &Database, session: &Session, watch: &Watch<'_>
             *so_far = so_far.and(Extent::of(stamp));
         }
     })?;
+    // What has no name is damaged, and not exported.
+    let mut nameless = Vec::new();
+    for &topic_id in topics.keys().filter(|_| topics.len() > 1) {
+        if database.topic(topic_id)?.is_none() {
+            nameless.push(topic_id);
+        }
+    }
+    topics.retain(|topic_id, _| nameless.binary_search(topic_id).is_err());
     match topics.len() <= TOPICS_MAX {
         true => Ok(topics),
         false => Err(Error::Export {

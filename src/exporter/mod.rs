@@ -19,7 +19,8 @@ use std::str::FromStr;
 use crate::batch::Batch;
 use crate::envelope::{self, Envelope};
 use crate::error::Result;
-use crate::store::{self, Database, Reader, Session};
+use crate::gap::Gaps;
+use crate::store::{self, Copied, Database, Reader, Session};
 
 pub use output::{Output, Sink};
 pub use selection::{Selection, Topics};
@@ -92,14 +93,18 @@ pub struct Plan {
 }
 
 /// What was exported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Packets.
     pub packets: u64,
     /// Rejects, which only a database holds.
     pub rejected: u64,
-    /// Packets or rejects that should have been there.
-    pub missing: u64,
+    /// What is missing, because the database is damaged ...
+    pub gaps: Gaps,
+    /// ... or because the session was deleted meanwhile.
+    pub is_deleted: bool,
+    /// Whether the ledger, which only a database holds, has entries that cannot be read.
+    pub is_ledger_damaged: bool,
 }
 
 /// Writes packets in one format.
@@ -143,35 +148,38 @@ pub fn write_packets(
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
     let packets = store::Selection { heads: selection.heads.clone(), only_valid: true, ..store::Selection::default() };
-    let mut reader = (!session.is_empty()).then(|| Reader::new(database, session, &packets)).transpose()?;
-    let mut batch = Batch::default();
-    let mut written = 0;
-    while let Some(reader) = &mut reader
-        && reader.step(&mut batch)?
-    {
-        for message in batch.messages() {
-            let frame = message.frames().next().unwrap_or_default();
-            // What is no envelope stands in another table. If it is here all the same, it will be missed below.
-            let Ok(Envelope { topic, payload }) = envelope::decode(frame) else { continue };
-            let packet = Packet { unix_ns: message.unix_ns, elapsed_ns: message.elapsed_ns, topic, payload };
-            encoder.packet(&packet).map_err(failed)?;
-            written += 1;
+    let mut exported = Exported::default();
+    if !session.is_empty() {
+        let mut reader = Reader::new(database, session, &packets)?;
+        let mut batch = Batch::default();
+        while reader.step(&mut batch)? {
+            for message in batch.messages() {
+                let frame = message.frames().next().unwrap_or_default();
+                // What is no envelope stands in another table.
+                let Ok(Envelope { topic, payload }) = envelope::decode(frame) else { continue };
+                let packet = Packet { unix_ns: message.unix_ns, elapsed_ns: message.elapsed_ns, topic, payload };
+                encoder.packet(&packet).map_err(failed)?;
+                exported.packets += 1;
+            }
+            batch.gaps().iter().for_each(|gap| exported.gaps.add(*gap));
+            watch.at(reader.passed())?;
+            batch.clear();
         }
-        watch.at(reader.passed())?;
-        batch.clear();
+        if exported.packets == 0 && !exported.gaps.is_empty() {
+            return Err(reader.gone(session.first_id));
+        }
+        exported.is_deleted = reader.is_deleted()?;
     }
     encoder.finish().map_err(failed)?;
-    if let Some(reader) = reader.filter(|_| written == 0 && selection.packets > 0) {
-        return Err(reader.gone(session.first_id));
-    }
-    Ok(Exported { packets: written, rejected: 0, missing: selection.packets.saturating_sub(written) })
+    Ok(exported)
 }
 
 /// Write a session as a database of its own. It is not under its final name yet.
 ///
 /// # Errors
 /// When one database cannot be read or the other not be written, or a stop is asked for.
-pub fn write_database(database: &Database, session: &Session, output: &Output, watch: &Watch<'_>) -> Result<Exported> {
+pub fn write_database(database: Database, session: &Session, output: &Output, watch: &Watch<'_>) -> Result<Exported> {
     let copied = database.copy_session(session, output.path(), &output.name(), &mut |done| watch.at(done))?;
-    Ok(Exported { packets: copied.packets, rejected: copied.rejected, missing: copied.missing })
+    let Copied { packets, rejected, gaps, is_deleted, is_ledger_damaged } = copied;
+    Ok(Exported { packets, rejected, gaps, is_deleted, is_ledger_damaged })
 }

@@ -31,8 +31,6 @@ pub enum Topics {
 pub struct Selection {
     /// What their messages begin with (a topic and its space); `None` is every topic.
     pub heads: Option<Vec<Vec<u8>>>,
-    /// How many there should be.
-    pub packets: u64,
     /// Samples in a second, for a sound file.
     pub sample_rate_hz: u32,
 }
@@ -44,7 +42,7 @@ impl Selection {
     /// When a topic does not occur, or the format cannot hold what is selected, or a stop is asked for.
     pub fn of(database: &Database, session: &Session, plan: &Plan, watch: &Watch<'_>) -> Result<Self> {
         if !matches!(plan.topics, Topics::Only(_)) && !plan.format.hides_topics() {
-            return Ok(Self { packets: session.tally.packets, ..Self::default() });
+            return Ok(Self::default());
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
         let topics = by_topic(database, session, watch)?;
@@ -72,11 +70,7 @@ impl Selection {
             Format::Wav => sound_rate_hz(extent, plan.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?,
             _ => 0,
         };
-        // Those that the session's totals count and that were not found are missed like those not found later. Nobody
-        // knows of which topic they were.
-        let found = topics.values().map(|topic| topic.packets).sum();
-        let missing = session.tally.packets.saturating_sub(found);
-        Ok(Self { heads, packets: extent.packets + missing, sample_rate_hz })
+        Ok(Self { heads, sample_rate_hz })
     }
 }
 
@@ -106,7 +100,10 @@ fn ids(
 /// The names of topics, with commas between them.
 fn names(database: &Database, topics: &BTreeMap<i64, Extent>) -> Result<String> {
     let named = topics.keys().take(NAMED_MAX_TOPICS);
-    let mut names = named.map(|&id| Ok(printable(&database.topic(id)?))).collect::<Result<Vec<_>>>()?;
+    let mut names = Vec::new();
+    for &id in named {
+        names.extend(database.topic(id)?.map(|name| printable(&name)));
+    }
     if topics.len() > NAMED_MAX_TOPICS {
         names.push("...".to_owned());
     }

@@ -1,5 +1,10 @@
 //! Says what is missing of a capture when the replay comes by.
 
+use crate::gap::Gap;
+
+/// Gaps of damaged messages that are said: a ruin is not to fill the log. The others are counted.
+const SAID_MAX_GAPS: u64 = 100;
+
 /// Something that happened to the capture, to be said when the replay comes by.
 #[derive(Clone, Debug)]
 pub struct Announcement {
@@ -17,12 +22,13 @@ pub struct Announcer<'a> {
     next: usize,
     /// The next message is the first one of its place.
     arrived: bool,
+    said_gaps: u64,
 }
 
 impl<'a> Announcer<'a> {
     /// Say these, which are in the order of time.
     pub fn new(announcements: &'a [Announcement]) -> Self {
-        Self { announcements, next: 0, arrived: true }
+        Self { announcements, next: 0, arrived: true, said_gaps: 0 }
     }
 
     /// The session begins again.
@@ -45,6 +51,16 @@ impl<'a> Announcer<'a> {
         {
             self.next += 1;
             tracing::warn!("{}", next.text);
+        }
+    }
+
+    /// The replay has come to messages that are damaged.
+    pub fn come_to(&mut self, gap: &Gap) {
+        self.said_gaps += 1;
+        match self.said_gaps {
+            ..=SAID_MAX_GAPS => tracing::warn!("in the capture, {gap}"),
+            _ if self.said_gaps == SAID_MAX_GAPS + 1 => tracing::warn!("more is damaged; the summary counts it"),
+            _ => {}
         }
     }
 }

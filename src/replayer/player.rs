@@ -8,6 +8,7 @@ use crate::batch::{Batch, Message};
 use crate::clock::{NS_PER_S, Pacing, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::envelope;
 use crate::error::Result;
+use crate::gap::{Gap, Gaps};
 use crate::lateness::{Late, Lateness};
 use crate::pace::{Pacer, Rhythm};
 use crate::position::Position;
@@ -87,6 +88,8 @@ pub struct Played {
     pub underruns: u64,
     /// Whether the processors stayed awake for messages.
     pub kept_awake: bool,
+    /// What was missing, because the database is damaged.
+    pub gaps: Gaps,
     /// Whether a stop ended it.
     pub stopped: bool,
     /// When this process was stopped.
@@ -187,13 +190,24 @@ impl<'a> Player<'a> {
             self.passes += 1;
             self.announcer.rewind();
         }
+        let mut gaps = batch.gaps().iter().peekable();
         for (message, &number) in batch.messages().zip(batch.numbers()) {
+            while let Some(gap) = gaps.next_if(|gap| gap.first_number < number) {
+                self.pass(gap);
+            }
             match self.play(message, number)? {
                 Turn::Send(_) => {}
                 other => return Ok(other),
             }
         }
+        gaps.for_each(|gap| self.pass(gap));
         Ok(Turn::Send(None))
+    }
+
+    /// Messages that are damaged would have their turn here.
+    fn pass(&mut self, gap: &Gap) {
+        self.announcer.come_to(gap);
+        self.played.gaps.add(*gap);
     }
 
     fn play(&mut self, message: Message<'_>, number: i64) -> Result<Turn> {

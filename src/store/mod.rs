@@ -1,7 +1,9 @@
 //! The only place that knows SQLite: captures on disk.
 
 mod beginning;
+mod commits;
 mod copying;
+mod damage;
 mod database;
 mod deletion;
 mod durability;
@@ -33,7 +35,7 @@ pub use pruning::Room;
 pub use reader::Reader;
 pub use recording::{Chapter, Ended, Recording};
 pub use rows::Selection;
-pub use sessions::{Name, Session};
+pub use sessions::{Ledger, Listed, Name, Session};
 pub use space::{Limits, Space};
 pub use stamps::Stamp;
 pub use verify::{Damage, Verdict};

@@ -1,11 +1,21 @@
-//! Reading a session: its messages in the order of their arrival, batch by batch.
+//! Reading a session: its messages in the order of their arrival, as far as the digests of its commits prove them.
+//!
+//! What is damaged is passed over, and stands as a gap in the batch in whose place it is. A commit is proven as a whole
+//! before any of its messages is given: small ones are read once, and several make a batch; of one that is larger than a
+//! batch, a first pass only makes the digest.
 
-use rusqlite::{OptionalExtension, params};
+mod seeking;
 
-use crate::batch::{BATCH_MAX_BYTES, Batch};
+use rusqlite::params;
+
+use crate::batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, Mark};
 use crate::envelope;
 use crate::error::{Error, Result, Trouble};
+use crate::gap::Gap;
 use crate::position::Position;
+use crate::store::commits::{Commit, Commits};
+use crate::store::damage::is_damage;
+use crate::store::foreign::words;
 use crate::store::rows::{Rows, Selection};
 use crate::store::{Database, Session};
 
@@ -13,23 +23,40 @@ use crate::store::{Database, Session};
 /// makes it larger, and several are on their way to whoever plays them.
 const FULL_BYTES: usize = BATCH_MAX_BYTES / 8 * 3;
 
-/// Messages that are read at once to find the one before.
-const BACKWARDS_MESSAGES: i64 = 1_000;
-
 /// Reads a session forwards, from wherever it stands.
 #[derive(Debug)]
 pub struct Reader {
     database: Database,
     session: Session,
-    /// `None` behind the last id that there can be.
+    /// Behind what was given or is missing so far; `None` behind the last id that there can be.
     next_id: Option<i64>,
     first_id: i64,
     last_id: i64,
+    commits: Commits,
     rows: Rows,
-    /// Messages read since the beginning.
-    messages: usize,
-    /// From this id on there was nothing.
-    gone_from: Option<i64>,
+    /// Up to this id, messages were proven in a pass before, and are read again to be given.
+    proven_to_id: Option<i64>,
+    /// When the message before the next one came, if it was read.
+    elapsed_ns: Option<i64>,
+    /// The way from the beginning, or from a jump, has led to a message that is selected.
+    has_messages: bool,
+    has_jumped: bool,
+    /// From this id on messages are missing ...
+    missing_from: Option<i64>,
+    /// ... and why the first of them cannot be read, if that is so.
+    unreadable: Option<String>,
+}
+
+/// What became of the attempt to prove a commit.
+enum Proof {
+    /// It is as it was recorded, and in the batch.
+    Whole,
+    /// It is as it was recorded, but larger than a batch. When its first and its last message came.
+    Large(i64, i64),
+    /// It does not fit behind what is in the batch.
+    NoRoom,
+    /// It cannot be read, or is not as it was recorded.
+    Damaged,
 }
 
 impl Reader {
@@ -41,121 +68,46 @@ impl Reader {
         let mut reader = Self {
             database,
             session: session.clone(),
-            next_id: Some(session.first_id),
+            next_id: None,
             first_id: session.first_id,
             last_id: session.last_id,
+            commits: Commits::new(session.first_id),
             rows: Rows::new(selection),
-            messages: 0,
-            gone_from: None,
+            proven_to_id: None,
+            elapsed_ns: None,
+            has_messages: false,
+            has_jumped: false,
+            missing_from: None,
+            unreadable: None,
         };
         let at = |position: Option<Position>| position.map(|position| reader.locate(position)).transpose();
         let (from, to) = (at(selection.from)?, at(selection.to)?);
         reader.first_id = from.unwrap_or(reader.first_id).max(reader.first_id);
         reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);
-        reader.next_id = Some(reader.first_id);
         if reader.first_id > reader.last_id {
             return Err(reader.nothing());
         }
+        reader.rewind();
         Ok(reader)
     }
 
     /// Stand before the first message again.
     pub fn rewind(&mut self) {
-        self.next_id = Some(self.first_id);
-        self.messages = 0;
+        self.go_to(self.first_id);
+        (self.has_messages, self.has_jumped) = (false, false);
     }
 
-    /// Stand before the message at this position, or at the end that is nearer to it.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn seek(&mut self, position: Position) -> Result<()> {
-        self.next_id = Some(self.locate(position)?.clamp(self.first_id, self.last_id));
-        Ok(())
-    }
-
-    /// Stand before the last message with a number below this one.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn seek_before(&mut self, number: i64) -> Result<()> {
-        let mut batch = Batch::default();
-        let mut end_id = self.session.first_id.saturating_add(number).min(self.last_id.saturating_add(1));
-        // Messages that are not selected are passed over, so many at a time.
-        while end_id > self.first_id {
-            let begin_id = end_id.saturating_sub(BACKWARDS_MESSAGES).max(self.first_id);
-            let (mut next_id, mut last_id, mut last_read_id) = (begin_id, None, None);
-            // Large messages fill more than one batch.
-            while next_id < end_id {
-                batch.clear();
-                let Some(read_id) = self.fill(next_id, end_id.saturating_sub(1), &mut batch)? else { break };
-                last_id = batch.numbers().last().copied().or(last_id);
-                last_read_id = Some(read_id);
-                next_id = read_id.saturating_add(1);
-            }
-            if let Some(last_id) = last_id {
-                self.next_id = Some(last_id);
-                return Ok(());
-            }
-            // A damaged session may claim more ids than can be tried.
-            end_id = match last_read_id {
-                Some(_) => begin_id,
-                None => self.last_id_before(begin_id)?.map_or(self.first_id, |id| id.saturating_add(1)),
-            };
+    fn go_to(&mut self, id: i64) {
+        self.next_id = Some(id);
+        self.commits.seek(id);
+        (self.proven_to_id, self.elapsed_ns) = (None, None);
+        if id == self.session.first_id {
+            self.elapsed_ns = Some(0);
         }
-        self.next_id = Some(self.first_id);
-        Ok(())
     }
 
-    fn last_id_before(&self, id: i64) -> Result<Option<i64>> {
-        let sql = "SELECT max(id) FROM (SELECT max(id) AS id FROM packets WHERE id < ?1 \
-             UNION ALL SELECT max(id) FROM rejects WHERE id < ?1)";
-        let ask = || self.database.connection.query_row(sql, [id], |row| row.get(0));
-        self.database.bounded(0, ask).map_err(self.database.failed("read packets"))
-    }
-
-    fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> Result<Option<i64>> {
-        let Self { database, rows, .. } = self;
-        let fill = || rows.fill(&database.connection, first_id, last_id, FULL_BYTES, batch);
-        database.bounded(0, fill).map_err(database.failed("read packets"))
-    }
-
-    /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
-    fn locate(&self, position: Position) -> Result<i64> {
-        let (column, wanted) = match position {
-            Position::Number(number) => return Ok(self.session.first_id.saturating_add(number)),
-            Position::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
-            Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
-        };
-        // The next message at or after an id, and its time.
-        let sql = format!(
-            "SELECT * FROM (SELECT id, {column} FROM packets WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
-             UNION ALL SELECT * FROM (SELECT id, {column} FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
-             ORDER BY 1 LIMIT 1"
-        );
-        let search = || -> rusqlite::Result<i64> {
-            let mut next = self.database.connection.prepare_cached(&sql)?;
-            // Before `low` all are too early; `high` is late enough, or behind the end.
-            let (mut low, mut high) = (self.session.first_id, self.session.last_id.saturating_add(1));
-            while low < high {
-                // As the difference of two ids may be larger than any id.
-                let middle = low.saturating_add((high.abs_diff(low) / 2) as i64);
-                let found = next
-                    .query_row(params![middle, self.session.last_id], |row| {
-                        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-                    })
-                    .optional()?;
-                match found {
-                    Some((id, time)) if wanted > time => low = id.max(middle).saturating_add(1),
-                    _ => high = middle,
-                }
-            }
-            Ok(low)
-        };
-        self.database.bounded(0, search).map_err(self.database.failed("find a position"))
-    }
-
-    /// The size of the largest of the session's first messages, in bytes: what to expect.
+    /// The size of the largest of the session's first messages, in bytes: what to expect. Of those that are damaged,
+    /// nothing is expected.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -165,21 +117,30 @@ impl Reader {
              UNION ALL SELECT * FROM (SELECT length(frames) FROM rejects WHERE id BETWEEN ?1 AND ?2 LIMIT 1000))";
         let range = params![self.first_id, self.last_id];
         let ask = || self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
-        let bytes = self.database.bounded(0, ask).map_err(self.database.failed("read packets"))?.unwrap_or_default();
-        Ok(bytes.unsigned_abs().saturating_add(envelope::TOPIC_MAX_BYTES as u64 + 1))
+        let bytes = match self.database.bounded(0, ask) {
+            Err(cause) if is_damage(&cause) => None,
+            bytes => bytes.map_err(self.database.failed("read packets"))?,
+        };
+        Ok(bytes.unwrap_or_default().unsigned_abs().saturating_add(envelope::TOPIC_MAX_BYTES as u64 + 1))
     }
 
-    /// Fill the empty `batch` with the next messages until it is full or the selection ends. At the end it stays empty.
+    /// Fill the empty `batch` with the next messages, and what is missing between them, until it is full or the selection
+    /// ends. At the end it stays empty.
     ///
     /// # Errors
-    /// When the database cannot be read or is damaged, or messages at the end of the selection are not there.
+    /// When the database cannot be read, the session was deleted meanwhile, or nothing of the selection can be proven.
     pub fn read(&mut self, batch: &mut Batch) -> Result<()> {
         while batch.is_empty() && self.step(batch)? {}
-        match (batch.is_empty(), self.gone_from, self.messages) {
-            (true, Some(id), _) => Err(self.gone(id)),
-            (true, None, 0) => Err(self.nothing()),
+        match self.missing_from {
+            Some(id) if self.is_deleted()? => Err(self.gone(id)),
+            Some(id) if self.is_at_end() && !self.has_messages && !self.has_jumped => Err(self.gone(id)),
+            None if batch.is_empty() && !self.has_messages && !self.has_jumped => Err(self.nothing()),
             _ => Ok(()),
         }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.next_id.is_none_or(|id| id > self.last_id)
     }
 
     /// Append to the empty `batch` what is there of the next messages, which may be nothing if many were passed over. Says
@@ -188,17 +149,166 @@ impl Reader {
     /// Each call is a read transaction of its own: a longer one would keep a recorder from reusing its log.
     ///
     /// # Errors
-    /// When the database cannot be read or is damaged.
+    /// When the database cannot be read.
     pub fn step(&mut self, batch: &mut Batch) -> Result<bool> {
         let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id) else { return Ok(false) };
-        let last_read_id = self.fill(next_id, self.last_id, batch)?;
-        if last_read_id.is_none() {
-            self.gone_from = Some(next_id);
+        let done = match self.database.deadline() {
+            Some(deadline) => deadline.rows(0, || self.read_on(next_id, batch)),
+            None => self.read_on(next_id, batch),
+        };
+        done.map_err(self.database.failed("read packets"))?;
+        self.has_messages |= batch.last().is_some();
+        Ok(true)
+    }
+
+    fn read_on(&mut self, next_id: i64, batch: &mut Batch) -> rusqlite::Result<()> {
+        self.database.connection.execute_batch("BEGIN")?;
+        let done = match self.proven_to_id {
+            Some(proven_to_id) => self.read_again(next_id, proven_to_id, batch),
+            None => self.read_commits(next_id, batch),
+        };
+        self.database.end_reading()?;
+        done
+    }
+
+    /// Read commits until the batch is full, or many messages were passed over.
+    fn read_commits(&mut self, mut next_id: i64, batch: &mut Batch) -> rusqlite::Result<()> {
+        let (mut seen_messages, mut read_bytes) = (0, 0_usize);
+        while seen_messages < BATCH_MAX_MESSAGES as u64 && next_id <= self.last_id {
+            let Some(commit) = self.commits.next(&self.database, next_id)? else {
+                let until_ns = (self.last_id == self.session.last_id).then_some(self.session.last_elapsed_ns);
+                self.miss(next_id, self.last_id, until_ns, batch);
+                self.next_id = None;
+                return Ok(());
+            };
+            if seen_messages > 0 && read_bytes + likely_bytes(commit, read_bytes, seen_messages) > FULL_BYTES {
+                break;
+            }
+            let mark = batch.mark();
+            let proof = self.prove(commit, batch)?;
+            if !matches!(proof, Proof::Whole) {
+                batch.truncate(mark);
+            }
+            if let Proof::NoRoom = proof {
+                break;
+            }
+            self.commits.pass();
+            seen_messages += commit.messages();
+            let times_ns = match proof {
+                Proof::Large(first_ns, last_ns) => (first_ns, last_ns),
+                Proof::Whole => times_ns(batch, mark),
+                Proof::NoRoom | Proof::Damaged => continue,
+            };
+            read_bytes += batch.bytes_from(mark);
+            self.arrive(next_id, commit, times_ns, batch);
+            if let Proof::Large(..) = proof {
+                // Its messages are read again from here.
+                (self.next_id, self.proven_to_id) = (Some(next_id.max(commit.first_id)), Some(commit.last_id));
+                return Ok(());
+            }
+            self.select(next_id, mark, batch);
+            self.next_id = commit.last_id.checked_add(1);
+            let Some(behind_id) = self.next_id else { return Ok(()) };
+            next_id = behind_id;
         }
-        self.next_id = last_read_id.and_then(|id| id.checked_add(1));
-        self.number_from(batch);
-        self.messages += batch.len();
-        Ok(last_read_id.is_some())
+        Ok(())
+    }
+
+    /// The next proven messages are those of `commit`: what lies before it is missing.
+    fn arrive(&mut self, next_id: i64, commit: Commit, (first_ns, last_ns): (i64, i64), batch: &mut Batch) {
+        if commit.first_id > next_id {
+            let last_id = commit.first_id.saturating_sub(1);
+            self.miss(next_id, last_id.min(self.last_id), Some(first_ns), batch);
+        }
+        self.elapsed_ns = Some(last_ns);
+    }
+
+    /// Note that these messages are missing.
+    fn miss(&mut self, first_id: i64, last_id: i64, until_elapsed_ns: Option<i64>, batch: &mut Batch) {
+        let number = |id: i64| id.saturating_sub(self.session.first_id);
+        let (first_number, last_number) = (number(first_id), number(last_id));
+        batch.push_gap(Gap { first_number, last_number, elapsed_ns: self.elapsed_ns, until_elapsed_ns });
+        self.missing_from.get_or_insert(first_id);
+    }
+
+    /// Read a commit into the batch, as far as it fits, and compare it with its digest.
+    fn prove(&mut self, commit: Commit, batch: &mut Batch) -> rusqlite::Result<Proof> {
+        let Some(previous) = commit.previous else { return Ok(Proof::Damaged) };
+        match self.read_and_digest(commit, &previous, batch) {
+            Err(cause) if is_damage(&cause) => {
+                self.unreadable.get_or_insert_with(|| words(&cause));
+                Ok(Proof::Damaged)
+            }
+            Ok((_, Some(digest))) if digest != commit.digest => Ok(Proof::Damaged),
+            Ok((proof, _)) => Ok(proof),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn read_and_digest(
+        &mut self,
+        commit: Commit,
+        previous: &Digest,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<(Proof, Option<Digest>)> {
+        let mark = batch.mark();
+        let mut digester = Digester::new(previous, commit.first_id);
+        let mut next_id = self.fill(commit.first_id, commit.last_id, batch)?;
+        digester.add(batch, mark);
+        if next_id.is_some() && !mark.is_beginning() {
+            return Ok((Proof::NoRoom, None));
+        }
+        let is_large = next_id.is_some();
+        let (first_ns, mut last_ns) = times_ns(batch, mark);
+        while let Some(piece_id) = next_id {
+            batch.truncate(mark);
+            next_id = self.fill(piece_id, commit.last_id, batch)?;
+            digester.add(batch, mark);
+            last_ns = times_ns(batch, mark).1;
+        }
+        let proof = if is_large { Proof::Large(first_ns, last_ns) } else { Proof::Whole };
+        Ok((proof, Some(digester.finish())))
+    }
+
+    /// Give a part of a commit that was proven in a pass before.
+    fn read_again(&mut self, next_id: i64, proven_to_id: i64, batch: &mut Batch) -> rusqlite::Result<()> {
+        let last_id = proven_to_id.min(self.last_id);
+        let piece_id = match self.fill(next_id, last_id, batch) {
+            // It was deleted meanwhile, or the disk has become worse: what is left of it is missing.
+            Err(cause) if is_damage(&cause) => {
+                batch.truncate(Mark::default());
+                self.proven_to_id = None;
+                return Ok(());
+            }
+            piece_id => piece_id?,
+        };
+        self.select(next_id, Mark::default(), batch);
+        if piece_id.is_none() {
+            self.proven_to_id = None;
+        }
+        self.next_id = piece_id.or(last_id.checked_add(1));
+        Ok(())
+    }
+
+    fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> rusqlite::Result<Option<i64>> {
+        self.rows.fill(&self.database.connection, first_id, last_id, FULL_BYTES, batch)
+    }
+
+    /// Of the messages behind a place, leave those that are selected, and number them as in the session.
+    fn select(&self, next_id: i64, mark: Mark, batch: &mut Batch) {
+        let (first_id, last_id) = (next_id.max(self.first_id), self.last_id);
+        let is_cut = match batch.numbers_from_mut(mark) {
+            [first, .., last] => *first < first_id || *last > last_id,
+            [only] => *only < first_id || *only > last_id,
+            [] => false,
+        };
+        if is_cut || self.rows.are_selected() {
+            let mut taken = self.rows.taken().iter();
+            batch.retain_from(mark, |id| taken.next() == Some(&true) && first_id <= id && id <= last_id);
+        }
+        for number in batch.numbers_from_mut(mark) {
+            *number = number.saturating_sub(self.session.first_id);
+        }
     }
 
     /// How many messages of the selection were passed so far, those that are not selected included.
@@ -206,12 +316,27 @@ impl Reader {
         self.next_id.unwrap_or(self.last_id.saturating_add(1)).saturating_sub(self.first_id).unsigned_abs()
     }
 
+    /// Whether the session is not there any more. One that cannot be read is not known to be gone.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_deleted(&self) -> Result<bool> {
+        match self.missing_from {
+            Some(_) => Ok(!self.database.has_session(self.session.id)?),
+            None => Ok(false),
+        }
+    }
+
     /// The error that the messages from this id on are not there.
     pub fn gone(&self, from_id: i64) -> Error {
         Error::Database {
             operation: "read packets",
             path: self.database.path.clone(),
-            cause: format!("messages {from_id} to {} of the session are not there", self.last_id),
+            cause: format!(
+                "messages {from_id} to {} of the session are not there as they were recorded{}",
+                self.last_id,
+                self.unreadable.as_ref().map_or(String::new(), |why| format!(" ({why})")),
+            ),
             hint: "somebody deleted them, or the database is damaged",
             trouble: Trouble::Other,
         }
@@ -225,11 +350,15 @@ impl Reader {
             false => Error::EmptySelection { id, database },
         }
     }
+}
 
-    /// From ids to numbers in the session.
-    fn number_from(&self, batch: &mut Batch) {
-        for number in batch.numbers_mut() {
-            *number = number.saturating_sub(self.session.first_id);
-        }
-    }
+/// When the first and the last message behind a place came.
+fn times_ns(batch: &Batch, mark: Mark) -> (i64, i64) {
+    let first_ns = batch.messages_from(mark).next().map(|message| message.elapsed_ns).unwrap_or_default();
+    (first_ns, batch.last().map_or(first_ns, |message| message.elapsed_ns))
+}
+
+/// The size of a commit, from that of the messages before it.
+fn likely_bytes(commit: Commit, read_bytes: usize, read_messages: u64) -> usize {
+    (read_bytes as u64 * commit.messages() / read_messages) as usize
 }

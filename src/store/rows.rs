@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::batch::{BATCH_MAX_MESSAGES, Batch, MESSAGE_MAX_FRAMES};
+use crate::batch::{Batch, MESSAGE_MAX_FRAMES};
 use crate::envelope::{self, SEPARATOR, TOPIC_MAX_BYTES};
 use crate::position::Position;
 use crate::store::foreign::damaged;
@@ -40,6 +40,8 @@ pub struct Selection {
 pub(super) struct Rows {
     selection: Selection,
     topics: HashMap<i64, Topic>,
+    /// Of the messages that were appended last, whether they are selected.
+    taken: Vec<bool>,
 }
 
 /// A topic's name, and whether it is selected.
@@ -52,13 +54,11 @@ struct Topic {
 impl Rows {
     /// Of the messages that are selected.
     pub fn new(selection: &Selection) -> Self {
-        Self { selection: selection.clone(), topics: HashMap::new() }
+        Self { selection: selection.clone(), ..Self::default() }
     }
 
-    /// Append the selected messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes
-    /// or many were passed over. Gives the last id that was read.
-    ///
-    /// Ids only grow, so that damaged tables, which can give the same rows again and again, come to an end too.
+    /// Append all messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes. Gives
+    /// the id to go on at, if that was not the end of the range.
     pub fn fill(
         &mut self,
         connection: &Connection,
@@ -67,35 +67,50 @@ impl Rows {
         full_bytes: usize,
         batch: &mut Batch,
     ) -> rusqlite::Result<Option<i64>> {
-        let mut last_read_id = None;
-        let mut seen = 0;
+        self.taken.clear();
         let mut statement = connection.prepare_cached(SELECT)?;
         let mut rows = statement.query(params![first_id, last_id])?;
-        while batch.bytes() < full_bytes
-            && seen < BATCH_MAX_MESSAGES
-            && let Some(row) = rows.next()?
-        {
-            let id = row.get(0)?;
-            if id < first_id || id > last_id || last_read_id.is_some_and(|before| before >= id) {
-                return Err(damaged("its messages are out of order"));
+        for id in first_id..=last_id {
+            if batch.bytes() >= full_bytes {
+                return Ok(Some(id));
             }
-            last_read_id = Some(id);
-            seen += 1;
-            match row.get_ref(3)? {
-                ValueRef::Null if !self.selection.takes_reject(row)? => continue,
-                ValueRef::Null => append_reject(row, batch)?,
-                _ => {
-                    let payload = row.get_ref(4)?.as_blob()?;
-                    let topic = self.topic(connection, row.get(3)?)?;
-                    if !topic.is_selected {
-                        continue;
-                    }
-                    batch.message(row.get(1)?, row.get(2)?).frame(&[&topic.name, &[SEPARATOR], payload]);
-                }
+            let row = rows.next()?.ok_or_else(|| damaged("some of its messages are missing"))?;
+            // A damaged table can give the same rows without end.
+            if row.get::<_, i64>(0)? != id {
+                return Err(damaged("its messages do not follow one another"));
             }
+            let is_taken = match row.get_ref(3)? {
+                ValueRef::Null => self.append_reject(row, batch)?,
+                _ => self.append_packet(connection, row, batch)?,
+            };
+            self.taken.push(is_taken);
             batch.push_number(id);
         }
-        Ok(last_read_id)
+        Ok(None)
+    }
+
+    /// Whether messages are left out at all.
+    pub fn are_selected(&self) -> bool {
+        self.selection.only_valid || self.selection.heads.is_some()
+    }
+
+    /// Which of the messages that were appended last are selected.
+    pub fn taken(&self) -> &[bool] {
+        &self.taken
+    }
+
+    /// Says whether it is selected.
+    fn append_packet(&mut self, connection: &Connection, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<bool> {
+        let payload = row.get_ref(4)?.as_blob()?;
+        let topic = self.topic(connection, row.get(3)?)?;
+        batch.message(row.get(1)?, row.get(2)?).frame(&[&topic.name, &[SEPARATOR], payload]);
+        Ok(topic.is_selected)
+    }
+
+    /// Says whether it is selected. A reject belongs to the topic that it begins with.
+    fn append_reject(&self, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<bool> {
+        append_reject(row, batch)?;
+        Ok(!self.selection.only_valid && self.selection.takes(row.get_ref(4)?.as_blob()?))
     }
 
     fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&Topic> {
@@ -126,11 +141,6 @@ pub(super) fn topic_name(connection: &Connection, topic_id: i64) -> rusqlite::Re
 impl Selection {
     fn takes(&self, message: &[u8]) -> bool {
         self.heads.as_ref().is_none_or(|heads| heads.iter().any(|head| message.starts_with(head)))
-    }
-
-    /// A reject belongs to the topic that it begins with.
-    fn takes_reject(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        Ok(!self.only_valid && self.takes(row.get_ref(4)?.as_blob()?))
     }
 }
 

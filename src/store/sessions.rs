@@ -1,11 +1,14 @@
 //! The sessions of a database, one by one or all.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::types::FromSqlResult;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::store::Database;
+use crate::store::damage::{id_from, is_damage, read_past};
 use crate::store::foreign::damaged;
 use crate::tally::Tally;
 
@@ -42,6 +45,8 @@ pub struct Session {
     pub last_id: i64,
     /// From the first message to the last.
     pub duration_ns: i64,
+    /// When the last message came, since the session began; 0 while there is none.
+    pub last_elapsed_ns: i64,
     /// The totals.
     pub tally: Tally,
 }
@@ -93,6 +98,24 @@ impl Name {
     }
 }
 
+/// What is known of what happened to a capture.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// Names and values as in the table `events`.
+    pub entries: Vec<Value>,
+    /// Whether all of them could be read.
+    pub is_whole: bool,
+}
+
+/// Which sessions a database has.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Those that can be read, oldest first.
+    pub sessions: Vec<Session>,
+    /// The ids among which there may be others, whose rows are damaged.
+    pub damaged_ids: Vec<RangeInclusive<i64>>,
+}
+
 /// Entries of a ledger that are shown; the table has them all.
 const LEDGER_MAX_ENTRIES: i64 = 1000;
 
@@ -107,12 +130,48 @@ const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, en
     fancyhwd_version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
 
 impl Database {
-    /// All sessions, oldest first.
+    /// All sessions that can be read, oldest first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// As [`Database::list`].
     pub fn sessions(&self) -> Result<Vec<Session>> {
-        self.query(&format!("{SELECT} ORDER BY id"), [])
+        Ok(self.list()?.sessions)
+    }
+
+    /// All sessions that can be read, and where there may be others.
+    ///
+    /// # Errors
+    /// When none can be read, though there are some, or they are more than can be shown.
+    pub fn list(&self) -> Result<Listed> {
+        let (mut sessions, mut bytes) = (Vec::<Session>::new(), 0);
+        let sql = format!("{SELECT} WHERE id >= ?1 ORDER BY id");
+        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([*next_id])?;
+            while bytes <= SESSIONS_MAX_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let id = id_from(row, *next_id)?;
+                let session = from_row(row)?;
+                bytes += session.bytes();
+                sessions.push(session);
+                *next_id = id.saturating_add(1);
+            }
+            Ok(())
+        };
+        let ask = |from_id: i64| {
+            self.connection.prepare_cached(&sql)?.query_row([from_id], |row| id_from(row, from_id)).optional()
+        };
+        let damaged_ids = self.quick(|| read_past(i64::MIN, i64::MAX, read, ask));
+        let damaged_ids = damaged_ids.map_err(self.failed("read the sessions"))?;
+        if bytes > SESSIONS_MAX_BYTES {
+            return Err(self.failed("read the sessions")(damaged("its sessions are more than can be shown")));
+        }
+        if sessions.is_empty() && !damaged_ids.is_empty() {
+            // Then this says why.
+            self.first(&format!("{SELECT} ORDER BY id LIMIT 1"), []).map_err(self.failed("read the sessions"))?;
+        }
+        Ok(Listed { sessions, damaged_ids })
     }
 
     /// The session that `wanted` means: an id, which is digits alone, `latest` (the newest finished one), or else a label
@@ -122,16 +181,23 @@ impl Database {
     /// When there is none, or the database cannot be read.
     pub fn find_session(&self, wanted: &str) -> Result<Session> {
         let found = match Name::of(wanted) {
-            Name::Id(id) => self.query(&format!("{SELECT} WHERE id = ?1"), params![id])?,
+            Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
             Name::Latest => {
-                self.query(&format!("{SELECT} WHERE ended_unix_ns IS NOT NULL ORDER BY id DESC LIMIT 1"), [])?
+                self.first(&format!("{SELECT} WHERE ended_unix_ns IS NOT NULL ORDER BY id DESC LIMIT 1"), [])
             }
-            Name::Label => {
-                self.query(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted])?
+            Name::Label => self.first(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted]),
+        };
+        let found = match (Name::of(wanted), found) {
+            (Name::Latest, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.ended_unix_ns.is_some())?
             }
+            (Name::Label, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.label.as_deref() == Some(wanted))?
+            }
+            (_, found) => found.map_err(self.failed("read the sessions"))?,
         };
         let missing = || Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone() };
-        found.into_iter().next().ok_or_else(missing)
+        found.ok_or_else(missing)
     }
 
     /// As [`Database::find_session`], for what cannot be undone: a label must be that of one session alone.
@@ -141,68 +207,68 @@ impl Database {
     pub fn find_only_session(&self, wanted: &str) -> Result<Session> {
         let found = self.find_session(wanted)?;
         let sql = format!("{SELECT} WHERE label = ?1 AND id <> ?2 LIMIT 1");
-        match Name::of(wanted) == Name::Label && !self.query(&sql, params![wanted, found.id])?.is_empty() {
+        let other = || self.first(&sql, params![wanted, found.id]).map_err(self.failed("read the sessions"));
+        match Name::of(wanted) == Name::Label && other()?.is_some() {
             true => Err(Error::SeveralSessions { wanted: wanted.to_owned(), database: self.path.clone() }),
             false => Ok(found),
         }
     }
 
-    /// Whether a session is still there.
+    /// Whether a session is still there. One that cannot be read is.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub(super) fn has_session(&self, id: i64) -> Result<bool> {
-        Ok(!self.query(&format!("{SELECT} WHERE id = ?1"), params![id])?.is_empty())
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
+        match self.quick(|| self.connection.query_row(sql, [id], |row| row.get(0))) {
+            Err(cause) if is_damage(&cause) => Ok(true),
+            is_there => is_there.map_err(self.failed("read the sessions")),
+        }
     }
 
     /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
-    /// came up: names and values as in the table `events`.
+    /// came up.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn ledger(&self, session_id: i64) -> Result<Vec<Value>> {
-        let sql = "SELECT json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
+    pub fn ledger(&self, session_id: i64) -> Result<Ledger> {
+        let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
              'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'lost', lost, 'detail', detail) \
-             FROM events WHERE session_id = ?1 AND kind <> 'connected' ORDER BY id LIMIT ?2";
-        let read = || -> rusqlite::Result<Vec<Value>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let mut rows = statement.query(params![session_id, LEDGER_MAX_ENTRIES])?;
-            let mut entries = Vec::new();
-            let mut bytes = 0;
+             FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params![*next_id, session_id, LEDGER_MAX_ENTRIES - entries.len() as i64])?;
             while let Some(row) = rows.next()? {
-                let entry = row.get_ref(0)?.as_bytes()?;
+                *next_id = id_from(row, *next_id)?.saturating_add(1);
+                let entry = row.get_ref(1)?.as_bytes()?;
                 bytes += entry.len();
                 if bytes > LEDGER_MAX_BYTES {
                     break;
                 }
                 entries.push(serde_json::from_slice(entry).unwrap_or_default());
             }
-            Ok(entries)
+            Ok(())
         };
-        self.quick(read).map_err(self.failed("read the ledger"))
+        let ask = |from_id: i64| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row(params![from_id, session_id, 1], |row| id_from(row, from_id)).optional()
+        };
+        let damaged =
+            self.quick(|| read_past(i64::MIN, i64::MAX, read, ask)).map_err(self.failed("read the ledger"))?;
+        Ok(Ledger { entries, is_whole: damaged.is_empty() })
     }
 
-    fn query(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Session>> {
-        let read = || -> rusqlite::Result<Vec<Session>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let mut rows = statement.query(params)?;
-            let mut sessions: Vec<Session> = Vec::new();
-            let mut bytes = 0;
-            while let Some(row) = rows.next()? {
-                let session = from_row(row)?;
-                // A damaged table can give the same rows without end.
-                if sessions.last().is_some_and(|before| before.id >= session.id) {
-                    return Err(damaged("its sessions are out of order"));
-                }
-                bytes += session.bytes();
-                if bytes > SESSIONS_MAX_BYTES {
-                    return Err(damaged("its sessions are more than can be shown"));
-                }
-                sessions.push(session);
-            }
-            Ok(sessions)
-        };
-        self.quick(read).map_err(self.failed("read the sessions"))
+    /// The first session that a query finds.
+    fn first(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Option<Session>> {
+        self.quick(|| self.connection.prepare(sql)?.query_row(params, from_row).optional())
+    }
+
+    /// The newest of the sessions that can be read, when others cannot.
+    fn newest_readable(&self, mut is_it: impl FnMut(&Session) -> bool) -> Result<Option<Session>> {
+        let sessions = self.sessions()?;
+        tracing::warn!("some sessions of {} are damaged: a newer one may have been meant", self.path.display());
+        Ok(sessions.into_iter().rev().find(|session| is_it(session)))
     }
 }
 
@@ -231,6 +297,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
         first_id: row.get(12)?,
         last_id: row.get(13)?,
         duration_ns: last_elapsed_ns.saturating_sub(first_elapsed_ns),
+        last_elapsed_ns,
         tally: Tally { packets: count(16)?, rejected: count(17)?, lost: count(18)?, bytes: count(19)? },
     })
 }

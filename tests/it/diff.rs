@@ -17,7 +17,7 @@ fn twins() -> Bench {
     let publish = "publish --rate max --on-full block --wait-subscribers 1";
     bench.fancyhwd(&format!("{publish} --count {PACKETS} --bind {endpoint}")).run().success();
     recorder.finish().success();
-    bench.sqlite3("a.db", "UPDATE packets SET elapsed_ns = id * 1000000");
+    bench.forge("a.db", "UPDATE packets SET elapsed_ns = id * 1000000");
     fs::copy(bench.path("a.db"), bench.path("b.db")).unwrap();
     bench
 }
@@ -56,7 +56,7 @@ fn a_changed_sample_is_shown_on_both_sides() {
     let bench = twins();
     let payload = bench.sqlite3("b.db", "SELECT hex(payload) FROM packets WHERE id = 51");
     let changed = format!("{}0102", &payload[..payload.len() - 4]);
-    bench.sqlite3("b.db", &format!("UPDATE packets SET payload = x'{changed}' WHERE id = 51"));
+    bench.forge("b.db", &format!("UPDATE packets SET payload = x'{changed}' WHERE id = 51"));
     let samples = |file: &str| bench.sqlite3(file, "SELECT samples FROM decoded_packets WHERE packet_id = 51");
     let text = diff(&bench, "").code(3).stdout;
     assert!(text.contains("\nequal       99\nchanged     1\n"), "{text}");
@@ -75,7 +75,7 @@ fn a_difference_far_inside_a_large_packet_can_be_seen() {
     let bench = twins();
     let zeros = "00".repeat(2000);
     for (file, end) in [("a.db", "0100"), ("b.db", "0200")] {
-        bench.sqlite3(file, &format!("UPDATE packets SET payload = x'{zeros}{end}{zeros}' WHERE id = 1"));
+        bench.forge(file, &format!("UPDATE packets SET payload = x'{zeros}{end}{zeros}' WHERE id = 1"));
     }
     let text = diff(&bench, "").code(3).stdout;
     let line = "first in B  #0 fancyhw_data 2001 samples ... from sample 996 on: [0,0,0,0,2,0,0,0,0,0,0,0,0,0,0,0,...]";
@@ -85,7 +85,7 @@ fn a_difference_far_inside_a_large_packet_can_be_seen() {
 #[test]
 fn missing_and_added_packets_are_one_difference_each_and_not_one_of_all_that_follow() {
     let bench = twins();
-    bench.sqlite3("b.db", "DELETE FROM packets WHERE id IN (11, 12, 60)");
+    bench.forge("b.db", "DELETE FROM packets WHERE id IN (11, 12, 60)");
     let found = json(&bench, 3);
     let counts =
         |found: &Value| ["equal", "changed", "only_in_a", "only_in_b"].map(|name| found[name].as_i64().unwrap());
@@ -101,8 +101,7 @@ fn missing_and_added_packets_are_one_difference_each_and_not_one_of_all_that_fol
     let back = bench.fancyhwd("session diff 1 1 --json --database b.db --other a.db").run().code(3).stdout;
     assert_eq!(counts(&serde_json::from_str(&back).unwrap()), [97, 0, 0, 3]);
 
-    let last = "UPDATE sessions SET last_id = 90, packets = 90";
-    bench.sqlite3("b.db", &format!("DELETE FROM packets WHERE id > 90; {last}"));
+    bench.forge("b.db", "DELETE FROM packets WHERE id > 87");
     assert_eq!(counts(&json(&bench, 3)), [87, 0, 13, 0]);
 }
 
@@ -121,7 +120,7 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
         ),
     ] {
         let bench = twins();
-        bench.sqlite3("b.db", change);
+        bench.forge("b.db", change);
         let found = json(&bench, 3);
         let found_counts = ["equal", "changed", "only_in_a", "only_in_b"].map(|name| found[name].as_i64().unwrap());
         assert_eq!(found_counts, counts, "{change}");
@@ -130,7 +129,7 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
     }
     // A packet that another recorder took for a reject is the same message.
     let bench = twins();
-    bench.sqlite3(
+    bench.forge(
         "b.db",
         "INSERT INTO rejects SELECT id, 1, 0, elapsed_ns, 'wrong-topic', 1, '[45]', \
          CAST(x'66616e637968775f6461746120' || payload AS BLOB) FROM packets WHERE id = 7; \
@@ -144,7 +143,7 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
 fn the_spacing_counts_only_when_a_tolerance_is_given() {
     let bench = twins();
     // Two of 99 spacings differ, both by 0.25 ms: that packet came late.
-    bench.sqlite3("b.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 250000 WHERE id = 40");
+    bench.forge("b.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 250000 WHERE id = 40");
     let found = json(&bench, 0);
     assert_eq!(found["spacing"]["p50_ns"], 0);
     let [p99_ns, max_ns] = ["p99_ns", "max_ns"].map(|name| found["spacing"][name].as_i64().unwrap());
@@ -154,7 +153,7 @@ fn the_spacing_counts_only_when_a_tolerance_is_given() {
     assert!(text.contains("changed     0\n") && text.contains("above --timing-tolerance"), "{text}");
     diff(&bench, "--timing-tolerance soon").code(2).says("cannot use --timing-tolerance 'soon'");
     // A clock that began at another moment is no difference.
-    bench.sqlite3("b.db", "UPDATE packets SET elapsed_ns = id * 1000000 + 12345678");
+    bench.forge("b.db", "UPDATE packets SET elapsed_ns = id * 1000000 + 12345678");
     diff(&bench, "--timing-tolerance 1ns").success();
 }
 

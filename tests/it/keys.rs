@@ -29,7 +29,7 @@ fn next(socket: &zmq::Socket) -> usize {
 /// A session of so many packets, an hour between each two.
 fn hours(bench: &Bench, packets: u32) {
     captured(bench, packets, "1000");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn keys_step_jump_and_quit() {
 fn keys_that_are_pressed_together_count_each() {
     let bench = Bench::new();
     captured(&bench, 40, "1000");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = id * 1000000000");
+    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 1000000000");
     let (mut terminal, socket) = paused(&bench, "");
     for (keys, expected) in [
         ("nnn", vec![0, 1, 2]),
@@ -156,7 +156,7 @@ fn up_and_down_change_a_fixed_rate_too() {
 fn a_position_is_typed_in_all_three_ways_corrected_and_left() {
     let bench = Bench::new();
     hours(&bench, 10);
-    bench.sqlite3("c.db", "UPDATE packets SET received_unix_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE packets SET received_unix_ns = id * 3600000000000");
     let (mut terminal, socket) = paused(&bench, "");
     let mut go = |keys: &str, number| {
         terminal.press(keys);

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod damaged;
 mod delete;
 mod device;
 mod diff;

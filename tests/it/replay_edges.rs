@@ -102,8 +102,7 @@ fn what_an_interrupted_session_has_is_replayed_before_and_after_it_is_closed() {
 fn packets_of_one_moment_leave_in_their_order_without_waiting() {
     let bench = Bench::new();
     captured(&bench, 20, "1000");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = 7, received_unix_ns = 8");
-    bench.sqlite3("c.db", "UPDATE sessions SET first_elapsed_ns = 7, last_elapsed_ns = 7");
+    bench.forge("c.db", "UPDATE packets SET elapsed_ns = 7, received_unix_ns = 8");
     let stored = stored(&bench);
     // The slowest speed would show any time between them.
     for options in ["", "--speed 0.001", "--speed max", "--max-gap 1ns", "--from 7ns", "--from #0 --to 8ns"] {
@@ -121,7 +120,7 @@ fn packets_of_one_moment_leave_in_their_order_without_waiting() {
 fn a_day_long_gap_is_waited_for_or_cut_and_a_fixed_rate_ignores_it() {
     let bench = Bench::new();
     captured(&bench, 20, "1000");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
+    bench.forge("c.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
     let stored = stored(&bench);
     for options in ["--max-gap 50ms", "--max-gap 50ms --speed 0.5", "--rate 500", "--speed max", "--speed 1000000"] {
         let (messages, finished) = replayed(&bench, options);

@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 7] = [
         "position",
         "lateness",
         "tally",
+        "gap",
         "statistics",
         "progress",
         "alarm",

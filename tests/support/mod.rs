@@ -2,10 +2,13 @@
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
 pub mod allowed;
+pub mod damage;
 pub mod ending;
 pub mod hostile;
 pub mod kill;
+pub mod pages;
 pub mod power;
+pub mod seal;
 pub mod signals;
 pub mod terminal;
 
@@ -105,6 +108,12 @@ impl Bench {
             .stdout
             .trim_end()
             .to_owned()
+    }
+
+    /// Change a capture by SQL, so that it is what a recorder could have written.
+    pub fn forge(&self, database: &str, sql: &str) {
+        self.sqlite3(database, sql);
+        seal::seal(&self.path(database));
     }
 
     /// The Python program that reads the device; ends after `count` packets.

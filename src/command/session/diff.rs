@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::DiffArguments;
+use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
 use crate::command::session::text::pretty;
@@ -28,7 +29,7 @@ pub(super) fn run(typed: &DiffArguments, stop: &Stop) -> Result<Exit> {
         false => lines(&settings, [&a, &b], &found, is_late),
     };
     print(&text)?;
-    Ok(Exit::from_loss(!found.is_same() || is_late))
+    Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || is_late))
 }
 
 /// A session, and its messages if it has any.
@@ -51,6 +52,17 @@ fn lines(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, is_
         ("only in A", found.only_in_a.to_string()),
         ("only in B", found.only_in_b.to_string()),
     ];
+    for (side, gaps, not_compared) in
+        [("A", &found.gaps_in_a, found.not_compared_in_b), ("B", &found.gaps_in_b, found.not_compared_in_a)]
+    {
+        for gap in gaps.iter().take(NAMED_MAX_GAPS) {
+            lines.push(("damage", format!("in {side}, {gap}")));
+        }
+        if !gaps.is_empty() {
+            let other = if side == "A" { "B" } else { "A" };
+            lines.push(("damage", format!("in {side}, {gaps}; {not_compared} of {other} are not compared for it")));
+        }
+    }
     if let Some(difference) = &found.first {
         let (a, b) = excerpts(difference);
         let words = |excerpt: Option<Excerpt>| excerpt.map_or("nothing there".to_owned(), |it| it.to_string());
@@ -80,13 +92,16 @@ fn as_json(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, i
     let side = |session: &Session, path: &Path, messages| json!({ "database": path.to_string_lossy(), "id": session.id, "label": session.label, "messages": messages });
     let spacing = &found.spacing;
     json!({
-        "same": found.is_same(),
+        "same": found.is_same() && !found.is_damaged(),
         "a": side(a, &settings.database, found.messages_in_a()),
         "b": side(b, &settings.other, found.messages_in_b()),
         "equal": found.equal,
         "changed": found.changed,
         "only_in_a": found.only_in_a,
         "only_in_b": found.only_in_b,
+        "not_compared": found.not_compared_in_a + found.not_compared_in_b,
+        "damage_in_a": gaps_as_json(&found.gaps_in_a),
+        "damage_in_b": gaps_as_json(&found.gaps_in_b),
         "first_difference": found.first.as_ref().map(|difference| {
             let (a, b) = excerpts(difference);
             json!({ "a": a.map(|it| it.as_json()), "b": b.map(|it| it.as_json()) })

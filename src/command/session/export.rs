@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use crate::command::ledger;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::exporter::{Exported, Format, Output, Selection, Watch, write_database, write_packets};
@@ -21,7 +22,7 @@ pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
     let is_shown = settings.output.is_some() || !io::stdout().is_terminal();
     let watch = Watch::new(stop, &name, session.tally.packets + session.tally.rejected, is_shown);
     let exported = match format {
-        Format::Sqlite => write_database(&database, &session, &output, &watch)?,
+        Format::Sqlite => write_database(database, &session, &output, &watch)?,
         _ => write_selected(settings, database, &session, &output, &watch)?,
     };
     let bytes = output.finish()?;
@@ -38,7 +39,7 @@ pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
         counted(exported.packets, "packet"),
         seconds(elapsed_ns),
     );
-    Ok(Exit::from_loss(report(&session, format, exported)))
+    Ok(Exit::from_loss(report(&session, format, &exported)))
 }
 
 fn write_selected(
@@ -60,20 +61,22 @@ fn write_selected(
 }
 
 /// Say what the export does not hold. Gives whether that is a loss.
-fn report(session: &Session, format: Format, exported: Exported) -> bool {
+fn report(session: &Session, format: Format, exported: &Exported) -> bool {
     if format != Format::Sqlite && session.tally.rejected > 0 {
         tracing::warn!(
             "left out: {} of the session, which only --format sqlite keeps",
             counted(session.tally.rejected, "reject")
         );
     }
-    if exported.missing > 0 {
-        tracing::warn!(
-            "missing: {} of the session; somebody deleted them meanwhile, or the database is damaged",
-            counted(exported.missing, "message")
-        );
+    if exported.is_deleted {
+        tracing::warn!("missing: session {} was deleted while it was exported", session.id);
+    } else {
+        ledger::warn_of_gaps(&exported.gaps);
     }
-    exported.missing > 0
+    if exported.is_ledger_damaged {
+        tracing::warn!("missing: entries of its ledger, which are damaged");
+    }
+    exported.is_deleted || exported.is_ledger_damaged || !exported.gaps.is_empty()
 }
 
 /// `1 packet`, `2 packets`.

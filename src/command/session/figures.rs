@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::command::ledger::printable;
+use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json, printable};
 use crate::error::Result;
+use crate::gap::Gaps;
 use crate::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
 use crate::stop::Stop;
 use crate::store::{Database, Session, Stamp};
@@ -18,6 +19,7 @@ pub(super) const READ_MAX_MESSAGES: u64 = 1_000_000;
 pub(super) struct Figures {
     topics: Vec<(String, Topic)>,
     statistics: Statistics,
+    damage: Gaps,
 }
 
 impl Figures {
@@ -26,13 +28,25 @@ impl Figures {
         let messages = session.tally.packets.saturating_add(session.tally.rejected);
         let mut statistics = Statistics::new(messages, session.duration_ns);
         let count = |stamp: Stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id);
-        database.stamps(session, &mut |_| stop.check(|| format!("show session {}", session.id)), count)?;
+        let mut at = |_| stop.check(|| format!("show session {}", session.id));
+        let damage = database.stamps(session, &mut at, count)?;
         let mut topics = Vec::new();
         for (&topic_id, &topic) in &statistics.topics {
-            let name = database.topic(topic_id)?;
+            // One without a readable name is known by its number.
+            let name = database.topic(topic_id)?.unwrap_or_else(|| format!("(damaged, id {topic_id})").into_bytes());
             topics.push((printable(&String::from_utf8_lossy(&name)), topic));
         }
-        Ok(Self { topics, statistics })
+        Ok(Self { topics, statistics, damage })
+    }
+
+    /// Whether messages cannot be read.
+    pub fn are_damaged(&self) -> bool {
+        !self.damage.is_empty()
+    }
+
+    /// Which ones, for programs.
+    pub fn damage_as_json(&self) -> Value {
+        gaps_as_json(&self.damage)
     }
 
     /// A line for each topic and for each of the longest gaps.
@@ -54,6 +68,12 @@ impl Figures {
             gap_ns => format!(" above {} ({GAP_FACTOR} times the mean spacing)", milliseconds(gap_ns)),
         };
         line("gaps", format!("{gaps}{threshold}"));
+        for gap in self.damage.iter().take(NAMED_MAX_GAPS) {
+            line("damage", gap.to_string());
+        }
+        if self.damage.iter().len() > NAMED_MAX_GAPS {
+            line("damage", format!("... in all, {}", self.damage));
+        }
         for Gap { number, elapsed_ns, spacing_ns } in longest {
             let at_s = seconds(*elapsed_ns);
             line("gap", format!("{} before #{number}, which came at {at_s:.3} s", milliseconds(*spacing_ns)));

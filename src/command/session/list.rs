@@ -1,21 +1,39 @@
 //! `fancyhwd session list`.
 
 use crate::cli::ListArguments;
+use crate::command::print;
 use crate::command::session::open;
 use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
-use crate::store::Session;
+use crate::exit::Exit;
+use crate::store::{Listed, Session};
 
 /// All sessions, oldest first.
-pub(super) fn run(typed: &ListArguments) -> Result<String> {
-    let sessions = open(&typed.output)?.sessions()?;
-    Ok(match typed.output.json {
+pub(super) fn run(typed: &ListArguments) -> Result<Exit> {
+    let listed = open(&typed.output)?.list()?;
+    let sessions = &listed.sessions;
+    print(&match typed.output.json {
         true => {
             let items = sessions.iter().enumerate().map(|(before, session)| pretty_item(&as_json(session), before));
             items.collect::<String>() + pretty_end(sessions.len())
         }
-        false => table(&sessions),
-    })
+        false => table(sessions),
+    })?;
+    Ok(Exit::from_loss(warn_of_damage(&listed)))
+}
+
+/// Say which sessions cannot be read. Gives whether there are any.
+pub(super) fn warn_of_damage(listed: &Listed) -> bool {
+    for ids in &listed.damaged_ids {
+        let place = match (*ids.start(), *ids.end()) {
+            (i64::MIN, last) => format!("up to {last}"),
+            (first, i64::MAX) => format!("from {first} on"),
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first} to {last}"),
+        };
+        tracing::warn!("sessions {place}: damaged, they cannot be read if there are any");
+    }
+    !listed.damaged_ids.is_empty()
 }
 
 /// One line per session under a heading; numbers stand to the right.

@@ -12,7 +12,6 @@ mod text;
 mod verify;
 
 use crate::cli::{SessionCommand, SessionOutput};
-use crate::command::print;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::settings;
@@ -25,8 +24,8 @@ use crate::store::Database;
 /// When the database cannot be read, there is no such session, or the output cannot be written.
 pub fn run(command: &SessionCommand, stop: &Stop) -> Result<Exit> {
     match command {
-        SessionCommand::List(typed) => print(&list::run(typed)?),
-        SessionCommand::Show(typed) => print(&show::run(typed, stop)?),
+        SessionCommand::List(typed) => list::run(typed),
+        SessionCommand::Show(typed) => show::run(typed, stop),
         SessionCommand::Export(typed) => export::run(&settings::export(typed)?, stop),
         SessionCommand::Verify(typed) => verify::run(typed, stop),
         SessionCommand::Diff(typed) => diff::run(typed, stop),

@@ -6,37 +6,44 @@ use serde_json::Value;
 
 use crate::cli::ShowArguments;
 use crate::command::ledger::{self, printable};
+use crate::command::print;
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
 use crate::command::session::open;
 use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
 use crate::error::Result;
+use crate::exit::Exit;
 use crate::stop::Stop;
-use crate::store::Session;
+use crate::store::{Ledger, Session};
 
 /// All that is known about one session.
-pub(super) fn run(typed: &ShowArguments, stop: &Stop) -> Result<String> {
+pub(super) fn run(typed: &ShowArguments, stop: &Stop) -> Result<Exit> {
     let database = open(&typed.output)?;
     let session = database.find_session(&typed.session)?;
     let is_read = typed.full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
     let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
-    let entries = database.ledger(session.id)?;
-    Ok(match typed.output.json {
+    let ledger = database.ledger(session.id)?;
+    let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
+    print(&match typed.output.json {
         true => {
             let mut json = as_json(&session);
             if let Some(fields) = json.as_object_mut() {
+                let damage = figures.as_ref().map(Figures::damage_as_json);
                 let (topics, gaps) = figures.map(|figures| figures.as_json()).unzip();
                 fields.insert("by_topic".to_owned(), topics.unwrap_or_default());
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
-                fields.insert("ledger".to_owned(), Value::Array(entries));
+                fields.insert("damage".to_owned(), damage.unwrap_or_default());
+                fields.insert("ledger".to_owned(), Value::Array(ledger.entries));
+                fields.insert("ledger_is_whole".to_owned(), ledger.is_whole.into());
             }
             pretty(&json)
         }
         false => {
             let left_out =
                 || format!("{:<12}rates of topics, and gaps: all packets are read with --full\n", "left out");
-            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&entries)
+            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&ledger)
         }
-    })
+    })?;
+    Ok(Exit::from_loss(is_damaged))
 }
 
 /// All about one session, a line each.
@@ -73,12 +80,15 @@ fn card(session: &Session) -> String {
 }
 
 /// A line for each entry of the ledger.
-fn ledger_lines(entries: &[Value]) -> String {
+fn ledger_lines(ledger: &Ledger) -> String {
     let mut text = String::new();
-    for entry in entries {
+    for entry in &ledger.entries {
         let lost = ledger::at(entry, "lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &lost));
+    }
+    if !ledger.is_whole {
+        text += &format!("{:<12}damaged, other entries cannot be read\n", "ledger");
     }
     text
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::VerifyArguments;
 use crate::command::print;
+use crate::command::session::list::warn_of_damage;
 use crate::command::session::open;
 use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
@@ -15,14 +16,19 @@ use crate::store::{Damage, Database, Session, Verdict};
 /// Compare one session, or each of them, with its digests.
 pub(super) fn run(typed: &VerifyArguments, stop: &Stop) -> Result<Exit> {
     let database = open(&typed.output)?;
+    let mut has_damage = false;
     let sessions = match (&typed.session, typed.all) {
         (Some(_), true) => {
             return Err(Error::CommandLine("--all and a session cannot be used together; choose one".to_owned()));
         }
-        (None, true) => database.sessions()?,
+        (None, true) => {
+            let listed = database.list()?;
+            has_damage = warn_of_damage(&listed);
+            listed.sessions
+        }
         (wanted, false) => vec![database.find_session(wanted.as_deref().unwrap_or("latest"))?],
     };
-    let mut report = Report { is_json: typed.output.json, told: 0, has_damage: false };
+    let mut report = Report { is_json: typed.output.json, told: 0, has_damage };
     let verified = verify(&database, &sessions, typed.all, &mut report, stop);
     let ended = report.end(verified.is_ok());
     verified.and(ended).map(|_| Exit::from_loss(report.has_damage))

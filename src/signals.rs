@@ -23,6 +23,9 @@ use crate::stop::{Asker, Request, Stop};
 /// A second request to stop within this time is the same one: timeout(1) sends two.
 const SAME_REQUEST: Duration = Duration::from_millis(50);
 
+/// What a handler takes, when there is a processor for it.
+const HANDLED_WITHIN: Duration = Duration::from_millis(10);
+
 /// What a shell takes to end.
 const TERMINAL_GOES: Duration = Duration::from_millis(100);
 
@@ -101,6 +104,10 @@ impl Watch {
                 Some(_) => {
                     self.is_stopping = true;
                     thread::sleep(SAME_REQUEST);
+                    // Handlers run in the main thread, which may have had no processor meanwhile.
+                    while STOPPING.into_iter().any(|signal| is_masked("ShdPnd", signal) == Some(true)) {
+                        thread::sleep(HANDLED_WITHIN);
+                    }
                     // If this thread was late, some that came later are forgiven too.
                     caught.pending().for_each(drop);
                 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::damage::survives_damaged_pages;
 use support::ending::kill_at_the_end;
-use support::kill::{assert_no_session_has_a_hole, kill_at_random_moments, published};
+use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published};
 use support::power::{cut_ext4, cut_traced};
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
 use support::{Bench, alone, eventually};
@@ -21,7 +21,8 @@ use support::{Bench, alone, eventually};
 #[test]
 fn a_recorder_that_is_killed_a_thousand_times_keeps_all_but_the_last_moment() {
     let _alone = alone();
-    kill_at_random_moments(1_000);
+    let losses = kill_at_random_moments(1_000);
+    assert!(losses[999] <= LOSS_MAX, "a kill cost {:?} of packets", losses[999]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use fancyhwd::batch::{Batch, FIRST_DIGEST};
 use fancyhwd::clock::{NS_PER_S, unix_ns};
 use fancyhwd::device::Simulated;
 use fancyhwd::store::Database;
@@ -19,6 +20,9 @@ pub const INTERVAL_NS: i64 = NS_PER_S / RATE_HZ as i64;
 
 /// The same, as so many a second.
 pub const RATE_HZ: u64 = 1_000;
+
+/// Packets in a commit, as of a recorder that commits each 100 ms.
+const COMMIT_PACKETS: usize = RATE_HZ as usize / 10;
 
 /// A database takes up to so much more than its samples, for each packet.
 const ROW_BYTES: u64 = 64;
@@ -58,7 +62,7 @@ impl Source {
         assert!(free_bytes > 2 * needed_bytes, "{needed_bytes} bytes are to be written, {free_bytes} are free");
     }
 
-    /// What a recorder would have left behind, but for the digests of its commits.
+    /// What a recorder would have left behind.
     fn write(self, path: &Path) {
         drop(Database::for_recording(path).unwrap());
         let connection = Connection::open(path).unwrap();
@@ -74,6 +78,8 @@ impl Source {
         let figures = params![started_unix_ns, last_elapsed_ns, version, self.packets as i64, bytes];
         connection.execute(session, figures).unwrap();
         let mut insert = connection.prepare("INSERT INTO packets VALUES (?, 1, 1, ?, ?, ?)").unwrap();
+        let mut commits = connection.prepare("INSERT INTO batches VALUES (NULL, 1, ?, ?, ?, ?)").unwrap();
+        let (mut batch, mut digest, mut first_id) = (Batch::default(), FIRST_DIGEST, 1);
         let mut device = Simulated::new(12345);
         let mut payload = vec![0; 2 * self.packet_samples];
         for number in 0..self.packets as i64 {
@@ -81,7 +87,15 @@ impl Source {
                 sample.copy_from_slice(&(device.rand() as i16).to_le_bytes());
             }
             let elapsed_ns = number * INTERVAL_NS;
-            insert.execute(params![number + 1, started_unix_ns + elapsed_ns, elapsed_ns, payload]).unwrap();
+            let unix_ns = started_unix_ns + elapsed_ns;
+            insert.execute(params![number + 1, unix_ns, elapsed_ns, payload]).unwrap();
+            batch.message(unix_ns, elapsed_ns).frame(&[HEAD, &payload]);
+            if batch.len() == COMMIT_PACKETS || batch.is_full() || number + 1 == self.packets as i64 {
+                digest = batch.digest(&digest, first_id);
+                commits.execute(params![first_id, number + 1, unix_ns, digest]).unwrap();
+                batch.clear();
+                first_id = number + 2;
+            }
         }
         connection.execute_batch("COMMIT").unwrap();
     }

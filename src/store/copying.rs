@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::gap::Gaps;
-use crate::store::damage::{id_from, read_past};
+use crate::store::damage::{end_reading, id_from, read_past};
 use crate::store::database::{open, prepare_empty};
 use crate::store::foreign::{self, Deadline, damaged};
 use crate::store::{Database, Reader, Selection, Session, schema};
@@ -127,7 +127,7 @@ impl Database {
         let are_whole = [COPY_SESSION, COPY_EVENTS, COPY_BATCHES].map(|(select, insert)| {
             self.bounded(rows, || copy_readable(&self.connection, select, &transaction, insert, session.id))
         });
-        self.end_reading()?;
+        end_reading(&self.connection)?;
         let [session_is_whole, ledger_is_whole, batches_are_whole] = are_whole;
         if !session_is_whole? {
             return Err(damaged("the row of the session is not as a recorder writes it"));

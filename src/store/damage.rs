@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::{ErrorCode, Row};
+use rusqlite::{Connection, ErrorCode, Row};
 
 use crate::store::foreign::damaged;
 
@@ -22,6 +22,12 @@ pub(super) fn sound<T>(found: rusqlite::Result<T>) -> rusqlite::Result<Option<T>
         Err(cause) if is_damage(&cause) => Ok(None),
         Err(cause) => Err(cause),
     }
+}
+
+/// End a transaction that has read only. After some errors SQLite has done that by itself, and after it has met damage it
+/// takes no commit.
+pub(super) fn end_reading(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
 }
 
 /// The first id behind `damaged_id` and up to `last_id` at which `ask` meets no damage, and its answer.

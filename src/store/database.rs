@@ -251,17 +251,6 @@ impl Database {
         }
     }
 
-    /// End a transaction that has read only. After some errors SQLite has done that by itself, and after it has met damage
-    /// it takes no commit.
-    pub(super) fn end_reading(&self) -> rusqlite::Result<()> {
-        if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
-    }
-
-    /// The deadline of its statements, if they have one.
-    pub(super) fn deadline(&self) -> Option<Deadline> {
-        self.deadline.clone()
-    }
-
     /// Where it is, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.path

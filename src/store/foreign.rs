@@ -74,9 +74,9 @@ impl Deadline {
     /// Run statements that may read so many rows before they give one.
     pub fn rows<T>(&self, rows: i64, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let allowed_ns = rows.max(0).saturating_mul(ROW_MAX_CPU_NS).saturating_add(STATEMENT_MAX_CPU_NS);
-        let before = self.at_cpu_ns.swap(thread_cpu_ns().saturating_add(allowed_ns), Ordering::Relaxed);
+        self.at_cpu_ns.store(thread_cpu_ns().saturating_add(allowed_ns), Ordering::Relaxed);
         let result = work();
-        self.at_cpu_ns.store(before, Ordering::Relaxed);
+        self.at_cpu_ns.store(i64::MAX, Ordering::Relaxed);
         result
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, Trouble};
 use crate::gap::Gap;
 use crate::position::Position;
 use crate::store::commits::{Commit, Commits};
-use crate::store::damage::is_damage;
+use crate::store::damage::{end_reading, is_damage};
 use crate::store::foreign::words;
 use crate::store::rows::{Rows, Selection};
 use crate::store::{Database, Session};
@@ -152,11 +152,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn step(&mut self, batch: &mut Batch) -> Result<bool> {
         let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id) else { return Ok(false) };
-        let done = match self.database.deadline() {
-            Some(deadline) => deadline.rows(0, || self.read_on(next_id, batch)),
-            None => self.read_on(next_id, batch),
-        };
-        done.map_err(self.database.failed("read packets"))?;
+        self.read_on(next_id, batch).map_err(self.database.failed("read packets"))?;
         self.has_messages |= batch.last().is_some();
         Ok(true)
     }
@@ -167,7 +163,7 @@ impl Reader {
             Some(proven_to_id) => self.read_again(next_id, proven_to_id, batch),
             None => self.read_commits(next_id, batch),
         };
-        self.database.end_reading()?;
+        end_reading(&self.database.connection)?;
         done
     }
 
@@ -291,7 +287,8 @@ impl Reader {
     }
 
     fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> rusqlite::Result<Option<i64>> {
-        self.rows.fill(&self.database.connection, first_id, last_id, FULL_BYTES, batch)
+        let Self { database, rows, .. } = self;
+        database.bounded(0, || rows.fill(&database.connection, first_id, last_id, FULL_BYTES, batch))
     }
 
     /// Of the messages behind a place, leave those that are selected, and number them as in the session.

@@ -8,7 +8,10 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use fancyhwd::batch::Batch;
 use fancyhwd::device::Simulated;
+use fancyhwd::position::Position;
+use fancyhwd::store::{Database, Reader, Selection};
 
 use crate::replay::subscriber;
 use crate::support::damage::{assert_true, capture, export, named, survives_damaged_pages};
@@ -253,9 +256,28 @@ fn positions_and_jumps_lead_past_what_is_damaged() {
     replayed(&format!("--from #{} --to #{}", last - 1, last + 6), 3).says("1: 5 packets").says("2 packets are missing");
     let nothing = replayed(&format!("--from #{} --to #{}", first + 1, last), 1);
     nothing.says(&format!("messages {} to {last} of the session are not there", first + 2));
+    jumps_lead_to(&damaged_path, |reader| reader.seek(Position::Number(first as i64 + 1)), last + 1);
+    jumps_lead_to(&damaged_path, |reader| reader.seek_before(last as i64 + 1), first - 1);
+    jumps_lead_to(&damaged_path, |reader| reader.seek_before(last as i64 + 2), last + 1);
+    jumps_lead_to(&damaged_path, |reader| reader.seek_before(0), 0);
     // A gap is told in each pass, and counted once.
     let looped = replayed("--loop=3", 3).says(&format!("{} packets are missing in 1 gap", missing.len()));
     assert_eq!(looped.stderr.matches("in the capture, ").count(), 3, "{}", looped.stderr);
+}
+
+/// Where a jump leads to: the number of the next packet.
+#[track_caller]
+fn jumps_lead_to(path: &Path, jump: impl FnOnce(&mut Reader) -> fancyhwd::error::Result<()>, number: usize) {
+    let database = Database::for_reading(path).unwrap();
+    let session = database.find_session("1").unwrap();
+    let mut reader = Reader::new(database, &session, &Selection::default()).unwrap();
+    jump(&mut reader).unwrap();
+    let mut batch = Batch::default();
+    while batch.numbers().is_empty() {
+        batch.clear();
+        reader.read(&mut batch).unwrap();
+    }
+    assert_eq!(batch.numbers()[0], number as i64);
 }
 
 #[test]

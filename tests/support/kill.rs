@@ -15,16 +15,16 @@ use super::{Bench, Finished};
 const KILL_WITHIN_US: u32 = 300_000;
 
 /// What may be missing of a session that was killed: the time between two commits, and a commit that was under way.
-const LOSS_MAX_NS: i64 = 150_000_000;
+pub const LOSS_MAX: Duration = Duration::from_millis(150);
 
 /// Kill the recorder `rounds` times in a stream of 10,000 packets a second, all on the same database: what was committed
-/// is there, in order and without a hole, and hardly anything is missing.
-pub fn kill_at_random_moments(rounds: usize) {
+/// is there, in order and without a hole. Gives how much is missing of each session, in time, the least first.
+pub fn kill_at_random_moments(rounds: usize) -> Vec<Duration> {
     let mut random = seeded();
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let device = bench.fancyhwd(&format!("publish --rate 10000 --bind {endpoint}")).start();
-    let mut losses_ns = Vec::new();
+    let mut losses = Vec::new();
     for round in 1..=rounds {
         let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
         // The moment is the point of the test, not a way to wait for something.
@@ -44,7 +44,7 @@ pub fn kill_at_random_moments(rounds: usize) {
             )
             .unwrap();
         assert_eq!(last.0, round as i64);
-        losses_ns.push(killed_unix_ns - last.1);
+        losses.push(Duration::from_nanos((killed_unix_ns - last.1).max(0) as u64));
     }
     bench.fancyhwd(&format!("record --database c.db --count 1 --connect {endpoint}")).run().success();
     let published_packets = published(&device.stop().success());
@@ -59,16 +59,14 @@ pub fn kill_at_random_moments(rounds: usize) {
     let packets = assert_no_session_has_a_hole(&bench, "c.db", published_packets);
     assert!(packets > 0);
 
-    losses_ns.sort_unstable();
-    let (median_us, most_us) = (losses_ns[rounds / 2] / 1000, losses_ns[rounds - 1] / 1000);
-    let too_many = losses_ns.iter().filter(|&&loss_ns| loss_ns > LOSS_MAX_NS).count();
+    losses.sort_unstable();
     println!("{rounds} kills, {packets} of {published_packets} packets recorded");
-    println!("not committed: median {median_us} us, most {most_us} us, {too_many} times more than allowed");
+    println!("not committed: median {:?}, most {:?}", losses[rounds / 2], losses[rounds - 1]);
     // Says whether it was the machine: what is committed late because of it is lost by a kill before that.
     let slowest =
         "SELECT max(committed_unix_ns - received_unix_ns) / 1000 FROM batches JOIN packets ON packets.id = first_id";
     println!("first packet of the slowest commit: {} us old", bench.sqlite3("c.db", slowest));
-    assert_eq!(too_many, 0, "{most_us} us of packets are missing");
+    losses
 }
 
 /// How many packets a device says that it published.

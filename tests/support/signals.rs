@@ -51,7 +51,7 @@ pub fn timeouts_end_a_recorder(rounds: usize, seconds: &str) {
         assert!(packets > 0, "round {round}");
         fs::remove_file(bench.path(&database)).unwrap();
     }
-    device.stop().success();
+    device.stop();
     println!("{rounds} timeouts, by exit code: {codes:?}");
 }
 
@@ -78,7 +78,7 @@ pub fn interrupts_at_the_start_of_a_recorder(rounds: usize) {
             fs::remove_file(bench.path(&database)).unwrap();
         }
     }
-    device.stop().success();
+    device.stop();
     println!("{rounds} interrupts: {ends:?}, {packets} packets saved");
 }
 

@@ -21,7 +21,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A stop that [`Stop::request`] sets; see also [`Stop::asker`].
+    /// A stop that [`Stop::request`] sets, or whoever has its other end.
     ///
     /// # Errors
     /// When the operating system has no pipe for us.

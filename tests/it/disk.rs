@@ -80,7 +80,8 @@ fn a_full_disk_is_waited_for_and_the_loss_is_exact() {
 
     // The disk grows: the filler alone would leave too little room for the write-ahead log and the database.
     let began = Instant::now();
-    let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&disk.0).status().unwrap();
+    let grow = ["-t", "tmpfs", "-o", "remount,size=64m", "tmpfs"];
+    let grown = Command::new("mount").args(grow).arg(&disk.0).status().unwrap();
     assert!(grown.success());
     fs::remove_file(&filler).unwrap();
     eventually("what was kept is written", || {

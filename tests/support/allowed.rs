@@ -20,7 +20,10 @@ pub fn not_run(why: &str) {
 /// Run a shell script in a network of its own, in which IPv6 is on or off, or say that the test is not run.
 pub fn in_own_network(bench: &Bench, ipv6: bool, script: &str) -> Option<Finished> {
     let is_off = u8::from(!ipv6);
-    let network = format!("ip link set lo up && echo {is_off} >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+    let network = format!(
+        "ip link set lo up
+        [ ! -e /proc/sys/net/ipv6 ] || echo {is_off} >/proc/sys/net/ipv6/conf/all/disable_ipv6"
+    );
     let unshare = |script: &str| bench.program("unshare").args(["--net", "sh", "-e", "-c", script]).run();
     let probe = unshare(&format!("{network}\n[ {is_off} = 1 ] || ip -6 address show dev lo | grep -q ::1"));
     if !probe.status.success() {

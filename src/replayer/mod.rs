@@ -4,12 +4,14 @@
 
 mod announcer;
 mod controls;
+mod plan;
 mod player;
 mod reader;
 mod screen;
 
 pub use announcer::{Announcement, Announcer};
 pub use controls::{Controls, Key};
-pub use player::{Plan, Played, Player};
+pub use plan::{Plan, Played};
+pub use player::Player;
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Target, prefetch};
 pub use screen::{EndOnDrop, Prompt, Screen};

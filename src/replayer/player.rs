@@ -5,18 +5,17 @@ use std::iter;
 
 use crate::awake::Awake;
 use crate::batch::{Batch, Message};
-use crate::clock::{NS_PER_S, Pacing, monotonic_ns, sharpen_wakeups, wait_until};
+use crate::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::envelope;
 use crate::error::Result;
-use crate::gap::{Gap, Gaps};
-use crate::lateness::{Late, Lateness};
-use crate::pace::{Pacer, Rhythm};
+use crate::gap::Gap;
+use crate::lateness::Late;
+use crate::pace::Pacer;
 use crate::position::Position;
 use crate::queue::Queue;
-use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Prompt, Screen, Target};
+use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Plan, Played, Prompt, Screen, Target};
 use crate::socket::{Sender, Sent};
 use crate::stalls::Stalls;
-use crate::tally::Tally;
 
 /// At full speed nobody waits, so what is asked for is looked for after so many messages.
 const LOOK_MESSAGES: u64 = 256;
@@ -26,25 +25,6 @@ const JUMP_NS: i64 = 10 * NS_PER_S;
 
 /// How often the lateness on the screen is worked out.
 const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
-
-/// How to play.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// How far apart messages are sent.
-    pub rhythm: Rhythm,
-    /// The longest time between two messages.
-    pub max_gap_ns: Option<i64>,
-    /// How often the session is played.
-    pub passes: Passes,
-    /// Whether to begin with a pause.
-    pub paused: bool,
-    /// How to wait.
-    pub pacing: Pacing,
-    /// Topics that are sent under another name: the old head (the topic and its space) and the new one.
-    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Whether to send at once what was due while this process was stopped.
-    pub catch_up: bool,
-}
 
 /// Plays batches.
 pub struct Player<'a> {
@@ -73,27 +53,6 @@ pub struct Player<'a> {
     shown_ns: i64,
     renamed: Vec<u8>,
     played: Played,
-}
-
-/// What was played.
-#[derive(Debug, Default)]
-pub struct Played {
-    /// The totals.
-    pub tally: Tally,
-    /// From the first message to the last.
-    pub elapsed_ns: i64,
-    /// How late messages left.
-    pub lateness: Lateness,
-    /// How often the next message was not read yet when it was wanted.
-    pub underruns: u64,
-    /// Whether the processors stayed awake for messages.
-    pub kept_awake: bool,
-    /// What was missing, because the database is damaged.
-    pub gaps: Gaps,
-    /// Whether a stop ended it.
-    pub stopped: bool,
-    /// When this process was stopped.
-    pub stalls: Stalls,
 }
 
 /// What is to be done with a message that was waited for.

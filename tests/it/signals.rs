@@ -208,7 +208,7 @@ fn nohup_keeps_a_recorder_whose_terminal_is_closed() {
 fn what_sends_ends_when_its_terminal_is_closed() {
     let bench = Bench::new();
     captured(&bench, 100, "max");
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
     let endpoint = bench.endpoint("sent");
     for line in [
         format!("exec {FANCYHWD} publish --interval 1h --bind {endpoint}"),

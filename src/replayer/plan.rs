@@ -1,0 +1,49 @@
+//! What to play, and what was played.
+
+use crate::clock::Pacing;
+use crate::gap::Gaps;
+use crate::lateness::Lateness;
+use crate::pace::Rhythm;
+use crate::replayer::Passes;
+use crate::stalls::Stalls;
+use crate::tally::Tally;
+
+/// How to play.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How far apart messages are sent.
+    pub rhythm: Rhythm,
+    /// The longest time between two messages.
+    pub max_gap_ns: Option<i64>,
+    /// How often the session is played.
+    pub passes: Passes,
+    /// Whether to begin with a pause.
+    pub paused: bool,
+    /// How to wait.
+    pub pacing: Pacing,
+    /// Topics that are sent under another name: the old head (the topic and its space) and the new one.
+    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether to send at once what was due while this process was stopped.
+    pub catch_up: bool,
+}
+
+/// What was played.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// The totals.
+    pub tally: Tally,
+    /// From the first message to the last.
+    pub elapsed_ns: i64,
+    /// How late messages left.
+    pub lateness: Lateness,
+    /// How often the next message was not read yet when it was wanted.
+    pub underruns: u64,
+    /// Whether the processors stayed awake for messages.
+    pub kept_awake: bool,
+    /// What was missing, because the database is damaged.
+    pub gaps: Gaps,
+    /// Whether a stop ended it.
+    pub stopped: bool,
+    /// When this process was stopped.
+    pub stalls: Stalls,
+}

@@ -59,7 +59,7 @@ pub fn cut_traced(runs: usize, cuts: usize, durability: &str) {
         let finished = record_traced(&bench, durability);
         let calls = calls(&bench);
         let reference = stamps(&bench.path("disk/c.db"));
-        let within_s = on_disk_within_s(&finished);
+        let (within_s, sync_s) = (on_disk_within_s(&finished.stderr), longest_sync_s(&finished.stderr));
         let first_s = seconds(reference[0]);
         for cut in 0..cuts {
             let last_s = calls.last().unwrap().ended_s;
@@ -71,8 +71,8 @@ pub fn cut_traced(runs: usize, cuts: usize, durability: &str) {
             assert_eq!(stored, reference[..stored.len()], "a prefix");
             let came = reference.iter().filter(|&&unix_ns| seconds(unix_ns) <= cut_s).count();
             let loss_s = if came > stored.len() { cut_s - seconds(reference[stored.len()]) } else { 0.0 };
-            assert!(loss_s <= within_s.0 + MEASURING_ERROR_S, "{loss_s} s are gone: {}", finished.stderr);
-            losses_s.push((loss_s, within_s.1));
+            assert!(loss_s <= within_s + MEASURING_ERROR_S, "{loss_s} s are gone: {}", finished.stderr);
+            losses_s.push((loss_s, sync_s));
         }
     }
     tell(&losses_s, durability);
@@ -101,7 +101,7 @@ pub fn cut_ext4(cuts: usize, durability: &str) {
         assert_no_session_has_a_hole(&bench, "disk/c.db", published_packets);
         let last_unix_ns = stored.last().copied().unwrap_or_else(|| started_unix_ns(&bench.path("disk/c.db")));
         let loss_s = seconds(cut_unix_ns - last_unix_ns);
-        let sync_s = on_disk_within_s(&finished).1;
+        let sync_s = longest_sync_s(&finished.stderr);
         let bound_s = INTERVAL_S + sync_s + if durability == "normal" { NORMAL_S } else { 0.0 };
         assert!(loss_s <= bound_s + MEASURING_ERROR_S, "{loss_s} s are gone: {}", finished.stderr);
         losses_s.push((loss_s, sync_s));
@@ -121,13 +121,19 @@ fn tell(losses_s: &[(f64, f64)], durability: &str) {
     );
 }
 
-/// `on disk within 0.104 s (longest sync 0.003 s)` in a summary.
-fn on_disk_within_s(finished: &Finished) -> (f64, f64) {
-    let number = |before: &str| {
-        let rest = finished.stderr.rsplit_once(before).map(|(_, rest)| rest.split(' ').next().unwrap());
-        rest.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no figure in {}", finished.stderr))
-    };
-    (number("on disk within "), number("(longest sync "))
+/// What a summary or a status says was not on the disk for the longest time, in seconds.
+pub fn on_disk_within_s(said: &str) -> f64 {
+    number_behind(said, "on disk within ")
+}
+
+/// What a summary or a status says the longest sync took, in seconds.
+pub fn longest_sync_s(said: &str) -> f64 {
+    number_behind(said, "(longest sync ")
+}
+
+fn number_behind(said: &str, words: &str) -> f64 {
+    let number = said.rsplit_once(words).and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no '{words}' in {said}"))
 }
 
 /// When the packets of the only session came, on the wall clock. It must be as it was recorded.

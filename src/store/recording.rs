@@ -289,9 +289,17 @@ impl Recording {
         }
         let began_ns = monotonic_ns();
         let connection = &self.database.connection;
-        // Only a commit that changes something is synced.
-        let touch = "UPDATE sessions SET last_id = last_id WHERE id = ?1";
-        let touched = self.syncs.force(connection).and_then(|()| connection.execute(touch, [self.session_id]));
+        let touch = |by: i64| {
+            connection
+                .prepare_cached("UPDATE sessions SET last_id = last_id + ?2 WHERE id = ?1")?
+                .execute([self.session_id, by])
+        };
+        let touched = self.syncs.force(connection).and_then(|()| {
+            let transaction = connection.unchecked_transaction()?;
+            // Only a commit that writes a page is synced, and SQLite does not write what is as it was.
+            touch(1).and_then(|_| touch(-1))?;
+            transaction.commit()
+        });
         touched.map_err(self.database.failed("sync"))?;
         self.syncs.committed();
         Ok(Some(monotonic_ns() - began_ns))

@@ -159,15 +159,18 @@ fn seconds(ns: i64) -> f64 {
     ns as f64 / 1e9
 }
 
-/// Record for about two seconds, with all that is written in files that begin with `trace`.
+/// Record for two seconds, or for longer than what is not synced may last, with all that is written in files that begin with
+/// `trace`.
 fn record_traced(bench: &Bench, durability: &str) -> Finished {
+    let packets = if durability == "normal" { 70_000 } else { 20_000 };
     let endpoint = bench.endpoint("device");
-    let record = format!("record --database disk/c.db --durability {durability} --count 20000 --connect {endpoint}");
+    let record =
+        format!("record --database disk/c.db --durability {durability} --count {packets} --connect {endpoint}");
     let trace = "trace=pwrite64,ftruncate,fsync,fdatasync,unlink,openat";
     let strace =
         bench.program("strace").args(["-ff", "-y", "-xx", "-s", "100000", "-ttt", "-T", "-o", "trace", "-e", trace]);
     let recorder = strace.arg(FANCYHWD).args(record.split(' ')).start();
-    let publish = format!("publish --rate 10000 --wait-subscribers 1 --count 20000 --bind {endpoint}");
+    let publish = format!("publish --rate 10000 --wait-subscribers 1 --count {packets} --bind {endpoint}");
     bench.fancyhwd(&publish).run().success();
     recorder.finish().success()
 }

@@ -9,6 +9,8 @@ use super::{Bench, Finished};
 pub fn not_run(why: &str) {
     assert!(std::env::var_os("FANCYHWD_TEST_ALL").is_none(), "it cannot be run here: {why}");
     let thread = std::thread::current();
+    // One line each, as they are counted; what a program said may have more.
+    let why = why.lines().next().unwrap_or_default();
     let line = format!("{}: {why}\n", thread.name().unwrap_or("a test"));
     // What a test prints is shown when it fails only, but not what goes around the macros.
     std::io::stderr().write_all(format!("not run: {line}").as_bytes()).unwrap();

@@ -11,6 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::bursts::{END_MAX, end_bursts};
 use support::damage::survives_damaged_pages;
 use support::ending::kill_at_the_end;
 use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published};
@@ -134,4 +135,11 @@ fn two_hundred_power_cuts_take_no_more_than_the_commit_interval_and_a_sync() {
 fn forty_power_cuts_take_five_seconds_at_most_with_few_syncs() {
     let _alone = alone();
     cut_ext4(40, "normal");
+}
+
+#[test]
+fn fifty_bursts_end_in_time() {
+    let _alone = alone();
+    let ends = end_bursts(50);
+    assert!(ends[49] <= END_MAX, "a burst took {:?} to end", ends[49]);
 }

@@ -15,7 +15,7 @@ use signal_hook::flag;
 
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
-use crate::signals::is_masked;
+use crate::masks::is_masked;
 
 /// An alarm that comes just before the wait begins is missed, so it comes again until it is set anew.
 const AGAIN: Duration = Duration::from_millis(10);

@@ -16,7 +16,7 @@
 //! The modules stand in reading order. Imports only go down this list of layers: entry (`run`), wiring (`command`), what
 //! is asked for (`settings`, `cli`), loops (`publisher`, `recorder`, `replayer`, `exporter`, `comparison`), edges (`device`, `socket`, `store`,
 //! which do not know each other), core (`envelope`, `event`, `batch`, `queue`, `pace`, `tally`, `gap`, `statistics`, `progress`, `alarm`, `awake`, `clock`,
-//! `stalls`), ground (`stop`, `signals`, `leavings`, `terminal`, `service`, `log`, `error`, `exit`).
+//! `stalls`), ground (`stop`, `signals`, `leavings`, `terminal`, `masks`, `service`, `log`, `error`, `exit`).
 
 pub mod run;
 
@@ -55,6 +55,7 @@ pub mod stop;
 pub mod signals;
 pub mod leavings;
 pub mod terminal;
+pub mod masks;
 pub mod service;
 pub mod log;
 pub mod error;

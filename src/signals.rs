@@ -6,7 +6,6 @@
 //! A thread of its own takes the signals and decides. Only the request to stop is written by the handler itself, because
 //! the signal interrupts the main thread, which then looks for it.
 
-use std::fs;
 use std::thread::{self, Builder};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use signal_hook::low_level;
 
 use crate::error::{Error, Result};
 use crate::leavings;
+use crate::masks::is_masked;
 use crate::stop::{Asker, Request, Stop};
 
 /// A second request to stop within this time is the same one: timeout(1) sends two.
@@ -140,13 +140,4 @@ fn die_by(signal: i32) {
 fn has_terminal() -> bool {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     !matches!(rustix::fs::open("/dev/tty", flags, Mode::empty()), Err(Errno::NXIO | Errno::IO))
-}
-
-/// Whether a signal is in a mask of the calling thread, such as `SigBlk` or `SigIgn`, see proc_pid_status(5). `None` when
-/// that cannot be found out.
-pub fn is_masked(mask: &str, signal: i32) -> Option<bool> {
-    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
-    let mask = status.lines().find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'))?;
-    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
-    Some(mask >> (signal - 1) & 1 == 1)
 }

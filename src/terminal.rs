@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::error::{Error, Result};
-use crate::signals::is_masked;
+use crate::masks::is_masked;
 
 /// Set while keys are read.
 static KEYS: Mutex<Option<Keys>> = Mutex::new(None);

@@ -29,7 +29,7 @@ const LAYERS: [&[&str]; 7] = [
         "clock",
         "stalls",
     ],
-    &["stop", "signals", "leavings", "terminal", "service", "log", "error", "exit"],
+    &["stop", "signals", "leavings", "terminal", "masks", "service", "log", "error", "exit"],
 ];
 const EDGES: usize = 4;
 

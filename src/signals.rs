@@ -6,9 +6,11 @@
 //! A thread of its own takes the signals and decides. Only the request to stop is written by the handler itself, because
 //! the signal interrupts the main thread, which then looks for it.
 
+use std::io;
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ};
@@ -65,17 +67,28 @@ impl Signals {
         let start = || {
             let to_stop = stop.asker()?;
             let watch = Watch { on_hangup, had_terminal: has_terminal(), to_stop, to_reload, is_stopping: false };
-            for signal in STOPPING {
-                watch.to_stop.ask_at(signal)?;
-            }
-            // For nohup(1).
-            let hangup = (is_masked("SigIgn", SIGHUP) != Some(true)).then_some(SIGHUP);
-            let caught = Caught::new(STOPPING.into_iter().chain(DEADLY).chain(hangup))?;
+            let caught = while_signals_wait(|| {
+                for signal in STOPPING {
+                    watch.to_stop.ask_at(signal)?;
+                }
+                // For nohup(1).
+                let hangup = (is_masked("SigIgn", SIGHUP) != Some(true)).then_some(SIGHUP);
+                Caught::new(STOPPING.into_iter().chain(DEADLY).chain(hangup))
+            })?;
             Builder::new().name("signals".to_owned()).spawn(move || watch.run(caught))
         };
         start().map_err(|cause| Error::System { operation: "catch signals", cause })?;
         Ok(Self { stop, reload })
     }
+}
+
+/// Set handlers while signals wait: signal-hook sets one before it knows what it is to do, and between the two it would
+/// take a signal and do nothing.
+fn while_signals_wait<T>(set: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let masked_before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let outcome = set();
+    masked_before.thread_set_mask()?;
+    outcome
 }
 
 /// What the thread that takes the signals knows.

@@ -77,6 +77,24 @@ fn a_recorder_that_is_interrupted_at_its_start_keeps_what_came() {
     interrupts_at_the_start_of_a_recorder(20);
 }
 
+/// A handler is set in two steps: the operating system is told of it, and it is told what to do.
+#[test]
+fn a_signal_between_the_steps_that_set_its_handler_is_not_lost() {
+    for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
+        let bench = Bench::new();
+        let slow = "inject=rt_sigaction:delay_exit=200000";
+        let strace = ["-D", "--seccomp-bpf", "-o", "trace", "-e", "trace=rt_sigaction", "-e", slow, FANCYHWD];
+        let record = "record --database c.db --connect tcp://127.0.0.1:1";
+        let recorder = bench.program("strace").args(strace).args(record.split(' ')).spawn();
+        let handler = format!("rt_sigaction({name}, {{sa_handler=0x");
+        eventually("its handler is being set", || {
+            fs::read_to_string(bench.path("trace")).is_ok_and(|trace| trace.contains(&handler))
+        });
+        recorder.signal(signal);
+        recorder.finish().success();
+    }
+}
+
 /// `make soak` does it 200 times each.
 #[test]
 fn an_export_that_is_stopped_leaves_no_file() {

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fancyhwd::masks::is_masked;
 use fancyhwd::store::Database;
 use rustix::process::Signal;
+use signal_hook::consts::SIGINT;
 
 use super::kill::seeded;
 use super::{Bench, Daemon, FANCYHWD, Finished, Run};
@@ -59,6 +62,11 @@ pub fn timeouts_end_a_recorder(rounds: usize, seconds: &str) {
 /// saved.
 pub fn interrupts_at_the_start_of_a_recorder(rounds: usize) {
     const WITHIN_US: u32 = 50_000;
+    // A shell that starts these tests in the background has SIGINT ignored in all that they start, until that sets a
+    // handler. What is caught here is not handed on.
+    if is_masked("SigIgn", SIGINT) == Some(true) {
+        signal_hook::flag::register(SIGINT, Arc::default()).unwrap();
+    }
     let mut random = seeded();
     let bench = Bench::new();
     let (device, endpoint) = device(&bench);

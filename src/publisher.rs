@@ -1,15 +1,15 @@
 //! The loop of `publish`: device, envelope, socket.
 
-use crate::clock::{NS_PER_S, Pacing, monotonic_ns, wait_until};
+use crate::codec::envelope::{Topic, encode};
 use crate::device::{Device, Fill};
-use crate::envelope::{Topic, encode};
 use crate::error::Result;
-use crate::pace::Cadence;
+use crate::observe::tally::Tally;
+use crate::process::stop::Stop;
 use crate::service;
 use crate::socket::{Sender, Sent};
-use crate::stalls::Stalls;
-use crate::stop::Stop;
-use crate::tally::Tally;
+use crate::time::clock::{NS_PER_S, Pacing, monotonic_ns, wait_until};
+use crate::time::pace::Cadence;
+use crate::time::stalls::Stalls;
 
 /// At full speed nobody waits, so a stop is looked for, and the status told, after so many packets.
 const LOOK_PACKETS: u64 = 256;

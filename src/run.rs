@@ -7,8 +7,8 @@ use crate::command;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::log;
+use crate::process::signals::{OnHangup, Signals};
 use crate::settings;
-use crate::signals::{OnHangup, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
 pub fn run() -> Exit {

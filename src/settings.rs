@@ -12,20 +12,20 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
-use crate::batch::MESSAGE_MAX_BYTES;
 use crate::cli::{
     DatabaseArguments, ExportArguments, PublishArguments, RecordArguments, ReplayArguments, SendArguments,
 };
+use crate::codec::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::device::Source;
-use crate::envelope::{PACKET_MAX_SAMPLES, Topic, Wanted};
 use crate::error::{Error, Result};
 use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ, Topics};
-use crate::pace::{Cadence, Rhythm};
+use crate::message::MESSAGE_MAX_BYTES;
 use crate::publisher;
 use crate::recorder::{self, SplitEvery};
 use crate::replayer;
 use crate::socket::{Endpoint, OnFull};
 use crate::store::{Durability, Limits, Selection};
+use crate::time::pace::{Cadence, Rhythm};
 
 pub use diff::{DiffSettings, diff};
 pub use label::label;

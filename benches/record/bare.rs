@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use fancyhwd::clock::{monotonic_ns, unix_ns};
+use fancyhwd::process::signals::{OnHangup, Signals};
 use fancyhwd::service;
-use fancyhwd::signals::{OnHangup, Signals};
+use fancyhwd::time::clock::{monotonic_ns, unix_ns};
 
 use crate::subscriber::Subscriber;
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-use fancyhwd::batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES};
-use fancyhwd::clock::{monotonic_ns, unix_ns};
+use fancyhwd::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES};
 use fancyhwd::service;
+use fancyhwd::time::clock::{monotonic_ns, unix_ns};
 use rusqlite::{Connection, Statement};
 
 use crate::subscriber::Subscriber;

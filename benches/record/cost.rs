@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fancyhwd::clock::NS_PER_S;
+use fancyhwd::time::clock::NS_PER_S;
 use rusqlite::Connection;
 
 use crate::contender::Contender;

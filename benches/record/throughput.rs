@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use fancyhwd::clock::{NS_PER_S, unix_ns};
+use fancyhwd::time::clock::{NS_PER_S, unix_ns};
 
 use crate::contender::Contender;
 use crate::lab::{Lab, Section, in_turn};

@@ -9,7 +9,7 @@ use crate::support::Daemon;
 use crate::table::{Table, Target, figure};
 use crate::usage::memory_mb;
 
-use fancyhwd::clock::NS_PER_S;
+use fancyhwd::time::clock::NS_PER_S;
 
 /// As fast as that, or ...
 const RATE_PER_S: f64 = 1_000_000.0;

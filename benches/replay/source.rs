@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use fancyhwd::batch::{Batch, FIRST_DIGEST};
-use fancyhwd::clock::{NS_PER_S, unix_ns};
 use fancyhwd::device::Simulated;
+use fancyhwd::message::{Batch, FIRST_DIGEST};
 use fancyhwd::store::Database;
+use fancyhwd::time::clock::{NS_PER_S, unix_ns};
 use rusqlite::{Connection, params};
 
 use crate::lab::Lab;

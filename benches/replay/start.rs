@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use fancyhwd::clock::monotonic_ns;
+use fancyhwd::time::clock::monotonic_ns;
 use rustix::fs::{Advice, fadvise};
 
 use crate::lab::{Lab, Section};

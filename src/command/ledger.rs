@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::gap::Gaps;
-use crate::tally::seconds;
+use crate::message::Gaps;
+use crate::time::durations::seconds;
 
 /// Gaps that are named one by one. The others are counted.
 pub(super) const NAMED_MAX_GAPS: usize = 10;

@@ -3,10 +3,10 @@
 use crate::command::bind;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::process::stop::Stop;
 use crate::publisher::{self, Published};
 use crate::service;
 use crate::settings::PublishSettings;
-use crate::stop::Stop;
 
 /// Publish a device until it ends, the count is reached, or a stop is asked for.
 ///

@@ -4,17 +4,17 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::thread;
 
-use crate::batch::SessionClock;
 use crate::command::{join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
-use crate::queue::{CloseOnDrop, Queue};
+use crate::message::queue::{CloseOnDrop, Queue};
+use crate::process::stop::{Request, Stop};
 use crate::recorder::{self, EndOnDrop, Exposure, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
 use crate::service;
 use crate::settings::{DatabasePath, RecordSettings};
 use crate::socket::Receiver;
-use crate::stop::{Request, Stop};
 use crate::store::{Chapter, Database, EndReason, Recording, SessionStart};
+use crate::time::clock::SessionClock;
 
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session.
 ///

@@ -7,16 +7,16 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::codec::envelope::{self, Wanted};
 use crate::command::{bind, join, ledger, spawn};
-use crate::envelope::{self, Wanted};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::queue::{CloseOnDrop, Queue};
+use crate::message::queue::{CloseOnDrop, Queue};
+use crate::process::stop::Stop;
 use crate::replayer::{Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Played, Player, Screen, prefetch};
 use crate::service;
 use crate::settings::ReplaySettings;
 use crate::socket::{Dropped, Sender};
-use crate::stop::Stop;
 use crate::store::{Database, Reader, Session};
 
 /// Replay a session, or as many passes over it as asked for.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::Result;
-use crate::stop::Stop;
+use crate::process::stop::Stop;
 
 mod simulated;
 mod stream;

@@ -5,7 +5,7 @@
 
 use crate::device::{Device, Fill};
 use crate::error::Result;
-use crate::stop::Stop;
+use crate::process::stop::Stop;
 
 const DEGREE: usize = 31;
 const SEPARATION: usize = 3;
@@ -72,7 +72,7 @@ impl Device for Simulated {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::samples;
+    use crate::codec::envelope::samples;
 
     #[test]
     fn the_first_packets_of_seed_12345_are_known() {

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::device::{Device, Fill};
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::process::stop::Stop;
 
 /// An open stream of samples.
 #[derive(Debug)]

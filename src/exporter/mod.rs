@@ -16,10 +16,9 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-use crate::batch::Batch;
-use crate::envelope::{self, Envelope};
+use crate::codec::envelope::{self, Envelope};
 use crate::error::Result;
-use crate::gap::Gaps;
+use crate::message::{Batch, Gaps};
 use crate::store::{self, Copied, Database, Reader, Session};
 
 pub use output::{Output, Sink};

@@ -11,8 +11,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::exporter::Format;
-use crate::leavings::PartialFile;
-use crate::stop::Stop;
+use crate::process::leavings::PartialFile;
+use crate::process::stop::Stop;
 use crate::store::{FILE_MODE, beside, true_path};
 
 /// A pipe that can be written takes so many bytes without blocking (pipe(7), `PIPE_BUF`).

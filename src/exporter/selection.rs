@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::envelope::head;
+use crate::codec::envelope::head;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::exporter::extent::{Extent, by_topic};
@@ -10,7 +10,7 @@ use crate::exporter::text::printable;
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
 use crate::exporter::{Format, Plan, Watch};
 use crate::store::{Database, Session};
-use crate::tally::seconds;
+use crate::time::durations::seconds;
 
 /// Topics that a message names; a session may have any number.
 const NAMED_MAX_TOPICS: usize = 10;
@@ -132,7 +132,7 @@ fn estimated_rate_hz(extent: Extent) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::NS_PER_S;
+    use crate::time::clock::NS_PER_S;
 
     #[test]
     fn the_rate_is_that_between_the_first_packet_and_the_last() {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clock::NS_PER_S;
-use crate::envelope::samples;
+use crate::codec::envelope::samples;
+use crate::time::clock::NS_PER_S;
 
 /// Writes wall clock times, and keeps the text of the second before the point: most packets share it with the one before.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! How far an export is: for the terminal, and for whoever asks it to stop.
 
 use crate::error::{Error, Result};
-use crate::progress::Progress;
-use crate::stop::Stop;
+use crate::observe::progress::Progress;
+use crate::process::stop::Stop;
 
 /// Watches an export.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! What a power cut could take: the messages that the disk does not have yet.
 
-use crate::batch::SessionClock;
-use crate::clock::NS_PER_S;
-use crate::event::{Event, Kind};
-use crate::tally::seconds;
+use crate::observe::event::{Event, Kind};
+use crate::time::clock::{NS_PER_S, SessionClock};
+use crate::time::durations::seconds;
 
 /// What lies between a message and its commit beside the interval and the syncs: threads that wake up, rows that are
 /// inserted. More of it is a bound that does not hold.

@@ -7,11 +7,11 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::batch::Batch;
-use crate::clock::{NS_PER_S, monotonic_ns};
-use crate::envelope::{Wanted, samples};
-use crate::queue::{CloseOnDrop, Queue};
-use crate::stop::Stop;
+use crate::codec::envelope::{Wanted, samples};
+use crate::message::Batch;
+use crate::message::queue::{CloseOnDrop, Queue};
+use crate::process::stop::Stop;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
 
 /// What may wait to be printed. Beyond that packets are stored without being printed.
 pub const PRINT_QUEUE_BYTES: usize = 16 << 20;

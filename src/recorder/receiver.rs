@@ -3,17 +3,17 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::batch::{Batch, Message, SessionClock};
-use crate::clock::{monotonic_ns, unix_ns, wall_offset_ns};
-use crate::envelope::Wanted;
+use crate::codec::envelope::Wanted;
 use crate::error::Result;
-use crate::event::{Event, Kind};
-use crate::queue::{CloseOnDrop, Queue, Refused};
+use crate::message::queue::{CloseOnDrop, Queue, Refused};
+use crate::message::{Batch, Message};
+use crate::observe::event::{Event, Kind};
+use crate::process::stop::{Request, Stop};
 use crate::recorder::{BEAT_EVERY_NS, Progress};
 use crate::service;
 use crate::socket::{Change, Receiver, Woken};
-use crate::stop::{Request, Stop};
-use crate::tally::seconds;
+use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
+use crate::time::durations::seconds;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
 /// takes. Bounded, because a device that sends without pause always has more.

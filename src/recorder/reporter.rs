@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::clock::{NS_PER_S, monotonic_ns};
-use crate::event::{Event, Kind};
-use crate::tally::seconds;
+use crate::observe::event::{Event, Kind};
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::durations::seconds;
 
 /// The shortest time between two lines of one kind.
 const REPORT_NS: i64 = NS_PER_S;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::log;
-use crate::queue::Queue;
+use crate::message::queue::Queue;
+use crate::observe::tally::Tally;
 use crate::recorder::Exposure;
 use crate::service;
 use crate::store::Space;
-use crate::tally::{Tally, seconds};
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::durations::seconds;
 
 /// How often the status is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -238,7 +239,7 @@ fn rounded(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::SessionClock;
+    use crate::time::clock::SessionClock;
 
     #[test]
     fn a_forecast_follows_the_growth_of_the_last_minutes() {

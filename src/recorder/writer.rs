@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::batch::{Batch, SessionClock};
-use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
 use crate::error::{Error, Result, Trouble};
-use crate::event::{Event, Kind};
-use crate::queue::{CloseOnDrop, Popped, Queue, Refused};
+use crate::message::Batch;
+use crate::message::queue::{CloseOnDrop, Popped, Queue, Refused};
+use crate::observe::event::{Event, Kind};
+use crate::process::stop::Stop;
 use crate::recorder::{Exposure, Progress, Reporter};
-use crate::stop::Stop;
 use crate::store::{Recording, Room};
+use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 
 /// When the database cannot be written now, it is tried again after this time.
 const RETRY_NS: i64 = NS_PER_S;

@@ -1,6 +1,6 @@
 //! Says what is missing of a capture when the replay comes by.
 
-use crate::gap::Gap;
+use crate::message::Gap;
 
 /// Gaps of damaged messages that are said: a ruin is not to fill the log. The others are counted.
 const SAID_MAX_GAPS: u64 = 100;

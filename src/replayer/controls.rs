@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::Result;
-use crate::stop::{Request, Stop};
-use crate::terminal;
+use crate::process::stop::{Request, Stop};
+use crate::process::terminal;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
 
 /// How often to look, in the background, whether the terminal is ours again: a shell that brings a running program to
 /// the foreground tells nobody.

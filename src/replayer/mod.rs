@@ -3,6 +3,7 @@
 //! session.
 
 mod announcer;
+mod awake;
 mod controls;
 mod plan;
 mod player;

@@ -1,12 +1,12 @@
 //! What to play, and what was played.
 
-use crate::clock::Pacing;
-use crate::gap::Gaps;
-use crate::lateness::Lateness;
-use crate::pace::Rhythm;
+use crate::analysis::lateness::Lateness;
+use crate::message::Gaps;
+use crate::observe::tally::Tally;
 use crate::replayer::Passes;
-use crate::stalls::Stalls;
-use crate::tally::Tally;
+use crate::time::clock::Pacing;
+use crate::time::pace::Rhythm;
+use crate::time::stalls::Stalls;
 
 /// How to play.
 #[derive(Clone, Debug)]

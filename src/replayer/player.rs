@@ -3,19 +3,18 @@
 use std::collections::VecDeque;
 use std::iter;
 
-use crate::awake::Awake;
-use crate::batch::{Batch, Message};
-use crate::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
-use crate::envelope;
+use crate::analysis::lateness::Late;
+use crate::codec::envelope;
 use crate::error::Result;
-use crate::gap::Gap;
-use crate::lateness::Late;
-use crate::pace::Pacer;
-use crate::position::Position;
-use crate::queue::Queue;
+use crate::message::queue::Queue;
+use crate::message::{Batch, Gap, Message};
+use crate::replayer::awake::Awake;
 use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Plan, Played, Prompt, Screen, Target};
 use crate::socket::{Sender, Sent};
-use crate::stalls::Stalls;
+use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
+use crate::time::pace::Pacer;
+use crate::time::position::Position;
+use crate::time::stalls::Stalls;
 
 /// At full speed nobody waits, so what is asked for is looked for after so many messages.
 const LOOK_MESSAGES: u64 = 256;

@@ -3,11 +3,11 @@
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use crate::batch::{BATCH_MAX_BYTES, Batch};
 use crate::error::Result;
-use crate::position::Position;
-use crate::queue::{CloseOnDrop, Queue};
+use crate::message::queue::{CloseOnDrop, Queue};
+use crate::message::{BATCH_MAX_BYTES, Batch};
 use crate::store::Reader;
+use crate::time::position::Position;
 
 /// What is read ahead, beside the batch that is played and the one that is read: enough for most of a second at 100,000
 /// packets a second, little enough to forget.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::log;
-use crate::pace::Rhythm;
-use crate::position::Position;
+use crate::process::terminal;
 use crate::replayer::Key;
 use crate::service;
 use crate::store::Session;
-use crate::tally::seconds;
-use crate::terminal;
+use crate::time::durations::seconds;
+use crate::time::pace::Rhythm;
+use crate::time::position::Position;
 
 /// How often the line is written anew.
 const SHOW_EVERY: Duration = Duration::from_millis(100);

@@ -2,9 +2,9 @@
 
 use zmq::{Context, DONTWAIT, Message, PAIR, SUB, Socket};
 
-use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
 use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
+use crate::time::clock::monotonic_ns;
 
 /// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
 /// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 
+mod alarm;
 mod binding;
 mod endpoint;
 mod in_flight;

@@ -7,13 +7,13 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
-use crate::alarm::Alarm;
-use crate::batch::Batch;
-use crate::clock::{NS_PER_S, monotonic_ns, unix_ns};
 use crate::error::{Error, Result};
+use crate::message::Batch;
+use crate::process::stop::{Request, Stop};
+use crate::socket::alarm::Alarm;
 use crate::socket::link::{Change, Link};
 use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
-use crate::stop::{Request, Stop};
+use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
 /// What an entry of the epoll set is about.
 const STOP: u64 = 0;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket};
 
-use crate::clock::{NS_PER_S, monotonic_ns};
 use crate::error::{Error, Result};
+use crate::process::stop::Stop;
 use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES};
 use crate::socket::in_flight::InFlight;
 use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
-use crate::stop::Stop;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
 
 /// A blocked send is reported when it has lasted this long, and again after each further such time. Dropped messages are
 /// reported as often.

@@ -8,10 +8,10 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use fancyhwd::batch::Batch;
 use fancyhwd::device::Simulated;
-use fancyhwd::position::Position;
+use fancyhwd::message::Batch;
 use fancyhwd::store::{Database, Reader, Selection};
+use fancyhwd::time::position::Position;
 
 use crate::replay::subscriber;
 use crate::support::damage::{assert_true, capture, export, named, survives_damaged_pages};

@@ -212,7 +212,10 @@ fn a_database_that_is_renamed_is_ended_and_followed_by_another_without_a_gap() {
     let mut simulated = fancyhwd::device::Simulated::new(12345);
     for (number, payload) in payloads("kept.db").into_iter().chain(payloads("c.1.db")).enumerate() {
         let expected: Vec<i16> = (0..16).map(|_| simulated.rand() as i16).collect();
-        assert!(fancyhwd::envelope::samples(&payload).eq(expected), "packet {number} is missing or not in order");
+        assert!(
+            fancyhwd::codec::envelope::samples(&payload).eq(expected),
+            "packet {number} is missing or not in order"
+        );
     }
 }
 

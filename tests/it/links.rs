@@ -79,7 +79,10 @@ fn a_device_that_is_killed_and_restarted_a_hundred_times_is_found_each_time() {
     for seed in 1..=RESTARTS {
         let mut device = fancyhwd::device::Simulated::new(seed as u32);
         let payload: Vec<u8> = rows.next().unwrap().unwrap().get(0).unwrap();
-        assert!(fancyhwd::envelope::samples(&payload).all(|sample| sample == device.rand() as i16), "seed {seed}");
+        assert!(
+            fancyhwd::codec::envelope::samples(&payload).all(|sample| sample == device.rand() as i16),
+            "seed {seed}"
+        );
     }
     assert!(rows.next().unwrap().is_none());
     let ledger = "SELECT kind, count(*), count(endpoint), count(until_elapsed_ns), sum(until_elapsed_ns <= elapsed_ns) \

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use fancyhwd::codec::envelope;
 use fancyhwd::device::Simulated;
-use fancyhwd::envelope;
 use rustix::process::Signal;
 
 use crate::support::{Bench, eventually, json_samples};

@@ -27,7 +27,9 @@ fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
         let elapsed_ns: i64 = row.get(1).unwrap();
         assert!(elapsed_ns >= last_elapsed_ns, "packet {count} is stamped before the one before it");
         last_elapsed_ns = elapsed_ns;
-        for (index, sample) in fancyhwd::envelope::samples(row.get_ref(2).unwrap().as_blob().unwrap()).enumerate() {
+        for (index, sample) in
+            fancyhwd::codec::envelope::samples(row.get_ref(2).unwrap().as_blob().unwrap()).enumerate()
+        {
             assert_eq!(sample, device.rand() as i16, "packet {count}, sample {index}");
         }
     }

@@ -123,8 +123,8 @@ fn full_speed_replays_a_session_of_many_batches_in_order() {
     let messages = received(&bench, "1 --speed max", 100_000);
     let mut device = fancyhwd::device::Simulated::new(12345);
     for message in messages {
-        let envelope = fancyhwd::envelope::decode(&message[0]).unwrap();
-        assert!(fancyhwd::envelope::samples(envelope.payload).all(|sample| sample == device.rand() as i16));
+        let envelope = fancyhwd::codec::envelope::decode(&message[0]).unwrap();
+        assert!(fancyhwd::codec::envelope::samples(envelope.payload).all(|sample| sample == device.rand() as i16));
     }
 }
 
@@ -147,8 +147,8 @@ pub fn numbers(messages: &[Vec<Vec<u8>>]) -> Vec<usize> {
     let mut device = fancyhwd::device::Simulated::new(12345);
     let packets: Vec<Vec<i16>> = (0..1000).map(|_| (0..16).map(|_| device.rand() as i16).collect()).collect();
     let number = |message: &Vec<Vec<u8>>| {
-        let envelope = fancyhwd::envelope::decode(&message[0]).unwrap();
-        let samples: Vec<i16> = fancyhwd::envelope::samples(envelope.payload).collect();
+        let envelope = fancyhwd::codec::envelope::decode(&message[0]).unwrap();
+        let samples: Vec<i16> = fancyhwd::codec::envelope::samples(envelope.payload).collect();
         packets.iter().position(|packet| *packet == samples).unwrap()
     };
     messages.iter().map(number).collect()

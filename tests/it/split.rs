@@ -36,7 +36,10 @@ fn assert_nothing_is_missing(bench: &Bench) {
         assert!(now >= last && now.1 >= 0, "{last:?} is followed by {now:?}");
         last = now;
         let payload: Vec<u8> = row.get(3).unwrap();
-        assert!(fancyhwd::envelope::samples(&payload).all(|sample| sample == device.rand() as i16), "packet {count}");
+        assert!(
+            fancyhwd::codec::envelope::samples(&payload).all(|sample| sample == device.rand() as i16),
+            "packet {count}"
+        );
     }
     assert_eq!(ask(bench, "SELECT sum(packets) FROM sessions"), count);
     let joins = "SELECT count(*) FROM sessions a JOIN sessions b ON b.id = a.id + 1 WHERE b.first_id <> a.last_id + 1";

@@ -1,40 +1,36 @@
 //! Rules of the project that a reader would otherwise have to watch.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::root;
 
-/// The layers from top to bottom. Edges do not know each other, so each is one of its own kind.
-const LAYERS: [&[&str]; 7] = [
+/// The floors from top to bottom. Rooms of one floor do not know each other.
+const FLOORS: [&[&str]; 16] = [
     &["main", "run", "lib"],
     &["command"],
-    &["settings", "cli"],
-    &["publisher", "recorder", "replayer", "exporter", "comparison"],
+    &["settings"],
+    &["cli"],
+    &["publisher", "recorder", "replayer", "exporter"],
+    &["analysis"],
     &["device", "socket", "store"],
-    &[
-        "envelope",
-        "event",
-        "batch",
-        "queue",
-        "pace",
-        "position",
-        "lateness",
-        "tally",
-        "gap",
-        "statistics",
-        "progress",
-        "alarm",
-        "awake",
-        "clock",
-        "stalls",
-    ],
-    &["stop", "signals", "leavings", "terminal", "masks", "service", "log", "error", "exit"],
+    &["message"],
+    &["codec"],
+    &["observe"],
+    &["time"],
+    &["process"],
+    &["service"],
+    &["log"],
+    &["error"],
+    &["exit"],
 ];
-const EDGES: usize = 4;
 
-fn layer(module: &str) -> usize {
-    LAYERS.iter().position(|layer| layer.contains(&module)).unwrap_or_else(|| panic!("{module} has no layer"))
+/// The same in `store/sqlite`.
+const STORE_FLOORS: [&[&str]; 6] =
+    [&["mod"], &["retention", "failover"], &["read", "write"], &["open"], &["untrusted"], &["schema"]];
+
+fn floor(floors: &[&[&str]], room: &str) -> usize {
+    floors.iter().position(|floor| floor.contains(&room)).unwrap_or_else(|| panic!("{room} has no floor"))
 }
 
 /// All Rust files of `src`, with the name of their top-level module.
@@ -57,15 +53,27 @@ fn sources() -> Vec<(String, PathBuf)> {
     files
 }
 
+/// What stands between `before` and the next character that no name has, wherever `before` stands in a file.
+fn names_behind(path: &Path, before: &str) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let name = |text: &str| text.split(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap().to_owned();
+    text.split(before).skip(1).map(name).collect()
+}
+
 #[test]
 fn imports_only_go_down() {
-    for (module, path) in sources() {
-        let text = fs::read_to_string(&path).unwrap();
-        for target in text.split("crate::").skip(1) {
-            let target = target.split(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap();
-            let (from, to) = (layer(&module), layer(target));
-            let between_edges = from == EDGES && to == EDGES && module != target;
-            assert!(from <= to && !between_edges, "{} imports crate::{target}", path.display());
+    let check = |floors: &[&[&str]], room: &str, path: &Path, before: &str| {
+        for target in names_behind(path, before) {
+            let goes_down = floor(floors, room) < floor(floors, &target);
+            assert!(goes_down || room == target, "{} imports {before}{target}", path.display());
+        }
+    };
+    let store = root().join("src/store/sqlite");
+    for (room, path) in sources() {
+        check(&FLOORS, &room, &path, "crate::");
+        if let Ok(inside) = path.strip_prefix(&store) {
+            let first = inside.iter().next().unwrap().to_str().unwrap();
+            check(&STORE_FLOORS, first.trim_end_matches(".rs"), &path, "crate::store::sqlite::");
         }
     }
 }

@@ -207,7 +207,7 @@ fn time_that_goes_backwards_is_damage_also_when_the_digests_agree() {
     let path = bench.path("c.db");
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
     // What a recorder would have written whose clock went backwards at the third packet.
-    let mut batch = fancyhwd::batch::Batch::default();
+    let mut batch = fancyhwd::message::Batch::default();
     let connection = Connection::open(&path).unwrap();
     connection.execute("INSERT INTO topics VALUES (1, 't')", []).unwrap();
     for (id, elapsed_ns) in [(1, 10), (2, 20), (3, 19), (4, 30)] {
@@ -216,7 +216,7 @@ fn time_that_goes_backwards_is_damage_also_when_the_digests_agree() {
             .execute("INSERT INTO packets VALUES (?1, 1, 1, 0, ?2, CAST('ab' AS BLOB))", [id, elapsed_ns])
             .unwrap();
     }
-    let digest = batch.digest(&fancyhwd::batch::FIRST_DIGEST, 1);
+    let digest = batch.digest(&fancyhwd::message::FIRST_DIGEST, 1);
     connection.execute("INSERT INTO batches VALUES (1, 1, 1, 4, 0, ?1)", [digest]).unwrap();
     let totals = "UPDATE sessions SET last_id = 4, packets = 4, bytes = 8, first_elapsed_ns = 10, last_elapsed_ns = 30";
     connection.execute(totals, []).unwrap();

@@ -6,10 +6,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fancyhwd::batch::Batch;
 use fancyhwd::device::Simulated;
-use fancyhwd::position::Position;
+use fancyhwd::message::Batch;
 use fancyhwd::store::{Database, Reader, Selection};
+use fancyhwd::time::position::Position;
 use rusqlite::Connection;
 
 use super::{Bench, FANCYHWD, Finished, Run};

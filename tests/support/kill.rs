@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fancyhwd::clock::unix_ns;
 use fancyhwd::device::Simulated;
 use fancyhwd::store::Database;
+use fancyhwd::time::clock::unix_ns;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
@@ -93,7 +93,7 @@ pub fn assert_no_session_has_a_hole(bench: &Bench, database: &str, published_pac
             assert!(next < published_packets, "session {session_id} has a packet that does not come after {first}");
             next += 1;
             let made: [i16; 16] = std::array::from_fn(|_| device.rand() as i16);
-            if fancyhwd::envelope::samples(&payload).eq(made) {
+            if fancyhwd::codec::envelope::samples(&payload).eq(made) {
                 break;
             }
         }

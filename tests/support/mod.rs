@@ -458,7 +458,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The samples of a payload as the peers and the views print them.
 pub fn json_samples(payload: &[u8]) -> String {
-    let samples: Vec<String> = fancyhwd::envelope::samples(payload).map(|sample| sample.to_string()).collect();
+    let samples: Vec<String> = fancyhwd::codec::envelope::samples(payload).map(|sample| sample.to_string()).collect();
     format!("[{}]", samples.join(","))
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fancyhwd::batch::{Batch, FIRST_DIGEST};
+use fancyhwd::message::{Batch, FIRST_DIGEST};
 use rusqlite::{Connection, Row, params};
 
 /// Messages in a commit, as of a device of 1,000 a second.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fancyhwd::masks::is_masked;
+use fancyhwd::process::masks::is_masked;
 use fancyhwd::store::Database;
 use rustix::process::Signal;
 use signal_hook::consts::SIGINT;

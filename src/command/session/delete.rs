@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use crate::cli::DeleteArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::process::stop::Stop;
 use crate::settings;
-use crate::stop::Stop;
 use crate::store::{Database, Session};
 
 /// Delete a session, once it is clear that this is meant.

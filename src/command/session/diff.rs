@@ -5,16 +5,16 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::analysis::diff::{Comparison, Difference, compare};
 use crate::cli::DiffArguments;
 use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
 use crate::command::session::text::pretty;
-use crate::comparison::{Comparison, Difference, compare};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::process::stop::Stop;
 use crate::settings::{self, DiffSettings};
-use crate::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
 
 /// Compare two sessions.

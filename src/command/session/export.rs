@@ -6,10 +6,10 @@ use crate::command::ledger;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::exporter::{Exported, Format, Output, Selection, Watch, write_database, write_packets};
+use crate::process::stop::Stop;
 use crate::settings::ExportSettings;
-use crate::stop::Stop;
 use crate::store::{Database, Session};
-use crate::tally::seconds;
+use crate::time::durations::seconds;
 
 /// Export a session. The file gets its name at the very end.
 pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::analysis::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
 use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json, printable};
 use crate::error::Result;
-use crate::gap::Gaps;
-use crate::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
-use crate::stop::Stop;
+use crate::message::Gaps;
+use crate::process::stop::Stop;
 use crate::store::{Database, Session, Stamp};
-use crate::tally::seconds;
+use crate::time::durations::seconds;
 
 /// So many messages are read without being asked for it: that takes a fraction of a second.
 pub(super) const READ_MAX_MESSAGES: u64 = 1_000_000;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::analysis::diff::{Content, Placed};
+use crate::codec::envelope::{Envelope, decode, samples};
 use crate::command::ledger::printable;
-use crate::comparison::{Content, Placed};
-use crate::envelope::{Envelope, decode, samples};
 
 /// Samples that fit on a line.
 const SAMPLES_MAX: usize = 16;

@@ -14,8 +14,8 @@ mod verify;
 use crate::cli::{SessionCommand, SessionOutput};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::process::stop::Stop;
 use crate::settings;
-use crate::stop::Stop;
 use crate::store::Database;
 
 /// Do what is asked for, unless a stop is asked for.

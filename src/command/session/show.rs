@@ -12,7 +12,7 @@ use crate::command::session::open;
 use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::stop::Stop;
+use crate::process::stop::Stop;
 use crate::store::{Ledger, Session};
 
 /// All that is known about one session.

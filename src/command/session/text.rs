@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command::ledger::printable;
 use crate::store::Session;
-use crate::tally::{rate_hz, seconds};
+use crate::time::durations::{rate_hz, seconds};
 
 pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")

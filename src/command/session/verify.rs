@@ -9,8 +9,8 @@ use crate::command::session::open;
 use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::progress::Progress;
-use crate::stop::Stop;
+use crate::observe::progress::Progress;
+use crate::process::stop::Stop;
 use crate::store::{Damage, Database, Session, Verdict};
 
 /// Compare one session, or each of them, with its digests.

@@ -1,0 +1,3 @@
+//! What messages mean: pure functions, bytes in, values out.
+
+pub mod envelope;

@@ -1,0 +1,268 @@
+//! The bounded queue of batches between two threads, measured in bytes.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::message::Batch;
+
+/// Empty batches that are kept for reuse: one is filled, one is emptied, one changes hands.
+const SPARE_MAX_BATCHES: usize = 3;
+
+/// Batches on their way from one thread to another. Whichever side ends first closes it.
+#[derive(Debug)]
+pub struct Queue {
+    limit_bytes: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batches: VecDeque<Batch>,
+    spare: Vec<Batch>,
+    bytes: usize,
+    peak_bytes: usize,
+    closed: bool,
+}
+
+/// What [`Queue::pop_within`] found.
+#[derive(Debug)]
+pub enum Popped {
+    /// The oldest batch.
+    Batch(Batch),
+    /// Nothing came in that time.
+    Nothing,
+    /// The queue is closed and empty.
+    End,
+}
+
+/// How full a queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// What is inside, in bytes.
+    pub bytes: usize,
+    /// The most that ever was inside, in bytes.
+    pub peak_bytes: usize,
+    /// What fits, in bytes.
+    pub limit_bytes: usize,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// There is no room now; here it is again.
+    Full(Batch),
+    /// Nobody will ever take it.
+    Closed,
+}
+
+impl Queue {
+    /// A queue that takes batches while it holds less than `limit_bytes`; an empty queue takes any batch.
+    pub fn new(limit_bytes: usize) -> Self {
+        Self { limit_bytes, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Hand over a batch without waiting, and get an empty one in exchange.
+    ///
+    /// # Errors
+    /// [`Refused`] when the queue is full or closed.
+    #[expect(clippy::result_large_err, reason = "it is the batch that was given")]
+    pub fn try_push(&self, batch: Batch) -> Result<Batch, Refused> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if !self.has_room(&state, batch.bytes()) {
+            return Err(Refused::Full(batch));
+        }
+        state.bytes += batch.bytes();
+        state.peak_bytes = state.peak_bytes.max(state.bytes);
+        state.batches.push_back(batch);
+        self.changed.notify_all();
+        Ok(state.spare.pop().unwrap_or_default())
+    }
+
+    /// Hand over a batch, wait for room if there is none, and get an empty one in exchange. `None` when the queue was
+    /// closed.
+    pub fn push(&self, batch: Batch) -> Option<Batch> {
+        let mut batch = batch;
+        loop {
+            batch = match self.try_push(batch) {
+                Ok(empty) => return Some(empty),
+                Err(Refused::Closed) => return None,
+                Err(Refused::Full(batch)) => batch,
+            };
+            self.wait_for_room(batch.bytes());
+        }
+    }
+
+    /// Wait until there is room for a batch of this size. Says whether there is: a closed queue takes nothing.
+    pub fn wait_for_room(&self, bytes: usize) -> bool {
+        !self.wait_while(|state| !state.closed && !self.has_room(state, bytes)).closed
+    }
+
+    /// As [`Queue::wait_for_room`], but not longer than `wait`. Returns whether the wait is over: there is room, or the
+    /// queue is closed.
+    pub fn wait_for_room_within(&self, bytes: usize, wait: Duration) -> bool {
+        let waits = |state: &mut State| !state.closed && !self.has_room(state, bytes);
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
+    pub fn pop(&self) -> Option<Batch> {
+        self.give(self.wait_while(|state| !state.closed && state.batches.is_empty()))
+    }
+
+    /// Take the oldest batch; wait for one if there is none, but not longer than `wait`.
+    pub fn pop_within(&self, wait: Duration) -> Popped {
+        let waits = |state: &mut State| !state.closed && state.batches.is_empty();
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_closed = state.closed;
+        match self.give(state) {
+            Some(batch) => Popped::Batch(batch),
+            None if is_closed => Popped::End,
+            None => Popped::Nothing,
+        }
+    }
+
+    /// How full it is.
+    pub fn fill(&self) -> Fill {
+        let state = self.lock();
+        Fill { bytes: state.bytes, peak_bytes: state.peak_bytes, limit_bytes: self.limit_bytes }
+    }
+
+    /// Whether nothing goes in any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Whether something waits to be taken.
+    pub fn has_waiting(&self) -> bool {
+        let state = self.lock();
+        !state.closed && !state.batches.is_empty()
+    }
+
+    /// Whether [`Queue::pop`] would have to wait.
+    pub fn is_starved(&self) -> bool {
+        let state = self.lock();
+        !state.closed && state.batches.is_empty()
+    }
+
+    /// Give a used batch back, so that its memory serves again.
+    pub fn recycle(&self, mut batch: Batch) {
+        batch.clear();
+        let mut state = self.lock();
+        if state.spare.len() < SPARE_MAX_BATCHES {
+            state.spare.push(batch);
+        }
+    }
+
+    /// No batch goes in any more; those inside can still be taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn give(&self, mut state: MutexGuard<'_, State>) -> Option<Batch> {
+        let batch = state.batches.pop_front()?;
+        state.bytes -= batch.bytes();
+        self.changed.notify_all();
+        Some(batch)
+    }
+
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.batches.is_empty() || state.bytes.saturating_add(bytes) <= self.limit_bytes
+    }
+
+    // The state is consistent between any two statements, so a thread that panicked left nothing half done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(&self, mut condition: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the queue when its side ends, however it ends, so that the other side never waits for ever.
+#[derive(Debug)]
+pub struct CloseOnDrop<'a>(pub &'a Queue);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn batch(bytes: usize) -> Batch {
+        let mut batch = Batch::default();
+        batch.message(0, 0).frame(&[&vec![0; bytes]]);
+        batch
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_batch_back() {
+        let queue = Queue::new(300);
+        queue.try_push(batch(200)).unwrap();
+        let Err(Refused::Full(again)) = queue.try_push(batch(200)) else { panic!("took more than its limit") };
+        assert_eq!(again.len(), 1);
+        queue.recycle(queue.pop().unwrap());
+        assert!(queue.try_push(again).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_empty_queue_takes_what_is_larger_than_its_limit() {
+        assert!(Queue::new(10).try_push(batch(1000)).is_ok());
+    }
+
+    #[test]
+    fn closing_keeps_what_is_inside_and_takes_nothing_more() {
+        let queue = Queue::new(1000);
+        queue.try_push(batch(1)).unwrap();
+        queue.close();
+        assert!(matches!(queue.try_push(batch(1)), Err(Refused::Closed)));
+        assert!(queue.push(batch(1)).is_none());
+        assert!(queue.pop().is_some());
+        assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn a_wait_for_a_batch_ends() {
+        let queue = Queue::new(1000);
+        assert!(matches!(queue.pop_within(Duration::from_millis(1)), Popped::Nothing));
+        queue.try_push(batch(1)).unwrap();
+        queue.close();
+        assert!(matches!(queue.pop_within(Duration::MAX), Popped::Batch(_)));
+        assert!(matches!(queue.pop_within(Duration::MAX), Popped::End));
+        let fill = queue.fill();
+        assert!(fill.bytes == 0 && fill.peak_bytes > 0 && fill.limit_bytes == 1000);
+    }
+
+    #[test]
+    fn a_waiting_push_goes_on_when_there_is_room() {
+        let queue = Queue::new(100);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _close = CloseOnDrop(&queue);
+                for _ in 0..1000 {
+                    queue.push(batch(60)).unwrap();
+                }
+            });
+            let mut taken = 0;
+            while let Some(batch) = queue.pop() {
+                taken += batch.len();
+                queue.recycle(batch);
+            }
+            assert_eq!(taken, 1000);
+        });
+    }
+}

@@ -1,0 +1,50 @@
+//! How far a long piece of work is: a bar on the terminal.
+
+use std::cell::Cell;
+
+use crate::log;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::durations::seconds;
+
+/// How often the bar is brought up to date.
+const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
+
+/// Shows how many messages are done. The bar goes when this is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    messages: u64,
+    is_shown: bool,
+    began_ns: i64,
+    shown_ns: Cell<i64>,
+}
+
+impl Progress {
+    /// Of so many messages, with a bar on the terminal if `is_shown`.
+    pub fn new(messages: u64, is_shown: bool) -> Self {
+        let began_ns = monotonic_ns();
+        Self { messages, is_shown, began_ns, shown_ns: began_ns.into() }
+    }
+
+    /// So many messages are done.
+    pub fn at(&self, done: u64) {
+        let now_ns = monotonic_ns();
+        if self.is_shown && now_ns - self.shown_ns.get() >= SHOW_EVERY_NS {
+            self.shown_ns.set(now_ns);
+            let rate_hz = done as f64 / seconds(self.elapsed_ns().max(1));
+            log::bar(done, self.messages, format!("{done} of {} messages, {rate_hz:.0}/s", self.messages));
+        }
+    }
+
+    /// How long it has taken so far.
+    pub fn elapsed_ns(&self) -> i64 {
+        monotonic_ns() - self.began_ns
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            log::end_live();
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Captures in an SQLite database: the only place that knows SQLite.
+
+pub(in crate::store) mod failover;
+pub(in crate::store) mod open;
+pub(in crate::store) mod read;
+pub(in crate::store) mod retention;
+pub(in crate::store) mod schema;
+pub(in crate::store) mod untrusted;
+pub(in crate::store) mod write;
+
+pub use open::database::Database;
+pub use open::files::{FILE_MODE, beside, true_path};
+pub use open::space::{Limits, Space};
+pub use read::copying::Copied;
+pub use read::reader::Reader;
+pub use read::rows::Selection;
+pub use read::sessions::{Ledger, Listed, Name, Session};
+pub use read::stamps::Stamp;
+pub use read::verify::{Damage, Verdict};
+pub use retention::pruning::Room;
+pub use write::beginning::{EndReason, SessionStart};
+pub use write::durability::Durability;
+pub use write::recording::{Chapter, Ended, Recording};

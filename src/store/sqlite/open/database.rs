@@ -1,0 +1,345 @@
+//! Opening a database: for recording, which creates and locks it, or for reading.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+
+use crate::error::{Error, Result, Trouble};
+use crate::store::sqlite::open::connection::{BUSY_TIMEOUT, open};
+use crate::store::sqlite::open::files::{self, Fate, Identity};
+use crate::store::sqlite::open::{journal, logless};
+use crate::store::sqlite::schema::{self, Kind, NEWEST_SCHEMA};
+use crate::store::sqlite::untrusted::foreign::{self, Deadline};
+
+/// An open database of ours.
+#[derive(Debug)]
+pub struct Database {
+    pub(in crate::store) connection: Connection,
+    pub(in crate::store) path: PathBuf,
+    /// What SQLite is told to open: the path, or a URI that names it.
+    pub(in crate::store) name: PathBuf,
+    held: Option<Held>,
+    /// Of the statements of a reader. What is recorded is our own.
+    deadline: Option<Deadline>,
+}
+
+/// What is held while recording.
+#[derive(Debug)]
+struct Held {
+    /// The file that was asked for, if this one is its successor.
+    asked_for: PathBuf,
+    /// Released by the operating system however the process ends.
+    #[expect(dead_code, reason = "held, not used")]
+    lock: File,
+    identity: Identity,
+}
+
+impl Database {
+    /// Open `path` for recording, or the first of its successors that can be used, when a disk error has made it suspect.
+    /// It is created if it does not exist; a second recorder is refused.
+    ///
+    /// # Errors
+    /// When the file cannot be created, locked or written, or belongs to another program or a newer version.
+    pub fn for_recording(path: &Path) -> Result<Self> {
+        let refuse = |cause: String, hint| Error::OpenDatabase { path: path.to_owned(), cause, hint };
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+            return Err(refuse(
+                format!("there is no directory {}", directory.display()),
+                "create it, or choose another place with --database",
+            ));
+        }
+        files::refuse_other_files(path)?;
+        let asked_for =
+            files::true_path(path).map_err(|cause| refuse(cause.to_string(), "check who may read that directory"))?;
+        let path = files::usable(&asked_for);
+        if let Some(why) = files::unusable(&asked_for) {
+            tracing::warn!("{} is not recorded into: {why}; recording into {}", asked_for.display(), path.display());
+        }
+        Self::create_or_open(asked_for, path)
+    }
+
+    /// Open the next file for a recording that was to go into `asked_for` and cannot go on where it is.
+    ///
+    /// # Errors
+    /// As [`Database::for_recording`]; then no file is left behind.
+    pub(in crate::store) fn successor_of(asked_for: &Path) -> Result<Self> {
+        let next = files::successor(asked_for).ok_or_else(|| Error::OpenDatabase {
+            path: asked_for.to_owned(),
+            cause: "it has too many successors".to_owned(),
+            hint: "check the disk's health",
+        })?;
+        Self::create_or_open(asked_for.to_owned(), next)
+    }
+
+    fn create_or_open(asked_for: PathBuf, path: PathBuf) -> Result<Self> {
+        let refuse = |cause: String, hint| Error::OpenDatabase { path: path.clone(), cause, hint };
+        files::refuse_other_files(&path)?;
+        let lock = files::lock(&path)?;
+        let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
+        let is_new = files::create_private(&path).map_err(not_written)?;
+        let set_up = || -> Result<(Connection, Identity)> {
+            let identity = Identity::of(&path).map_err(not_written)?;
+            let mut connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let kind = checked_kind(&connection, &path)?;
+            let failed =
+                |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
+            set_up(&connection, kind).map_err(failed)?;
+            if kind != Kind::Ours(NEWEST_SCHEMA) {
+                schema::migrate(&mut connection).map_err(failed)?;
+            }
+            files::sync_directory(&path).map_err(|cause| refuse(cause.to_string(), "check the disk's health"))?;
+            Ok((connection, identity))
+        };
+        match set_up() {
+            Ok((connection, identity)) => {
+                files::make_reserve(&path);
+                Ok(Self {
+                    connection,
+                    name: path.clone(),
+                    path,
+                    held: Some(Held { asked_for, lock, identity }),
+                    deadline: None,
+                })
+            }
+            Err(error) => {
+                if is_new {
+                    files::remove(&path);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Remove it: it was made in vain.
+    pub(in crate::store) fn discard(self) {
+        files::remove(&self.path);
+    }
+
+    /// The file that recording was to go into.
+    pub(in crate::store) fn asked_for(&self) -> &Path {
+        self.held.as_ref().map_or(&self.path, |held| &held.asked_for)
+    }
+
+    /// Do not move the log into the file when it is closed, and do not delete it: the disk may not do it rightly, and the
+    /// name may belong to another file by now.
+    pub(in crate::store) fn leave_log(&self) {
+        // Only a library without this feature refuses it.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
+
+    /// Move the whole log into the file and cut it. Says whether that could be done: somebody who reads may keep it, and
+    /// is waited for only as long as `wait`.
+    pub(in crate::store) fn truncate_log(&self, wait: Duration) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(wait)?;
+        let is_busy: rusqlite::Result<bool> =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        is_busy.map(|is_busy| !is_busy)
+    }
+
+    /// Open `path` for reading, also while it is being recorded. It may be damaged, or made to do harm.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is no database of this program and version.
+    pub fn for_reading(path: &Path) -> Result<Self> {
+        // Not opened read-only, because then SQLite would leave its side files behind; unless there is a journal, which
+        // would be obeyed.
+        let mode = match files::true_path(path).is_ok_and(|path| files::has_journal(&path)) {
+            true => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            false => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let database = Self::existing(path, mode)?;
+        if let Some(why) = files::suspicion(&database.path) {
+            let next = files::usable(&database.path);
+            tracing::warn!("{} is suspect: {why}; recordings go on in {}", database.path.display(), next.display());
+        }
+        Ok(database)
+    }
+
+    /// Open `path` for small changes to what was captured, also while it is being recorded.
+    ///
+    /// # Errors
+    /// As [`Database::for_reading`], and when a disk error has made it suspect: then it is better left as it is.
+    pub fn for_changing(path: &Path) -> Result<Self> {
+        let database = Self::existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if let Some(why) = files::suspicion(&database.path) {
+            let cause = format!("it is suspect: {why}");
+            return Err(Error::OpenDatabase {
+                path: database.path,
+                cause,
+                hint: "copy what is needed, and change the copy",
+            });
+        }
+        // A recorder that writes at the same time is waited for as often as that happens.
+        database.connection.busy_timeout(BUSY_TIMEOUT).map_err(|cause| not_readable(&cause, path))?;
+        database.set("query_only", false, "check who may write there")?;
+        // As in a recording: the log is moved into the database by itself, where an error of the disk can be seen.
+        database.set("wal_autocheckpoint", 0, "check who may write there")?;
+        Ok(database)
+    }
+
+    /// Open a database that is there.
+    fn existing(path: &Path, mode: OpenFlags) -> Result<Self> {
+        let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
+        if !path.exists() {
+            return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
+        }
+        files::refuse_other_files(path)?;
+        let path =
+            &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
+        for ending in files::BESIDE {
+            files::refuse_other_files(&files::beside(path, ending))?;
+        }
+        let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
+        let (connection, deadline, name) = logless::connect(path, mode)?.map_err(not_read)?;
+        let database = Self { connection, path: path.to_owned(), name, held: None, deadline: Some(deadline) };
+        if files::suspicion(path).is_some() {
+            database.leave_log();
+        }
+        database.refuse_others()?;
+        Ok(database)
+    }
+
+    fn set(&self, pragma: &str, value: impl ToSql, hint: &'static str) -> Result<()> {
+        self.connection.pragma_update(None, pragma, value).map_err(|cause| Error::OpenDatabase {
+            path: self.path.clone(),
+            cause: cause.to_string(),
+            hint,
+        })
+    }
+
+    /// Refuse a database that is not as we make it.
+    fn refuse_others(&self) -> Result<()> {
+        let Self { connection, path, .. } = self;
+        let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.clone(), cause, hint });
+        let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
+        let schema = match self.quick(|| Ok(checked_kind(connection, path))).map_err(not_read)?? {
+            Kind::Ours(schema) => schema,
+            _ => return refuse("it has no tables".to_owned(), "record something into it first"),
+        };
+        match self.quick(|| foreign::difference(connection, schema)).map_err(not_read)? {
+            Some(what) => refuse(what, "somebody changed it, or it is damaged: choose another file with --database"),
+            None => Ok(()),
+        }
+    }
+
+    /// Run statements that must be done soon and read no message.
+    pub(in crate::store) fn quick<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match &self.deadline {
+            Some(deadline) => deadline.quick(&self.connection, work),
+            None => work(),
+        }
+    }
+
+    /// Run statements that may read so many rows before they give one.
+    pub(in crate::store) fn bounded<T>(
+        &self,
+        rows: i64,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        match &self.deadline {
+            Some(deadline) => deadline.rows(rows, work),
+            None => work(),
+        }
+    }
+
+    /// Where it is, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What became of the file since it was opened for recording.
+    pub(in crate::store) fn fate(&self) -> Fate {
+        self.held.as_ref().map_or(Fate::There, |held| held.identity.fate(&self.path))
+    }
+
+    /// An error of this database.
+    pub(in crate::store) fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
+        let (path, is_recorded) = (self.path.clone(), self.held.is_some());
+        move |cause| {
+            let extended_code = cause.sqlite_error().map(|error| error.extended_code);
+            let trouble = match cause.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                    Trouble::Locked
+                }
+                Some(ErrorCode::DiskFull) => Trouble::DiskFull,
+                // The index of the write-ahead log could not grow, which is what a full disk looks like there.
+                _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => Trouble::DiskFull,
+                // SQLite takes a used-up quota for an error of the disk.
+                Some(ErrorCode::SystemIoFailure) if is_recorded && files::is_full(&path) => Trouble::DiskFull,
+                Some(
+                    ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::OperationInterrupted,
+                ) => Trouble::Disk,
+                _ => Trouble::Other,
+            };
+            let hint = match trouble {
+                Trouble::Locked => "see which program holds it",
+                Trouble::DiskFull => "make room on that disk",
+                Trouble::Disk => "check whether it is damaged, and the disk's health",
+                Trouble::Other => "see what is in it, and what was to be stored",
+            };
+            Error::Database { operation, path, cause: foreign::words(&cause), hint, trouble }
+        }
+    }
+}
+
+/// Refuse what is not ours to use.
+fn checked_kind(connection: &Connection, path: &Path) -> Result<Kind> {
+    let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.to_owned(), cause, hint });
+    match schema::kind(connection) {
+        Ok(Kind::Foreign) => refuse(
+            "it belongs to another program (its application_id is not ours)".to_owned(),
+            "choose another file with --database",
+        ),
+        Ok(Kind::Ours(schema)) if schema > NEWEST_SCHEMA => refuse(
+            format!("it has schema {schema}, and this program knows schemas up to {NEWEST_SCHEMA}"),
+            "a newer fancyhwd wrote it: use that version",
+        ),
+        Ok(kind) => Ok(kind),
+        Err(cause) => Err(not_readable(&cause, path)),
+    }
+}
+
+fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
+    let (cause, hint) = match cause.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            ("the file is no SQLite database".to_owned(), "choose another file with --database")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (foreign::words(cause), "see which program holds it")
+        }
+        _ if logless::needs_log(cause) && logless::has_log(path) => (
+            "its recording was cut off, and reading its write-ahead log takes a file beside it that cannot be made"
+                .to_owned(),
+            "`fancyhwd session list --database FILE`, run by a user who may write there, mends it",
+        ),
+        Some(ErrorCode::ReadOnly) => (foreign::words(cause), "if it is yours, `sqlite3 FILE .tables` mends it"),
+        _ => (foreign::words(cause), "check who may read it, and whether it is damaged"),
+    };
+    Error::OpenDatabase { path: path.to_owned(), cause, hint }
+}
+
+/// What only an empty database takes: that the room of deleted sessions can be given back in small steps.
+pub(in crate::store) fn prepare_empty(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+}
+
+fn set_up(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
+    journal::begin_log_after(connection, || match kind {
+        Kind::Empty => prepare_empty(connection),
+        _ => Ok(()),
+    })?;
+    // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)
+}

@@ -1,0 +1,9 @@
+//! Files, locks and connections: opening a database, and what it is when nobody has it open.
+
+pub(in crate::store) mod changing;
+pub(in crate::store) mod connection;
+pub(in crate::store) mod database;
+pub(in crate::store) mod files;
+pub(in crate::store) mod journal;
+pub(in crate::store) mod logless;
+pub(in crate::store) mod space;

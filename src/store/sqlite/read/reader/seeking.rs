@@ -1,0 +1,96 @@
+//! Standing elsewhere in a session: at a position, or before a message.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::error::Result;
+use crate::message::Batch;
+use crate::store::sqlite::read::reader::Reader;
+use crate::store::sqlite::untrusted::damage::{is_damage, lowest, pass_over};
+use crate::store::sqlite::untrusted::foreign::damaged;
+use crate::time::position::Position;
+
+/// Messages that are read at once to find the one before. Twice as many if there is none among them, and so on.
+const BACKWARDS_MESSAGES: i64 = 1_000;
+
+impl Reader {
+    /// Stand before the message at this position, or at the end that is nearer to it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn seek(&mut self, position: Position) -> Result<()> {
+        let id = self.locate(position)?.clamp(self.first_id, self.last_id);
+        self.go_to(id);
+        self.has_jumped = true;
+        Ok(())
+    }
+
+    /// Stand before the last message with a number below this one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn seek_before(&mut self, number: i64) -> Result<()> {
+        let mut end_id = self.session.first_id.saturating_add(number).min(self.last_id.saturating_add(1));
+        let (mut messages, mut found) = (BACKWARDS_MESSAGES, None);
+        // Messages that are not selected, or damaged, are passed over.
+        while found.is_none() && end_id > self.first_id {
+            let begin_id = end_id.saturating_sub(messages).max(self.first_id);
+            found = self.last_number(begin_id, end_id.saturating_sub(1))?;
+            end_id = begin_id;
+            messages = messages.saturating_mul(2);
+        }
+        self.go_to(found.map_or(self.first_id, |number| self.session.first_id.saturating_add(number)));
+        self.has_jumped = true;
+        Ok(())
+    }
+
+    /// The number of the last message in a range of ids that is given.
+    fn last_number(&mut self, first_id: i64, last_id: i64) -> Result<Option<i64>> {
+        let (mut batch, mut last_number) = (Batch::default(), None);
+        let end_id = std::mem::replace(&mut self.last_id, last_id);
+        self.go_to(first_id);
+        let mut read = || -> Result<()> {
+            while self.step(&mut batch)? {
+                last_number = batch.numbers().last().copied().or(last_number);
+                batch.clear();
+            }
+            Ok(())
+        };
+        let done = read();
+        self.last_id = end_id;
+        done.map(|()| last_number)
+    }
+
+    /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
+    pub(in crate::store) fn locate(&self, position: Position) -> Result<i64> {
+        let (column, wanted) = match position {
+            Position::Number(number) => return Ok(self.session.first_id.saturating_add(number)),
+            Position::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
+            Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
+        };
+        // The next message at or after an id, and its time.
+        let sql = format!(
+            "SELECT * FROM (SELECT id, {column} FROM packets WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
+             UNION ALL SELECT * FROM (SELECT id, {column} FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
+             ORDER BY 1 LIMIT 1"
+        );
+        let last_id = self.session.last_id;
+        let next = |id: i64| -> rusqlite::Result<Option<(i64, i64)>> {
+            let mut statement = self.database.connection.prepare_cached(&sql)?;
+            let found = statement.query_row(params![id, last_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match found {
+                Some((found_id, _)) if found_id < id => Err(damaged("its messages are out of order")),
+                found => Ok(found),
+            }
+        };
+        let too_early = |id| {
+            // Of what is damaged, the time of the next message behind it is taken.
+            let found = match next(id) {
+                Err(cause) if is_damage(&cause) => pass_over(id, last_id, next)?.and_then(|(_, found)| found),
+                found => found?,
+            };
+            Ok(found.and_then(|(id, time)| (time < wanted).then_some(id)))
+        };
+        let search = || lowest(self.session.first_id, last_id.saturating_add(1), too_early);
+        self.database.bounded(0, search).map_err(self.database.failed("find a position"))
+    }
+}

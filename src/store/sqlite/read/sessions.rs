@@ -1,0 +1,325 @@
+//! The sessions of a database, one by one or all.
+
+use std::ops::RangeInclusive;
+
+use rusqlite::types::FromSqlResult;
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::observe::tally::Tally;
+use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::untrusted::damage::{id_from, is_damage, read_past};
+use crate::store::sqlite::untrusted::foreign::damaged;
+
+/// One capture, as its row says.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its number.
+    pub id: i64,
+    /// A name for people, several sessions may share it.
+    pub label: Option<String>,
+    /// A remark.
+    pub note: Option<String>,
+    /// When it began.
+    pub started_unix_ns: i64,
+    /// When it ended; `None` while it is open.
+    pub ended_unix_ns: Option<i64>,
+    /// Why it ended; `None` while it is open.
+    pub end_reason: Option<String>,
+    /// What was connected to: JSON array of text.
+    pub endpoints: Value,
+    /// What was asked for: JSON array of text.
+    pub topics: Value,
+    /// The machine.
+    pub host: String,
+    /// Which start of the machine.
+    pub boot_id: String,
+    /// The program's version.
+    pub fancyhwd_version: String,
+    /// `full` or `normal`.
+    pub durability: String,
+    /// The first message's id; without messages the id that it would have got.
+    pub first_id: i64,
+    /// The last message's id; without messages `first_id - 1`.
+    pub last_id: i64,
+    /// From the first message to the last.
+    pub duration_ns: i64,
+    /// When the last message came, since the session began; 0 while there is none.
+    pub last_elapsed_ns: i64,
+    /// The totals.
+    pub tally: Tally,
+}
+
+impl Session {
+    /// Whether there is nothing to replay.
+    pub fn is_empty(&self) -> bool {
+        self.last_id < self.first_id
+    }
+
+    /// Memory for it, or for it as JSON.
+    fn bytes(&self) -> usize {
+        // JSON writes six bytes for a control character.
+        let bytes = |text: &str| text.len() + 5 * text.bytes().filter(u8::is_ascii_control).count();
+        let optional = |text: &Option<String>| text.as_deref().map_or(0, bytes);
+        let list = |list: &Value| {
+            let items = list.as_array().into_iter().flatten();
+            items.map(|item| size_of::<Value>() + item.as_str().map_or(0, bytes)).sum::<usize>()
+        };
+        let texts = [&self.host, &self.boot_id, &self.fancyhwd_version, &self.durability];
+        let optional_texts = [&self.label, &self.note, &self.end_reason];
+        size_of::<Self>()
+            + texts.map(|text| bytes(text)).iter().sum::<usize>()
+            + optional_texts.map(optional).iter().sum::<usize>()
+            + list(&self.endpoints)
+            + list(&self.topics)
+    }
+}
+
+/// How a session is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// By its number; `None` is a number that no session can have.
+    Id(Option<i64>),
+    /// The newest that has ended.
+    Latest,
+    /// By its label.
+    Label,
+}
+
+impl Name {
+    /// What somebody means who types this. Digits always mean an id, so that no label is ever taken for one.
+    pub fn of(text: &str) -> Self {
+        match text {
+            "latest" => Self::Latest,
+            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Self::Id(text.parse().ok()),
+            _ => Self::Label,
+        }
+    }
+}
+
+/// What is known of what happened to a capture.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// Names and values as in the table `events`.
+    pub entries: Vec<Value>,
+    /// Whether all of them could be read.
+    pub is_whole: bool,
+}
+
+/// Which sessions a database has.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Those that can be read, oldest first.
+    pub sessions: Vec<Session>,
+    /// The ids among which there may be others, whose rows are damaged.
+    pub damaged_ids: Vec<RangeInclusive<i64>>,
+}
+
+/// Entries of a ledger that are shown; the table has them all.
+const LEDGER_MAX_ENTRIES: i64 = 1000;
+
+/// ... if they are no longer than this together, a kilobyte for each.
+const LEDGER_MAX_BYTES: usize = 1 << 20;
+
+/// Memory for all sessions together. Some hundred bytes for each are enough for a hundred thousand sessions.
+const SESSIONS_MAX_BYTES: usize = 64 << 20;
+
+/// The columns of [`Session`], in the order in which `from_row` reads them.
+const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, endpoints, topics, host, boot_id, \
+    fancyhwd_version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
+
+impl Database {
+    /// All sessions that can be read, oldest first.
+    ///
+    /// # Errors
+    /// As [`Database::list`].
+    pub fn sessions(&self) -> Result<Vec<Session>> {
+        Ok(self.list()?.sessions)
+    }
+
+    /// All sessions that can be read, and where there may be others.
+    ///
+    /// # Errors
+    /// When none can be read, though there are some, or they are more than can be shown.
+    pub fn list(&self) -> Result<Listed> {
+        let (mut sessions, mut bytes) = (Vec::<Session>::new(), 0);
+        let sql = format!("{SELECT} WHERE id >= ?1 ORDER BY id");
+        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([*next_id])?;
+            while bytes <= SESSIONS_MAX_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let id = id_from(row, *next_id)?;
+                let session = from_row(row)?;
+                bytes += session.bytes();
+                sessions.push(session);
+                *next_id = id.saturating_add(1);
+            }
+            Ok(())
+        };
+        let ask = |from_id: i64| {
+            self.connection.prepare_cached(&sql)?.query_row([from_id], |row| id_from(row, from_id)).optional()
+        };
+        let damaged_ids = self.quick(|| read_past(i64::MIN, i64::MAX, read, ask));
+        let damaged_ids = damaged_ids.map_err(self.failed("read the sessions"))?;
+        if bytes > SESSIONS_MAX_BYTES {
+            return Err(self.failed("read the sessions")(damaged("its sessions are more than can be shown")));
+        }
+        if sessions.is_empty() && !damaged_ids.is_empty() {
+            // Then this says why.
+            self.first(&format!("{SELECT} ORDER BY id LIMIT 1"), []).map_err(self.failed("read the sessions"))?;
+        }
+        Ok(Listed { sessions, damaged_ids })
+    }
+
+    /// The session that `wanted` means: an id, which is digits alone, `latest` (the newest finished one), or else a label
+    /// (the newest of that name).
+    ///
+    /// # Errors
+    /// When there is none, or the database cannot be read.
+    pub fn find_session(&self, wanted: &str) -> Result<Session> {
+        let found = match Name::of(wanted) {
+            Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
+            Name::Latest => {
+                self.first(&format!("{SELECT} WHERE ended_unix_ns IS NOT NULL ORDER BY id DESC LIMIT 1"), [])
+            }
+            Name::Label => self.first(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted]),
+        };
+        let found = match (Name::of(wanted), found) {
+            (Name::Latest, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.ended_unix_ns.is_some())?
+            }
+            (Name::Label, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.label.as_deref() == Some(wanted))?
+            }
+            (_, found) => found.map_err(self.failed("read the sessions"))?,
+        };
+        let missing = || Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone() };
+        found.ok_or_else(missing)
+    }
+
+    /// As [`Database::find_session`], for what cannot be undone: a label must be that of one session alone.
+    ///
+    /// # Errors
+    /// When there is none, or several have that label, or the database cannot be read.
+    pub fn find_only_session(&self, wanted: &str) -> Result<Session> {
+        let found = self.find_session(wanted)?;
+        let sql = format!("{SELECT} WHERE label = ?1 AND id <> ?2 LIMIT 1");
+        let other = || self.first(&sql, params![wanted, found.id]).map_err(self.failed("read the sessions"));
+        match Name::of(wanted) == Name::Label && other()?.is_some() {
+            true => Err(Error::SeveralSessions { wanted: wanted.to_owned(), database: self.path.clone() }),
+            false => Ok(found),
+        }
+    }
+
+    /// Whether a session is still there. One that cannot be read is.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(in crate::store) fn has_session(&self, id: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
+        match self.quick(|| self.connection.query_row(sql, [id], |row| row.get(0))) {
+            Err(cause) if is_damage(&cause) => Ok(true),
+            is_there => is_there.map_err(self.failed("read the sessions")),
+        }
+    }
+
+    /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
+    /// came up.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ledger(&self, session_id: i64) -> Result<Ledger> {
+        let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
+             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'lost', lost, 'detail', detail) \
+             FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params![*next_id, session_id, LEDGER_MAX_ENTRIES - entries.len() as i64])?;
+            while let Some(row) = rows.next()? {
+                *next_id = id_from(row, *next_id)?.saturating_add(1);
+                let entry = row.get_ref(1)?.as_bytes()?;
+                bytes += entry.len();
+                if bytes > LEDGER_MAX_BYTES {
+                    break;
+                }
+                entries.push(serde_json::from_slice(entry).unwrap_or_default());
+            }
+            Ok(())
+        };
+        let ask = |from_id: i64| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row(params![from_id, session_id, 1], |row| id_from(row, from_id)).optional()
+        };
+        let damaged =
+            self.quick(|| read_past(i64::MIN, i64::MAX, read, ask)).map_err(self.failed("read the ledger"))?;
+        Ok(Ledger { entries, is_whole: damaged.is_empty() })
+    }
+
+    /// The first session that a query finds.
+    fn first(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Option<Session>> {
+        self.quick(|| self.connection.prepare(sql)?.query_row(params, from_row).optional())
+    }
+
+    /// The newest of the sessions that can be read, when others cannot.
+    fn newest_readable(&self, mut is_it: impl FnMut(&Session) -> bool) -> Result<Option<Session>> {
+        let sessions = self.sessions()?;
+        tracing::warn!("some sessions of {} are damaged: a newer one may have been meant", self.path.display());
+        Ok(sessions.into_iter().rev().find(|session| is_it(session)))
+    }
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+    // A list of text. What else is there stands for damage, and is shown as nothing.
+    let list = |column| -> rusqlite::Result<Value> {
+        let texts: Option<Vec<String>> = serde_json::from_slice(row.get_ref(column)?.as_bytes()?).ok();
+        Ok(texts.map(Value::from).unwrap_or_default())
+    };
+    let text = |column| Ok::<_, rusqlite::Error>(optional_text(row, column)?.unwrap_or_default());
+    let count = |column| row.get(column).map(|number: i64| number.max(0) as u64);
+    let (first_elapsed_ns, last_elapsed_ns): (i64, i64) = (row.get(14)?, row.get(15)?);
+    Ok(Session {
+        id: row.get(0)?,
+        label: optional_text(row, 1)?,
+        note: optional_text(row, 2)?,
+        started_unix_ns: row.get(3)?,
+        ended_unix_ns: row.get(4)?,
+        end_reason: optional_text(row, 5)?,
+        endpoints: list(6)?,
+        topics: list(7)?,
+        host: text(8)?,
+        boot_id: text(9)?,
+        fancyhwd_version: text(10)?,
+        durability: text(11)?,
+        first_id: row.get(12)?,
+        last_id: row.get(13)?,
+        duration_ns: last_elapsed_ns.saturating_sub(first_elapsed_ns),
+        last_elapsed_ns,
+        tally: Tally { packets: count(16)?, rejected: count(17)?, lost: count(18)?, bytes: count(19)? },
+    })
+}
+
+/// Text that may not be UTF-8, because somebody else wrote it or a bit of it was flipped.
+fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let bytes: FromSqlResult<_> = row.get_ref(column)?.as_bytes_or_null();
+    Ok(bytes?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_an_id_and_nothing_else_is() {
+        assert_eq!(Name::of("3"), Name::Id(Some(3)));
+        assert_eq!(Name::of("007"), Name::Id(Some(7)));
+        assert_eq!(Name::of("9223372036854775808"), Name::Id(None));
+        assert_eq!(Name::of("latest"), Name::Latest);
+        for label in ["", "+3", "-3", "3 ", "3rd", "0x3", "\u{663}", "Latest"] {
+            assert_eq!(Name::of(label), Name::Label, "{label:?}");
+        }
+    }
+}

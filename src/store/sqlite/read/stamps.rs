@@ -1,0 +1,133 @@
+//! When the messages of a session came, how large they were and on which topic: without what was in them, which takes
+//! most of the time.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension, params};
+
+use crate::error::Result;
+use crate::message::{Gap, Gaps};
+use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::read::rows::topic_name;
+use crate::store::sqlite::read::sessions::Session;
+use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over, sound};
+
+/// Messages that are read at once: a longer transaction would keep a recorder from reusing its log.
+const READ_MESSAGES: i64 = 100_000;
+
+/// What is done here, for an error.
+const OPERATION: &str = "read the times of packets";
+
+/// SQLite knows how long a payload is without reading it.
+const SELECT: &str = "SELECT id, elapsed_ns, topic_id, length(payload) FROM packets WHERE id BETWEEN ?1 AND ?2 \
+     UNION ALL SELECT id, elapsed_ns, NULL, 0 FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+
+/// When a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its number in the session, from 0.
+    pub number: i64,
+    /// Since the session began.
+    pub elapsed_ns: i64,
+    /// The number of its topic; `None` when it is no packet. See [`Database::topic`].
+    pub topic_id: Option<i64>,
+    /// Bytes of samples in it.
+    pub bytes: u64,
+}
+
+impl Database {
+    /// Give the stamps of a session to `take`, in the order of arrival, as far as they can be read: no digest proves them.
+    /// `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
+    /// be read.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or what `at` ends it with.
+    pub fn stamps(
+        &self,
+        session: &Session,
+        at: &mut dyn FnMut(u64) -> Result<()>,
+        mut take: impl FnMut(Stamp),
+    ) -> Result<Gaps> {
+        let (mut next_id, mut gaps, mut elapsed_ns) = (session.first_id, Gaps::default(), Some(0));
+        let number = |id: i64| id.saturating_sub(session.first_id);
+        loop {
+            let from_id = next_id;
+            // A damaged session may claim more ids than can be tried, so only those that are there are counted.
+            let read = || {
+                self.read_stamps(session, &mut next_id, &mut |stamp| {
+                    elapsed_ns = Some(stamp.elapsed_ns);
+                    take(stamp);
+                })
+            };
+            match self.bounded(READ_MESSAGES, read) {
+                Err(cause) if is_damage(&cause) => {
+                    let ask = |id| self.first_stamp(session, id);
+                    let found =
+                        self.bounded(0, || pass_over(next_id, session.last_id, ask)).map_err(self.failed(OPERATION))?;
+                    let found = found.and_then(|(_, found)| found);
+                    let last_id = found.map_or(session.last_id, |(id, _)| id.saturating_sub(1));
+                    let until_elapsed_ns = found.map(|(_, elapsed_ns)| elapsed_ns);
+                    gaps.add(Gap {
+                        first_number: number(next_id),
+                        last_number: number(last_id),
+                        elapsed_ns,
+                        until_elapsed_ns,
+                    });
+                    next_id = last_id.saturating_add(1);
+                }
+                read => read.map_err(self.failed(OPERATION))?,
+            }
+            if next_id == from_id || next_id > session.last_id {
+                return Ok(gaps);
+            }
+            at(number(next_id).unsigned_abs())?;
+        }
+    }
+
+    /// Read some stamps from an id on, and move it behind the last one.
+    fn read_stamps(&self, session: &Session, next_id: &mut i64, take: &mut dyn FnMut(Stamp)) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(SELECT)?;
+        let mut rows = statement.query(params![*next_id, session.last_id, READ_MESSAGES])?;
+        while let Some(row) = rows.next()? {
+            let id = id_from(row, *next_id)?;
+            let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
+            let number = id.saturating_sub(session.first_id);
+            take(Stamp { number, elapsed_ns: row.get(1)?, topic_id: row.get(2)?, bytes });
+            *next_id = id.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The id and the time of the first message at or behind an id.
+    fn first_stamp(&self, session: &Session, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+        let mut statement = self.connection.prepare_cached(SELECT)?;
+        let stamp = statement.query_row(params![id, session.last_id, 1], |row| Ok((id_from(row, id)?, row.get(1)?)));
+        stamp.optional()
+    }
+
+    /// The name of a topic, byte for byte; `None` when it has none, or it is damaged.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn topic(&self, topic_id: i64) -> Result<Option<Vec<u8>>> {
+        let name = sound(self.quick(|| topic_name(&self.connection, topic_id)));
+        name.map_err(self.failed("read the name of a topic"))
+    }
+
+    /// The id of a topic, if the database knows it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn topic_id(&self, name: &[u8]) -> Result<Option<i64>> {
+        let name = ToSqlOutput::Borrowed(ValueRef::Text(name));
+        let find = |hint: &str| {
+            let sql = format!("SELECT id FROM topics {hint} WHERE name = ?1");
+            self.quick(|| self.connection.query_row(&sql, params![name], |row| row.get(0)).optional())
+        };
+        // The index may be damaged where the table is not.
+        let found = match find("") {
+            Err(cause) if is_damage(&cause) => find("NOT INDEXED"),
+            found => found,
+        };
+        found.map_err(self.failed("read a topic"))
+    }
+}

@@ -1,0 +1,155 @@
+//! Making room: the oldest sessions are deleted in steps that are too small to hold a capture up.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::error::Result;
+use crate::observe::event::Event;
+use crate::store::sqlite::open::space::signed;
+use crate::store::sqlite::retention::leftovers::{self, Leftover, STEP_NS};
+use crate::store::sqlite::write::insertion::insert_event;
+use crate::store::sqlite::write::recording::Recording;
+use crate::time::clock::monotonic_ns;
+
+/// With less room than this, older sessions are deleted: two of the largest batches.
+const MARGIN_BYTES: i64 = 8 << 20;
+
+/// How SQLite names a database that gives pages back when it is asked to.
+const AUTO_VACUUM_INCREMENTAL: i64 = 2;
+
+/// What a row takes beside its samples, about.
+const ROW_BYTES: i64 = 28;
+
+/// Entries of the ledger that a step deletes.
+const STEP_EVENTS: i64 = 1000;
+
+/// What a step has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is enough, or nothing can be done about it now: somebody reads an old state of the database, and nothing can
+    /// be given back or used again until that is over.
+    Enough,
+    /// More will be made by another step.
+    Growing,
+    /// This session was deleted: in words. More will be made by another step.
+    Deleted(Event),
+    /// There is none within `--max-use`, and nothing is left that could be deleted.
+    Exhausted,
+    /// The same for `--keep-free`, or deleting all that could be deleted would not be enough, so nothing is deleted.
+    DiskExhausted,
+}
+
+impl Recording {
+    /// Make one step towards the room that the limits ask for. `now` is the entry for the ledger of a session that is
+    /// deleted, to be completed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn make_room(&mut self, now: Event) -> Result<Room> {
+        if !self.limits.are_set() {
+            return Ok(Room::Enough);
+        }
+        let pages = self.pages()?;
+        let can_shrink = pages.growable_bytes() < 0 && pages.reusable_bytes > 0 && self.can_shrink()?;
+        if pages.room_bytes() >= MARGIN_BYTES && !can_shrink {
+            return Ok(Room::Enough);
+        }
+        let failed = |cause| self.database.failed("make room")(cause);
+        // What is written now would only make the log longer, as long as that cannot begin anew.
+        if !self.database.truncate_log(Duration::ZERO).map_err(failed)? {
+            return Ok(Room::Enough);
+        }
+        if can_shrink {
+            self.database.give_back().map_err(failed)?;
+            self.database.truncate_log(Duration::ZERO).map_err(failed)?;
+            return Ok(Room::Growing);
+        }
+        if pages.below_free_bytes < MARGIN_BYTES {
+            let could_be_bytes = self.deletable_bytes().map_err(failed)?.saturating_add(signed(pages.reusable_bytes));
+            if pages.below_free_bytes.saturating_add(could_be_bytes) <= 0 {
+                return Ok(Room::DiskExhausted);
+            }
+        }
+        Ok(match self.delete_some(now).map_err(self.database.failed("make room"))? {
+            Step::Rows => Room::Growing,
+            Step::Session(event) => Room::Deleted(event),
+            Step::Nothing if pages.room_bytes() > 0 => Room::Enough,
+            Step::Nothing if pages.below_use_bytes <= pages.below_free_bytes => Room::Exhausted,
+            Step::Nothing => Room::DiskExhausted,
+        })
+    }
+
+    /// Whether the file can become shorter. One that was not made by this program may not.
+    fn can_shrink(&self) -> Result<bool> {
+        let mode: rusqlite::Result<i64> =
+            self.database.connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0));
+        mode.map(|mode| mode == AUTO_VACUUM_INCREMENTAL).map_err(self.database.failed("make room"))
+    }
+
+    /// What the older sessions take, about.
+    fn deletable_bytes(&self) -> rusqlite::Result<i64> {
+        self.database.connection.query_row(
+            "SELECT coalesce(sum(bytes + (last_id - first_id + 1) * ?2), 0) FROM sessions WHERE id < ?1",
+            params![self.session_id, ROW_BYTES],
+            |row| row.get(0),
+        )
+    }
+
+    /// Delete the rows of a deleted session, or else delete a session: without its row in `sessions`, the others belong
+    /// to nobody. So a session is there whole or not at all, and after a crash the next step goes on.
+    fn delete_some(&mut self, now: Event) -> rusqlite::Result<Step> {
+        let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let step = match delete_leftovers(&transaction)? {
+            true => Step::Rows,
+            false => delete_oldest_session(&transaction, self.session_id, now)?,
+        };
+        transaction.commit()?;
+        Ok(step)
+    }
+}
+
+/// What was deleted.
+enum Step {
+    Nothing,
+    Rows,
+    Session(Event),
+}
+
+/// Delete rows from before the oldest session, for the time of one step.
+fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    let until_ns = monotonic_ns() + STEP_NS;
+    let (oldest_id, first_id): (i64, i64) =
+        transaction.query_row("SELECT id, first_id FROM sessions ORDER BY id LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let mut oldest =
+        transaction.prepare_cached("SELECT id, session_id, first_id, last_id FROM batches ORDER BY id LIMIT 1")?;
+    let next = || {
+        let commit = oldest.query_row([], Leftover::from_row).optional()?;
+        Ok(commit.filter(|commit| commit.first_id < first_id))
+    };
+    let (rows, _) = leftovers::delete_commits(transaction, until_ns, i64::MAX, next)?;
+    let events = transaction.execute(
+        "DELETE FROM events WHERE session_id < ?1 AND id < (SELECT min(id) FROM events) + ?2",
+        params![oldest_id, STEP_EVENTS],
+    )?;
+    Ok(rows > 0 || events > 0)
+}
+
+fn delete_oldest_session(transaction: &Transaction<'_>, current_id: i64, now: Event) -> rusqlite::Result<Step> {
+    let oldest: Option<(i64, i64, String)> = transaction
+        .query_row(
+        "SELECT id, packets, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
+         WHERE id < ?1 ORDER BY id LIMIT 1",
+        [current_id],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+        .optional()?;
+    let Some((id, packets, started)) = oldest else { return Ok(Step::Nothing) };
+    transaction.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
+    let detail = format!("session {id} of {started} with {packets} packets was deleted to make room");
+    let event = Event { detail: Some(detail), ..now };
+    insert_event(transaction, current_id, &event)?;
+    Ok(Step::Session(event))
+}

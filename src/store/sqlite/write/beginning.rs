@@ -1,0 +1,215 @@
+//! How a session begins, and how the one before it ends.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use serde_json::json;
+
+use crate::codec::envelope::Wanted;
+use crate::observe::event::{Event, Kind};
+use crate::store::sqlite::write::durability::Durability;
+use crate::store::sqlite::write::insertion::{LinksDown, insert_event};
+use crate::time::clock::unix_ns;
+use crate::time::durations::seconds;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// On request.
+    Stopped,
+    /// `--count` or `--duration` was reached.
+    Limit,
+    /// The recording goes on in the next session.
+    Split,
+    /// There was no room left within the limits.
+    DiskFull,
+    /// Something failed.
+    Failed,
+}
+
+impl EndReason {
+    /// The name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Limit => "limit",
+            Self::Split => "split",
+            Self::DiskFull => "disk-full",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known about a session when it begins.
+#[derive(Clone, Debug)]
+pub struct SessionStart {
+    /// A name for people.
+    pub label: Option<String>,
+    /// A remark.
+    pub note: Option<String>,
+    /// When it begins.
+    pub started_unix_ns: i64,
+    /// What is connected to.
+    pub endpoints: Vec<String>,
+    /// What is asked for.
+    pub wanted: Wanted,
+    /// The machine.
+    pub host: String,
+    /// Which start of the machine.
+    pub boot_id: String,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Whether it goes on with what the session before it recorded, as a service does that is started again.
+    pub resumes: bool,
+}
+
+/// A session that has begun.
+#[derive(Debug)]
+pub(in crate::store) struct Begun {
+    pub session_id: i64,
+    /// The id of its first message.
+    pub first_id: i64,
+    /// The links that are down, with their rows in its ledger.
+    pub links_down: LinksDown,
+}
+
+/// What a session begins with in its ledger.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Inherited<'a> {
+    /// The links that are down, by endpoint. They are down in this session too.
+    pub links_down: &'a LinksDown,
+    /// Why the recording goes on here, if it began in another file.
+    pub moved: Option<&'a Event>,
+}
+
+/// Begin a session. Those that a crash left open are closed first, as `interrupted`.
+pub(in crate::store) fn start_session(
+    connection: &mut Connection,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<Begun> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
+    // has any.
+    let interrupted = transaction.execute(
+        "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
+             (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
+             started_unix_ns) \
+         WHERE ended_unix_ns IS NULL",
+        [],
+    )?;
+    let gap = note_gap(&transaction, about, interrupted > 0)?;
+    let started = insert_session(&transaction, about, inherited)?;
+    transaction.commit()?;
+    if let Some(words) = gap {
+        tracing::warn!("{words}");
+    }
+    Ok(started)
+}
+
+/// Put into the ledger of the session before that nothing was recorded since its end, if it was to be recorded all the
+/// time. Gives that in words.
+fn note_gap(
+    transaction: &Transaction<'_>,
+    about: &SessionStart,
+    was_interrupted: bool,
+) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT id, started_unix_ns, ended_unix_ns, end_reason FROM sessions \
+         WHERE id = (SELECT max(id) FROM sessions) AND (?1 OR (?2 AND end_reason <> 'limit'))";
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get(3)?));
+    let before = transaction.query_row(sql, params![was_interrupted, about.resumes], columns).optional()?;
+    let Some((session_id, started_ns, ended_ns, reason)): Option<(i64, i64, i64, String)> = before else {
+        return Ok(None);
+    };
+    // The wall clock, because no other one goes on from one run to the next. It may have been set back.
+    let elapsed_ns = ended_ns.saturating_sub(started_ns).max(0);
+    let until_ns = about.started_unix_ns.saturating_sub(started_ns).max(elapsed_ns);
+    let words = format!(
+        "session {session_id} ended ({reason}), and nothing was recorded for {:.3} s after it",
+        seconds(until_ns - elapsed_ns)
+    );
+    let gap = Event { detail: Some(words.clone()), ..Event::at(ended_ns, elapsed_ns, Kind::Gap, None) };
+    insert_event(transaction, session_id, &Event { until_elapsed_ns: Some(until_ns), ..gap })?;
+    Ok(Some(words))
+}
+
+/// End one session as `split` and begin the next.
+pub(in crate::store) fn next_session(
+    connection: &mut Connection,
+    old_id: i64,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<Begun> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute(
+        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
+        params![old_id, about.started_unix_ns, EndReason::Split.name()],
+    )?;
+    let started = insert_session(&transaction, about, inherited)?;
+    transaction.commit()?;
+    Ok(started)
+}
+
+/// Insert a session after all that there are.
+fn insert_session(
+    transaction: &Transaction<'_>,
+    about: &SessionStart,
+    inherited: Inherited<'_>,
+) -> rusqlite::Result<Begun> {
+    // Also after what a deleted session has left behind, which would be taken for a part of this one.
+    let (session_id, first_id): (i64, i64) = transaction.query_row(
+        "SELECT coalesce(max(id), 0) + 1, coalesce(max(last_id), 0) + 1 FROM ( \
+             SELECT id, last_id FROM sessions \
+             UNION ALL SELECT session_id, last_id FROM batches WHERE id = (SELECT max(id) FROM batches) \
+             UNION ALL SELECT session_id, 0 FROM events WHERE id = (SELECT max(id) FROM events))",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    transaction.execute(
+        "INSERT INTO sessions (id, label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
+         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            session_id,
+            about.label,
+            about.note,
+            about.started_unix_ns,
+            json!(about.endpoints).to_string(),
+            json!(about.wanted.names()).to_string(),
+            about.host,
+            about.boot_id,
+            env!("CARGO_PKG_VERSION"),
+            about.durability.name(),
+            first_id,
+            first_id - 1,
+        ],
+    )?;
+    if let Some(event) = inherited.moved {
+        insert_event(transaction, session_id, event)?;
+    }
+    let mut links_down = LinksDown::new();
+    for (endpoint, (link, _)) in inherited.links_down {
+        let detail = Some("down since the session before".to_owned());
+        let down = Event { detail, ..Event::at(about.started_unix_ns, 0, Kind::Disconnected, link.lost) };
+        let down = Event { endpoint: link.endpoint.clone(), ..down };
+        let row = insert_event(transaction, session_id, &down)?;
+        links_down.insert(endpoint.clone(), (down, row));
+    }
+    Ok(Begun { session_id, first_id, links_down })
+}
+
+/// End a session.
+pub(in crate::store) fn end_session(
+    connection: &Connection,
+    session_id: i64,
+    reason: EndReason,
+    lost: u64,
+    last_event: Option<&Event>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute(
+        "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
+        params![session_id, unix_ns(), reason.name(), lost as i64],
+    )?;
+    if let Some(event) = last_event {
+        insert_event(&transaction, session_id, event)?;
+    }
+    transaction.commit()
+}

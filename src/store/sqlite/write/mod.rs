@@ -1,0 +1,7 @@
+//! Writing sessions.
+
+pub(in crate::store) mod beginning;
+pub(in crate::store) mod durability;
+pub(in crate::store) mod ending;
+pub(in crate::store) mod insertion;
+pub(in crate::store) mod recording;

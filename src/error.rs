@@ -1,54 +1,99 @@
 //! Everything that can end a run: what was being done, to what, why it failed, and what to try.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use crate::exit::Exit;
 
-/// A failed run. `Display` gives the one line that the user reads; [`Error::exit`] the exit code.
+/// A failed run. `Display` gives the one line that the user reads: operation, object, cause, and what to try;
+/// [`Error::exit`] the exit code.
 ///
 /// Causes of other libraries arrive as text, so that only the edges name those libraries.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Error {
     /// The command line does not parse; the text is the parser's.
+    #[error("{0}")]
     CommandLine(String),
     /// An option has a value that cannot be used.
+    #[error("cannot use {option} '{value}': {cause}")]
     Setting { option: &'static str, value: String, cause: String },
     /// No session goes by that id or label.
+    #[error(
+        "cannot find session '{wanted}' in {}: there is no such session; `fancyhwd session list` shows what there is",
+        database.display()
+    )]
     NoSuchSession { wanted: String, database: PathBuf },
     /// Several sessions have the label, and one of them is to be chosen.
+    #[error(
+        "cannot choose session '{wanted}' in {}: several sessions have that label; \
+         give the id, which `fancyhwd session list` shows",
+        database.display()
+    )]
     SeveralSessions { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
+    #[error(
+        "cannot replay session {id} of {}: the session has no packets; choose another one with `fancyhwd session list`",
+        database.display()
+    )]
     EmptySession { id: i64, database: PathBuf },
     /// The session holds messages, but none of those that were asked for.
+    #[error(
+        "cannot replay session {id} of {}: nothing in it is as asked for; \
+         compare --from, --to and --topic with what `fancyhwd session show` says of it",
+        database.display()
+    )]
     EmptySelection { id: i64, database: PathBuf },
     /// The session cannot be deleted now.
+    #[error(
+        "cannot delete session {id} of {}: it is being recorded; \
+         stop the recorder, or let it begin the next session (SIGHUP)",
+        database.display()
+    )]
     SessionIsRecorded { id: i64, database: PathBuf },
     /// An endpoint cannot be bound or connected.
+    #[error("cannot {operation} {endpoint}: {cause}; {hint}")]
     Endpoint { operation: &'static str, endpoint: String, cause: String, hint: &'static str },
     /// A socket failed outside of bind and connect.
+    #[error("cannot {operation}: {cause}; see the log lines before this one")]
     Socket { operation: &'static str, cause: String },
     /// A database cannot be used at all.
+    #[error("cannot open database {}: {cause}; {hint}", path.display())]
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
     /// A statement on an open database failed.
+    #[error("cannot {operation} in database {}: {cause}; {hint}", path.display())]
     Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, trouble: Trouble },
     /// A recording has used the room that it may take, and there is nothing older that could be deleted.
+    #[error(
+        "cannot go on recording into {}: the room within --max-use and --keep-free is used up by this session alone; \
+         give it more, or let --split-every make sessions that can be deleted",
+        path.display()
+    )]
     NoRoom { path: PathBuf },
     /// The stream that stands in for the device cannot be opened or read.
+    #[error("cannot {operation} device stream {source_name}: {cause}; check the path and who writes to it")]
     Device { operation: &'static str, source_name: String, cause: io::Error },
     /// The report of a replay cannot be written.
+    #[error("cannot write the timing report {}: {cause}; choose another file with --timing-report", path.display())]
     Report { path: PathBuf, cause: io::Error },
     /// A thread, signal or timer of the operating system is not to be had.
+    #[error("cannot {operation}: {cause}; check the limits of this process (`ulimit -a`)")]
     System { operation: &'static str, cause: io::Error },
     /// A session cannot be exported, or not as asked for.
+    #[error("cannot export to {to}: {cause}; {hint}")]
     Export { to: String, cause: String, hint: &'static str, exit: Exit },
     /// An export has its name and is whole, but the directory that has the name is perhaps not on the disk.
+    #[error(
+        "exported to {}, all of it, but cannot sync its directory: {cause}; \
+         run `sync`: until then a power cut may take the file",
+        path.display()
+    )]
     ExportNotSynced { path: PathBuf, cause: io::Error },
     /// A stop was asked for before something was done.
+    #[error("cannot {what}: it was stopped by a signal before its end; start it again")]
     Stopped { what: String },
     /// Standard output cannot be written.
+    #[error("cannot write standard output: {0}; check where the output goes")]
     Output(io::Error),
 }
 
@@ -94,99 +139,7 @@ impl Error {
             _ => Trouble::Other,
         }
     }
-
-    fn cause(&self) -> String {
-        match self {
-            Self::CommandLine(text) => text.clone(),
-            Self::Setting { cause, .. }
-            | Self::Endpoint { cause, .. }
-            | Self::Socket { cause, .. }
-            | Self::OpenDatabase { cause, .. }
-            | Self::Database { cause, .. }
-            | Self::Export { cause, .. } => cause.clone(),
-            Self::NoSuchSession { .. } => "there is no such session".to_owned(),
-            Self::SeveralSessions { .. } => "several sessions have that label".to_owned(),
-            Self::EmptySession { .. } => "the session has no packets".to_owned(),
-            Self::EmptySelection { .. } => "nothing in it is as asked for".to_owned(),
-            Self::SessionIsRecorded { .. } => "it is being recorded".to_owned(),
-            Self::Stopped { .. } => "it was stopped by a signal before its end".to_owned(),
-            Self::NoRoom { .. } => {
-                "the room within --max-use and --keep-free is used up by this session alone".to_owned()
-            }
-            Self::Device { cause, .. }
-            | Self::Report { cause, .. }
-            | Self::System { cause, .. }
-            | Self::ExportNotSynced { cause, .. }
-            | Self::Output(cause) => cause.to_string(),
-        }
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::CommandLine(_) | Self::Setting { .. } => None,
-            Self::NoSuchSession { .. } => Some("`fancyhwd session list` shows what there is"),
-            Self::SeveralSessions { .. } => Some("give the id, which `fancyhwd session list` shows"),
-            Self::EmptySession { .. } => Some("choose another one with `fancyhwd session list`"),
-            Self::EmptySelection { .. } => {
-                Some("compare --from, --to and --topic with what `fancyhwd session show` says of it")
-            }
-            Self::SessionIsRecorded { .. } => Some("stop the recorder, or let it begin the next session (SIGHUP)"),
-            Self::Endpoint { hint, .. }
-            | Self::OpenDatabase { hint, .. }
-            | Self::Database { hint, .. }
-            | Self::Export { hint, .. } => Some(hint),
-            Self::NoRoom { .. } => Some("give it more, or let --split-every make sessions that can be deleted"),
-            Self::Socket { .. } => Some("see the log lines before this one"),
-            Self::Device { .. } => Some("check the path and who writes to it"),
-            Self::Report { .. } => Some("choose another file with --timing-report"),
-            Self::System { .. } => Some("check the limits of this process (`ulimit -a`)"),
-            Self::ExportNotSynced { .. } => Some("run `sync`: until then a power cut may take the file"),
-            Self::Stopped { .. } => Some("start it again"),
-            Self::Output(_) => Some("check where the output goes"),
-        }
-    }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CommandLine(_) => {}
-            Self::Setting { option, value, .. } => write!(f, "cannot use {option} '{value}': ")?,
-            Self::NoSuchSession { wanted, database } => {
-                write!(f, "cannot find session '{wanted}' in {}: ", database.display())?;
-            }
-            Self::SeveralSessions { wanted, database } => {
-                write!(f, "cannot choose session '{wanted}' in {}: ", database.display())?;
-            }
-            Self::EmptySession { id, database } | Self::EmptySelection { id, database } => {
-                write!(f, "cannot replay session {id} of {}: ", database.display())?;
-            }
-            Self::SessionIsRecorded { id, database } => {
-                write!(f, "cannot delete session {id} of {}: ", database.display())?;
-            }
-            Self::Endpoint { operation, endpoint, .. } => write!(f, "cannot {operation} {endpoint}: ")?,
-            Self::Socket { operation, .. } => write!(f, "cannot {operation}: ")?,
-            Self::OpenDatabase { path, .. } => write!(f, "cannot open database {}: ", path.display())?,
-            Self::Database { operation, path, .. } => write!(f, "cannot {operation} in database {}: ", path.display())?,
-            Self::NoRoom { path } => write!(f, "cannot go on recording into {}: ", path.display())?,
-            Self::Device { operation, source_name, .. } => {
-                write!(f, "cannot {operation} device stream {source_name}: ")?
-            }
-            Self::Report { path, .. } => write!(f, "cannot write the timing report {}: ", path.display())?,
-            Self::System { operation, .. } => write!(f, "cannot {operation}: ")?,
-            Self::Export { to, .. } => write!(f, "cannot export to {to}: ")?,
-            Self::ExportNotSynced { path, .. } => {
-                write!(f, "exported to {}, all of it, but cannot sync its directory: ", path.display())?;
-            }
-            Self::Stopped { what } => write!(f, "cannot {what}: ")?,
-            Self::Output(_) => write!(f, "cannot write standard output: ")?,
-        }
-        f.write_str(&self.cause())?;
-        self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
-    }
-}
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {

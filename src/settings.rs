@@ -20,10 +20,11 @@ use crate::device::Source;
 use crate::error::{Error, Result};
 use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ, Topics};
 use crate::message::MESSAGE_MAX_BYTES;
+use crate::message::queue::OnFull;
 use crate::publisher;
 use crate::recorder::{self, SplitEvery};
 use crate::replayer;
-use crate::socket::{Endpoint, OnFull};
+use crate::socket::Endpoint;
 use crate::store::{Durability, Limits, Selection};
 use crate::time::pace::{Cadence, Rhythm};
 
@@ -174,7 +175,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
         database: database(&typed.database)?,
         label: typed.label.as_deref().filter(|text| !text.is_empty()).map(|text| label("--label", text)).transpose()?,
         note: typed.note.clone(),
-        durability: parse("--durability", &typed.durability)?,
+        durability: typed.durability,
         queue_bytes: bytes("--queue", &typed.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
         limits: Limits {
             max_use_bytes: size("--max-use", typed.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
@@ -187,7 +188,7 @@ pub fn record(typed: &RecordArguments) -> Result<RecordSettings> {
             duration_ns: typed.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
             split_every: typed.split_every.as_deref().map(split_every).transpose()?,
             commit_every_ns: duration_ns("--commit-every", &typed.commit_every)?,
-            on_overflow: parse("--on-overflow", &typed.on_overflow)?,
+            on_full: typed.on_full,
         },
         print: typed.print,
     })
@@ -225,7 +226,7 @@ pub fn replay(typed: &ReplayArguments) -> Result<ReplaySettings> {
             max_gap_ns: typed.max_gap.as_deref().map(|text| duration_ns("--max-gap", text)).transpose()?,
             passes: parse("--loop", &typed.passes)?,
             paused: typed.paused,
-            pacing: parse("--pacing", &typed.pacing)?,
+            pacing: typed.pacing,
             renamed: typed.map.iter().map(|text| renamed(text)).collect::<Result<_>>()?,
             catch_up: typed.send.catch_up,
         },
@@ -252,7 +253,7 @@ fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
 /// # Errors
 /// For the first value that cannot be used, and for options that do not go together.
 pub fn export(typed: &ExportArguments) -> Result<ExportSettings> {
-    let format: Format = parse("--format", &typed.format)?;
+    let format = typed.format;
     let output = typed.output.clone().filter(|path| path != Path::new("-"));
     let topics = export_topics(typed);
     if output.is_none() && !format.can_be_piped() {
@@ -325,7 +326,7 @@ fn send(typed: &SendArguments) -> Result<SendSettings> {
     Ok(SendSettings {
         bind: typed.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
         wait_subscribers: typed.wait_subscribers,
-        on_full: parse("--on-full", &typed.on_full)?,
+        on_full: typed.on_full,
     })
 }
 

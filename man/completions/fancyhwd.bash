@@ -85,7 +85,7 @@ _fancyhwd() {
                     return 0
                     ;;
                 --on-full)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
                     return 0
                     ;;
                 --topic)
@@ -124,7 +124,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --topic --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-overflow --print --verbose --quiet --help"
+            opts="-v -q -h --connect --topic --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-full --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -171,7 +171,7 @@ _fancyhwd() {
                     return 0
                     ;;
                 --durability)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "full normal" -- "${cur}"))
                     return 0
                     ;;
                 --commit-every)
@@ -186,8 +186,8 @@ _fancyhwd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --on-overflow)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                --on-full)
+                    COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -217,7 +217,7 @@ _fancyhwd() {
                     return 0
                     ;;
                 --on-full)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
                     return 0
                     ;;
                 --speed)
@@ -253,7 +253,7 @@ _fancyhwd() {
                     return 0
                     ;;
                 --pacing)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "precise economical" -- "${cur}"))
                     return 0
                     ;;
                 --lateness-budget)
@@ -337,7 +337,7 @@ _fancyhwd() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "csv jsonl wav raw sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --output)

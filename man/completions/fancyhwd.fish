@@ -34,7 +34,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send 
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, export, label and delete what was captured'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
+block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d 'Topic of every packet: 1 to 255 bytes, no space' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw little-endian int16 from `stream:PATH` or `stream:-` (standard input)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l seed -d 'Seed of the simulated device, as for srand()' -r
@@ -56,11 +57,13 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-use -d 'The most that the database may take, such as 20GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -d 'What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives: `full` also a power cut, `normal` a crash of the program; a power cut takes five seconds at most' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives' -r -f -a "full\t'Also a power cut: each commit waits until the disk has it'
+normal\t'A crash of the program; a power cut takes five seconds at most'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is on its way to the disk' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-overflow -d 'When that memory is full: `drop` the newest packets and count them, or `block` the device, if it can wait' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full' -r -f -a "drop\t'Leave the newest messages out, and count them'
+block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each packet, decoded, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'
@@ -68,7 +71,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s h -l help -
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
+block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause [default: 1]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)' -r
@@ -77,7 +81,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'O
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 'The longest time between two packets, such as 1s: longer gaps are cut' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d 'How to wait: `precise` to the microsecond, or `economical` with less of the processor' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d 'How to wait until a packet is due' -r -f -a "precise\t'Wake a little early and watch the clock: to the microsecond, for a part of a processor'
+economical\t'Sleep: some tens of microseconds late, for next to nothing'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l timing-report -d 'Write how late the packets left into this file, as JSON' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
@@ -129,7 +134,11 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write: `csv`, `jsonl`, `wav`, `raw` (little-endian int16) or `sqlite` (a database of its own)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per packet'
+jsonl\t'A JSON object per packet'
+wav\t'The samples as mono sound'
+raw\t'The samples and nothing else, as little-endian int16'
+sqlite\t'A database with this session only'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l sample-rate -d 'Samples per second of a wav file [default: as many as came per second]' -r

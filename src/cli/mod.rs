@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::message::queue::OnFull;
 
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
@@ -45,11 +46,10 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub struct LogArguments {
     /// Log more; twice for everything
-    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count, env = "FANCYHWD_VERBOSE", hide_env_values = true)]
+    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log warnings and errors only, and no summary
-    #[arg(short, long, global = true,
-        display_order = 901, value_parser = BoolishValueParser::new(), env = "FANCYHWD_QUIET", hide_env_values = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
 }
 
@@ -77,22 +77,16 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct SendArguments {
     /// Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times
-    #[arg(
-        long,
-        value_name = "ENDPOINT",
-        default_value = "tcp://127.0.0.1:5555",
-        env = "FANCYHWD_BIND",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5555")]
     pub bind: Vec<String>,
     /// Send the first packet only when so many subscribers are there
-    #[arg(long, value_name = "N", default_value_t = 0, env = "FANCYHWD_WAIT_SUBSCRIBERS", hide_env_values = true)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub wait_subscribers: u64,
-    /// When a subscriber reads too slowly: `drop` packets for it, or `block` until it has read
-    #[arg(long, value_name = "POLICY", default_value = "drop", env = "FANCYHWD_ON_FULL", hide_env_values = true)]
-    pub on_full: String,
+    /// What to do when a subscriber reads too slowly
+    #[arg(long, value_name = "POLICY", default_value = "drop")]
+    pub on_full: OnFull,
     /// After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_CATCH_UP", hide_env_values = true)]
+    #[arg(long)]
     pub catch_up: bool,
 }
 
@@ -100,13 +94,28 @@ pub struct SendArguments {
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
     /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]
-    #[arg(long, value_name = "PATH", env = "FANCYHWD_DATABASE", hide_env_values = true)]
+    #[arg(long, value_name = "PATH")]
     pub database: Option<PathBuf>,
 }
 
 /// The definition, for manual pages and completions.
 pub fn definition() -> clap::Command {
-    Cli::command()
+    with_variables(Cli::command())
+}
+
+/// Give each option its environment variable: `FANCYHWD_ON_FULL` for `--on-full`.
+fn with_variables(command: clap::Command) -> clap::Command {
+    let with_variable = |argument: Arg| {
+        let Some(long) = argument.get_long() else { return argument };
+        let variable = format!("FANCYHWD_{}", long.to_uppercase().replace('-', "_"));
+        let argument = argument.env(variable).hide_env_values(true);
+        match argument.get_action() {
+            // As people write it in a file: `yes`, `off`, `1`.
+            ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
+            _ => argument,
+        }
+    };
+    command.mut_args(with_variable).mut_subcommands(with_variables)
 }
 
 /// What the command line asks for.

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 
 use crate::cli::DatabaseArguments;
+use crate::exporter::Format;
 
 /// Options of `session`.
 #[derive(Args, Debug)]
@@ -61,7 +61,7 @@ pub struct ShowArguments {
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
     /// Read every packet for the rates of topics and for gaps, also of a session with more than 1,000,000 of them
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_FULL", hide_env_values = true)]
+    #[arg(long)]
     pub full: bool,
     /// Where to look
     #[command(flatten)]
@@ -74,20 +74,20 @@ pub struct ExportArguments {
     /// Session to export: an id, a label, or `latest` for the newest finished one
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
-    /// What to write: `csv`, `jsonl`, `wav`, `raw` (little-endian int16) or `sqlite` (a database of its own)
-    #[arg(long, value_name = "FORMAT", env = "FANCYHWD_FORMAT", hide_env_values = true)]
-    pub format: String,
+    /// What to write
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Format,
     /// File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to
-    #[arg(long, short, value_name = "PATH", env = "FANCYHWD_OUTPUT", hide_env_values = true)]
+    #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_FORCE", hide_env_values = true)]
+    #[arg(long)]
     pub force: bool,
     /// Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times
-    #[arg(long, value_name = "NAME", env = "FANCYHWD_TOPIC", hide_env_values = true)]
+    #[arg(long, value_name = "NAME")]
     pub topic: Vec<OsString>,
     /// Samples per second of a wav file [default: as many as came per second]
-    #[arg(long, value_name = "HZ", env = "FANCYHWD_SAMPLE_RATE", hide_env_values = true)]
+    #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<u32>,
     /// What to export from
     #[command(flatten)]
@@ -101,7 +101,7 @@ pub struct SessionOutput {
     #[command(flatten)]
     pub database: DatabaseArguments,
     /// Print JSON
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_JSON", hide_env_values = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -112,7 +112,7 @@ pub struct VerifyArguments {
     #[arg(value_name = "SESSION")]
     pub session: Option<String>,
     /// Verify every session
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_ALL", hide_env_values = true)]
+    #[arg(long)]
     pub all: bool,
     /// Where to look
     #[command(flatten)]
@@ -132,10 +132,10 @@ pub struct DiffArguments {
     #[command(flatten)]
     pub output: SessionOutput,
     /// The database of B, if it is another one
-    #[arg(long, value_name = "PATH", env = "FANCYHWD_OTHER", hide_env_values = true)]
+    #[arg(long, value_name = "PATH")]
     pub other: Option<PathBuf>,
     /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
-    #[arg(long, value_name = "DURATION", env = "FANCYHWD_TIMING_TOLERANCE", hide_env_values = true)]
+    #[arg(long, value_name = "DURATION")]
     pub timing_tolerance: Option<String>,
 }
 
@@ -160,7 +160,7 @@ pub struct DeleteArguments {
     #[arg(value_name = "SESSION")]
     pub session: String,
     /// Do not ask
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "FANCYHWD_YES", hide_env_values = true)]
+    #[arg(long)]
     pub yes: bool,
     /// Where to look
     #[command(flatten)]

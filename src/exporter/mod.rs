@@ -14,7 +14,8 @@ mod watch;
 
 use std::fmt;
 use std::io;
-use std::str::FromStr;
+
+use clap::ValueEnum;
 
 use crate::codec::envelope::{self, Envelope};
 use crate::error::Result;
@@ -27,7 +28,7 @@ pub use watch::Watch;
 pub use wav::SAMPLE_RATE_MAX_HZ;
 
 /// What an export is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A line per packet.
     Csv,
@@ -35,7 +36,7 @@ pub enum Format {
     Jsonl,
     /// The samples as mono sound.
     Wav,
-    /// The samples and nothing else.
+    /// The samples and nothing else, as little-endian int16.
     Raw,
     /// A database with this session only.
     Sqlite,
@@ -50,21 +51,6 @@ impl Format {
     /// Whether it holds samples without the topic that they belong to.
     pub fn hides_topics(self) -> bool {
         matches!(self, Self::Wav | Self::Raw)
-    }
-}
-
-impl FromStr for Format {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "csv" => Ok(Self::Csv),
-            "jsonl" => Ok(Self::Jsonl),
-            "wav" => Ok(Self::Wav),
-            "raw" => Ok(Self::Raw),
-            "sqlite" => Ok(Self::Sqlite),
-            _ => Err("`csv`, `jsonl`, `wav`, `raw` or `sqlite`"),
-        }
     }
 }
 

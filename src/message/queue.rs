@@ -4,7 +4,18 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::message::Batch;
+
+/// What to do with a message when there is no room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFull {
+    /// Leave the newest messages out, and count them.
+    Drop,
+    /// Wait until there is room; a device that can wait then does.
+    Block,
+}
 
 /// Empty batches that are kept for reuse: one is filled, one is emptied, one changes hands.
 const SPARE_MAX_BATCHES: usize = 3;

@@ -1,11 +1,10 @@
 //! The receiving side, in the main thread: receive, stamp, append. It never waits for the disk unless asked to.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::codec::envelope::Wanted;
 use crate::error::Result;
-use crate::message::queue::{CloseOnDrop, Queue, Refused};
+use crate::message::queue::{CloseOnDrop, OnFull, Queue, Refused};
 use crate::message::{Batch, Message};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
@@ -31,27 +30,6 @@ const CLOCK_STEP_NS: i64 = 1_000_000;
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
 
-/// What to do when the queue to the disk is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnOverflow {
-    /// Lose the newest messages, and count them.
-    Drop,
-    /// Stop receiving, so that a device that can wait does.
-    Block,
-}
-
-impl FromStr for OnOverflow {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "drop" => Ok(Self::Drop),
-            "block" => Ok(Self::Block),
-            _ => Err("`drop` or `block`"),
-        }
-    }
-}
-
 /// When a session is followed by the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitEvery {
@@ -75,7 +53,7 @@ pub struct Plan {
     /// The age at which a batch is handed over.
     pub commit_every_ns: i64,
     /// What to do when the queue is full.
-    pub on_overflow: OnOverflow,
+    pub on_full: OnFull,
 }
 
 /// Why receiving ended.
@@ -113,7 +91,7 @@ pub struct Intake<'a> {
     session_bytes: u64,
     split_asked_for: bool,
     wall_offset_ns: Option<i64>,
-    on_overflow: OnOverflow,
+    on_full: OnFull,
     batch: Batch,
     batch_since_ns: i64,
     /// Where messages land that are lost: it is emptied after each one.
@@ -145,7 +123,7 @@ impl<'a> Intake<'a> {
             session_bytes: 0,
             split_asked_for: false,
             wall_offset_ns: wall_offset_ns(),
-            on_overflow: plan.on_overflow,
+            on_full: plan.on_full,
             batch: Batch::default(),
             batch_since_ns: 0,
             spill: Batch::default(),
@@ -164,7 +142,7 @@ impl<'a> Intake<'a> {
         service::stopping();
         self.stop.request();
         // From here on nothing is lost for want of room: the writer is waited for.
-        self.on_overflow = OnOverflow::Block;
+        self.on_full = OnFull::Block;
         let drained = match taken {
             Ok(Taken::UntilStop) => self.drain(),
             _ => Ok(()),
@@ -359,9 +337,9 @@ impl<'a> Intake<'a> {
     fn hand_over(&mut self) -> Handed {
         let batch = std::mem::take(&mut self.batch);
         let bytes = batch.bytes();
-        let pushed = match self.on_overflow {
-            OnOverflow::Drop => self.queue.try_push(batch),
-            OnOverflow::Block => {
+        let pushed = match self.on_full {
+            OnFull::Drop => self.queue.try_push(batch),
+            OnFull::Block => {
                 self.progress.receiver.rest();
                 let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs();
                 if !self.queue.wait_for_room_within(bytes, Duration::from_nanos(left_ns)) {

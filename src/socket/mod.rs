@@ -14,7 +14,7 @@ mod sender;
 pub use endpoint::Endpoint;
 pub use link::Change;
 pub use receiver::{Receiver, Woken};
-pub use sender::{Dropped, OnFull, Sender, Sent};
+pub use sender::{Dropped, Sender, Sent};
 
 /// Call again as long as a signal interrupts it.
 fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket};
 
 use crate::error::{Error, Result};
+use crate::message::queue::OnFull;
 use crate::process::stop::Stop;
 use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES};
 use crate::socket::in_flight::InFlight;
@@ -35,27 +35,6 @@ const ATTEMPT_MAX_NS: i64 = 200_000_000;
 
 /// How often to look whether a subscriber has read everything.
 const UNREAD_LOOK: Duration = Duration::from_millis(1);
-
-/// What to do when a subscriber reads more slowly than we send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFull {
-    /// Leave messages out for that subscriber, as a plain PUB socket does.
-    Drop,
-    /// Wait for it.
-    Block,
-}
-
-impl FromStr for OnFull {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "drop" => Ok(Self::Drop),
-            "block" => Ok(Self::Block),
-            _ => Err("`drop` or `block`"),
-        }
-    }
-}
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //! Wall clock time (`unix_ns`) says when something happened and may be stepped by NTP or by hand; monotonic time says
 //! how far apart two things happened and is what every wait uses. Both are integer nanoseconds.
 
-use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::ValueEnum;
 use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -59,24 +59,12 @@ pub fn sharpen_wakeups() {
 }
 
 /// How a wait ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Pacing {
-    /// Wake a little early and watch the clock for the rest: to the microsecond, for a part of a processor.
+    /// Wake a little early and watch the clock: to the microsecond, for a part of a processor.
     Precise,
     /// Sleep: some tens of microseconds late, for next to nothing.
     Economical,
-}
-
-impl FromStr for Pacing {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "precise" => Ok(Self::Precise),
-            "economical" => Ok(Self::Economical),
-            _ => Err("`precise` or `economical`"),
-        }
-    }
 }
 
 /// Wait until the monotonic clock shows `due_ns`, or until `interrupted`, which waits for so many nanoseconds at most,

@@ -151,7 +151,7 @@ fn a_recording_on_a_full_disk_ends_when_its_time_is_over() {
 #[test]
 fn a_recording_on_a_full_disk_ends_when_its_time_is_over_also_where_the_device_is_made_to_wait() {
     // One batch waits for the disk, one in the queue, and one for the queue.
-    end_on_full_disk("--duration 3s --queue 1MiB --on-overflow block", 1_000_000, |_| ());
+    end_on_full_disk("--duration 3s --queue 1MiB --on-full block", 1_000_000, |_| ());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn the_oldest_sessions_are_deleted_to_stay_within_a_limit() {
     const SESSION_MAX_PACKETS: i64 = 100_000;
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let options = "--max-use 48MiB --split-every 4MiB --on-overflow block --durability normal";
+    let options = "--max-use 48MiB --split-every 4MiB --on-full block --durability normal";
     let recorder =
         bench.fancyhwd(&format!("record {options} --count {SENT} --database c.db --connect {endpoint}")).start();
     let publish = "publish --rate max --on-full block --wait-subscribers 1";
@@ -399,7 +399,7 @@ fn a_session_that_grows_beyond_its_room_while_the_next_one_waits_is_no_success()
     let endpoint = bench.endpoint("device");
     let publish = "publish --rate max --on-full block --wait-subscribers 1";
     let device = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
-    let options = "--max-use 32MiB --split-every 28MB --durability normal --on-overflow block";
+    let options = "--max-use 32MiB --split-every 28MB --durability normal --on-full block";
     bench.fancyhwd(&format!("record {options} --database c.db --connect {endpoint}")).run().code(1).says(", 0 lost");
     drop(device);
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions ORDER BY id DESC LIMIT 1"), "disk-full");

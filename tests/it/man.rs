@@ -33,6 +33,8 @@ fn pages(command: &clap::Command, files: &mut Vec<(PathBuf, Vec<u8>)>) {
         .manual("fancyhwd")
         .render(&mut page)
         .unwrap();
+    // What clap_mangen makes of a list of values has more line breaks than roff likes.
+    let mut page = String::from_utf8(page).unwrap().replace(".br\n\n.br\n", ".sp\n").into_bytes();
     let sections = root().join("man/sections").join(format!("{name}.roff"));
     page.extend(fs::read(&sections).unwrap_or_else(|cause| panic!("{}: {cause}", sections.display())));
     files.push((format!("{name}.1").into(), page));

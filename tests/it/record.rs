@@ -230,7 +230,7 @@ fn a_queue_that_overflows_counts_what_it_lost() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let recorder =
-        bench.fancyhwd(&format!("record --database c.db --queue 1MiB --on-overflow drop --connect {endpoint}")).start();
+        bench.fancyhwd(&format!("record --database c.db --queue 1MiB --on-full drop --connect {endpoint}")).start();
     // While somebody else holds the write lock, nothing can be committed.
     let blocker = Connection::open(bench.path("c.db")).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -378,9 +378,7 @@ fn a_queue_that_blocks_loses_nothing() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let recorder = bench
-        .fancyhwd(&format!(
-            "record --database c.db --queue 1MiB --on-overflow block --count 400000 --connect {endpoint}"
-        ))
+        .fancyhwd(&format!("record --database c.db --queue 1MiB --on-full block --count 400000 --connect {endpoint}"))
         .start();
     let publish = "publish --rate max --on-full block --wait-subscribers 1 --count 400000";
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();

@@ -169,7 +169,7 @@ fn recorded(bench: &Bench, bytes: impl Iterator<Item = usize>) -> Vec<Vec<u8>> {
         |(number, bytes): (u64, usize)| [b"fancyhw_data ".as_slice(), &number.to_le_bytes(), &vec![7; bytes]].concat();
     let packets: Vec<Vec<u8>> = (0..).zip(bytes).map(packet).collect();
     let endpoint = bench.endpoint("device");
-    let record = "record --database c.db --on-overflow block --max-message 16MiB";
+    let record = "record --database c.db --on-full block --max-message 16MiB";
     let recorder = bench.fancyhwd(&format!("{record} --count {} --connect {endpoint}", packets.len())).start();
     let device = zmq::Context::new().socket(zmq::XPUB).unwrap();
     device.set_sndhwm(0).unwrap();

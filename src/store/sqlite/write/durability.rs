@@ -1,7 +1,6 @@
 //! When what is committed reaches the disk.
 
-use std::str::FromStr;
-
+use clap::ValueEnum;
 use rusqlite::Connection;
 
 use crate::time::clock::{NS_PER_S, monotonic_ns};
@@ -13,11 +12,11 @@ const SYNC_WITHIN_NS: i64 = 5 * NS_PER_S;
 const SYNC_DUE_NS: i64 = 4 * NS_PER_S;
 
 /// What a commit survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Durability {
     /// Also a power cut: each commit waits until the disk has it.
     Full,
-    /// A crash of the program; a power cut may take the last five seconds.
+    /// A crash of the program; a power cut takes five seconds at most.
     Normal,
 }
 
@@ -35,18 +34,6 @@ impl Durability {
         match self {
             Self::Full => "full",
             Self::Normal => "normal",
-        }
-    }
-}
-
-impl FromStr for Durability {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        match text {
-            "full" => Ok(Self::Full),
-            "normal" => Ok(Self::Normal),
-            _ => Err("`full` or `normal`"),
         }
     }
 }

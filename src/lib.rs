@@ -18,10 +18,8 @@
 
 pub mod run;
 
-pub mod command;
-
-pub mod settings;
 pub mod cli;
+pub mod command;
 
 pub mod publisher;
 pub mod recorder;

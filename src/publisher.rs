@@ -19,7 +19,7 @@ const STATUS_EVERY_NS: i64 = NS_PER_S;
 
 /// What to publish, and how fast.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Publication {
     /// The topic of every packet.
     pub topic: Topic,
     /// Samples in a packet.
@@ -50,15 +50,21 @@ pub struct Published {
 ///
 /// # Errors
 /// When the device or the socket fails.
-pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &str, stop: &Stop) -> Result<Published> {
+pub fn run(
+    device: &mut dyn Device,
+    sender: &mut Sender,
+    publication: &Publication,
+    about: &str,
+    stop: &Stop,
+) -> Result<Published> {
     let mut status_due_ns = if service::is_watched() { 0 } else { i64::MAX };
-    let mut payload = vec![0; plan.packet_samples as usize * size_of::<i16>()];
-    let mut envelope = Vec::with_capacity(payload.len() + plan.topic.as_str().len() + 1);
-    let mut published = Published { stalls: Stalls::new(plan.catch_up), ..Published::default() };
+    let mut payload = vec![0; publication.packet_samples as usize * size_of::<i16>()];
+    let mut envelope = Vec::with_capacity(payload.len() + publication.topic.as_str().len() + 1);
+    let mut published = Published { stalls: Stalls::new(publication.catch_up), ..Published::default() };
     let mut began_ns = None;
     // By how much the schedule was moved.
     let mut moved_ns = 0;
-    for index in 0..plan.count.unwrap_or(u64::MAX) {
+    for index in 0..publication.count.unwrap_or(u64::MAX) {
         let filled_bytes = match device.fill(&mut payload, stop)? {
             Fill::Samples(filled_bytes) => filled_bytes,
             Fill::End { odd_bytes } => {
@@ -74,8 +80,8 @@ pub fn run(device: &mut dyn Device, sender: &mut Sender, plan: &Plan, about: &st
         }
         envelope.clear();
         let samples = payload.get(..filled_bytes).unwrap_or_default();
-        encode(plan.topic.as_str().as_bytes(), samples, &mut envelope);
-        let due_ns = plan.cadence.due_ns(began_ns.saturating_add(moved_ns), index);
+        encode(publication.topic.as_str().as_bytes(), samples, &mut envelope);
+        let due_ns = publication.cadence.due_ns(began_ns.saturating_add(moved_ns), index);
         match due_ns {
             Some(due_ns) => match wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)) {
                 Some(now_ns) => moved_ns += published.stalls.look(now_ns, due_ns, index as i64),

@@ -2,13 +2,12 @@
 
 use tracing::Level;
 
-use crate::cli::{self, Asked, Cli, Command, LogArguments};
-use crate::command;
+use crate::cli::{self, Asked, Cli, Command, LogArguments, SessionCommand};
+use crate::command::{self, session};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::log;
 use crate::process::signals::{OnHangup, Signals};
-use crate::settings;
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
 pub fn run() -> Exit {
@@ -45,10 +44,18 @@ fn execute(cli: &Cli) -> Result<Exit> {
     // Before there is anything that a signal could leave half done.
     let Signals { stop, reload } = &Signals::catch(on_hangup)?;
     match &cli.command {
-        Command::Publish(typed) => command::publish::run(&settings::publish(typed)?, stop),
-        Command::Record(typed) => command::record::run(&settings::record(typed)?, stop, reload),
-        Command::Replay(typed) => command::replay::run(&settings::replay(typed)?, stop),
-        Command::Session(typed) => command::session::run(&typed.command, stop),
+        Command::Publish(typed) => command::publish::run(&typed.settings()?, stop),
+        Command::Record(typed) => command::record::run(&typed.settings()?, stop, reload),
+        Command::Replay(typed) => command::replay::run(&typed.settings()?, stop),
+        Command::Session(typed) => match &typed.command {
+            SessionCommand::List(typed) => session::list::run(&typed.settings()?),
+            SessionCommand::Show(typed) => session::show::run(&typed.settings()?, stop),
+            SessionCommand::Export(typed) => session::export::run(&typed.settings()?, stop),
+            SessionCommand::Verify(typed) => session::verify::run(&typed.settings()?, stop),
+            SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),
+            SessionCommand::Label(typed) => session::label::run(&typed.settings()?),
+            SessionCommand::Delete(typed) => session::delete::run(&typed.settings()?, stop),
+        },
     }
 }
 

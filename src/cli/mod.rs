@@ -4,6 +4,7 @@ mod publish;
 mod record;
 mod replay;
 mod session;
+mod values;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

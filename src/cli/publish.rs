@@ -1,5 +1,11 @@
 //! What can be typed behind `fancyhwd publish`.
 
+use crate::cli::values::{duration_ns, parse, refuse, send};
+use crate::codec::envelope::PACKET_MAX_SAMPLES;
+use crate::command::publish;
+use crate::error::Result;
+use crate::publisher;
+use crate::time::pace::Cadence;
 use clap::Args;
 
 use crate::cli::SendArguments;
@@ -31,4 +37,39 @@ pub struct PublishArguments {
     /// Stop after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
+}
+
+/// The interval of the C program that the simulated device stands for.
+const DEFAULT_INTERVAL: &str = "1s";
+
+impl PublishArguments {
+    /// Check what was typed for `publish`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<publish::Settings> {
+        if !(1..=PACKET_MAX_SAMPLES).contains(&self.packet_size) {
+            let rule = format!("a packet has 1 to {PACKET_MAX_SAMPLES} samples");
+            return Err(refuse("--packet-size", &self.packet_size.to_string(), rule));
+        }
+        let cadence = match (&self.rate, &self.interval) {
+            (Some(rate), _) => Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))?,
+            (None, interval) => {
+                let period_ns = duration_ns("--interval", interval.as_deref().unwrap_or(DEFAULT_INTERVAL))?;
+                Cadence::PeriodNs(period_ns as f64)
+            }
+        };
+        Ok(publish::Settings {
+            send: send(&self.send)?,
+            device: parse("--device", &self.device)?,
+            seed: self.seed,
+            publication: publisher::Publication {
+                topic: parse("--topic", &self.topic)?,
+                packet_samples: self.packet_size,
+                cadence,
+                count: self.count,
+                catch_up: self.send.catch_up,
+            },
+        })
+    }
 }

@@ -1,10 +1,16 @@
 //! What can be typed behind `fancyhwd record`.
 
+use crate::cli::values::{bytes, database, duration_ns, label, parse, refuse, size, wanted};
+use crate::command::record;
+use crate::error::Result;
+use crate::message::MESSAGE_MAX_BYTES;
+use crate::recorder::{self, SplitEvery};
+use crate::socket::Endpoint;
+use crate::store::{Durability, Limits};
 use clap::Args;
 
 use crate::cli::DatabaseArguments;
 use crate::message::queue::OnFull;
-use crate::store::Durability;
 
 /// Options of `record`.
 #[derive(Args, Debug)]
@@ -57,4 +63,66 @@ pub struct RecordArguments {
     /// Print each packet, decoded, once it is stored
     #[arg(long)]
     pub print: bool,
+}
+
+/// A queue below this could not hold one batch beside the one that is written.
+const QUEUE_MIN_BYTES: u64 = 1 << 20;
+
+/// A queue above this is a mistake in the unit.
+const QUEUE_MAX_BYTES: u64 = 1 << 40;
+
+/// Less would hold little beside the write-ahead log and the margin in which older sessions are deleted.
+const MAX_USE_MIN_BYTES: u64 = 32 << 20;
+
+impl RecordArguments {
+    /// Check what was typed for `record`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<record::Settings> {
+        Ok(record::Settings {
+            connect: connect(&self.connect)?,
+            database: database(&self.database)?,
+            label: self
+                .label
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(|text| label("--label", text))
+                .transpose()?,
+            note: self.note.clone(),
+            durability: self.durability,
+            queue_bytes: bytes("--queue", &self.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
+            limits: Limits {
+                max_use_bytes: size("--max-use", self.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
+                keep_free_bytes: size("--keep-free", self.keep_free.as_deref(), 1..=u64::MAX)?,
+            },
+            frame_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as i64,
+            capture: recorder::Capture {
+                wanted: wanted(&self.topic)?,
+                count: self.count,
+                duration_ns: self.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
+                split_every: self.split_every.as_deref().map(split_every).transpose()?,
+                commit_every_ns: duration_ns("--commit-every", &self.commit_every)?,
+                on_full: self.on_full,
+            },
+            print: self.print,
+        })
+    }
+}
+
+fn connect(typed: &[String]) -> Result<Vec<Endpoint>> {
+    let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
+        endpoint if endpoint.names_a_peer() => Ok(endpoint),
+        _ => Err(refuse("--connect", text, "`*` names no device; give its host and port".to_owned())),
+    };
+    typed.iter().map(peer).collect()
+}
+
+/// A duration, or else a size.
+fn split_every(text: &str) -> Result<SplitEvery> {
+    const OPTION: &str = "--split-every";
+    match humantime::parse_duration(text).is_ok() {
+        true => duration_ns(OPTION, text).map(SplitEvery::ElapsedNs),
+        false => bytes(OPTION, text, 1..=u64::MAX).map(SplitEvery::Bytes),
+    }
 }

@@ -2,6 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::cli::values::{database, duration_ns, parse, refuse, send, wanted};
+use crate::codec::envelope::{Topic, Wanted};
+use crate::command::replay;
+use crate::error::Result;
+use crate::replayer;
+use crate::store::Selection;
+use crate::time::pace::{Cadence, Rhythm};
 use clap::Args;
 
 use crate::cli::{DatabaseArguments, SendArguments};
@@ -66,4 +73,60 @@ pub struct ReplayArguments {
     /// Write how late the packets left into this file, as JSON
     #[arg(long, value_name = "PATH")]
     pub timing_report: Option<PathBuf>,
+}
+
+impl ReplayArguments {
+    /// Check what was typed for `replay`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<replay::Settings> {
+        let rhythm = match (&self.rate, &self.speed) {
+            (Some(rate), _) => match Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))? {
+                Cadence::PeriodNs(period_ns) => Rhythm::EveryNs(period_ns),
+                Cadence::Max => Rhythm::Max,
+            },
+            (None, Some(speed)) => Rhythm::from_speed(speed).map_err(|cause| refuse("--speed", speed, cause))?,
+            (None, None) => Rhythm::Recorded(1.0),
+        };
+        let heads = match wanted(&self.topic)? {
+            Wanted::Only(topics) if !topics.is_empty() => Some(topics.iter().map(Topic::head).collect()),
+            _ => None,
+        };
+        Ok(replay::Settings {
+            session: self.session.clone(),
+            database: database(&self.database)?.path,
+            send: send(&self.send)?,
+            selection: Selection {
+                heads,
+                only_valid: self.only_valid,
+                from: self.from.as_deref().map(|text| parse("--from", text)).transpose()?,
+                to: self.to.as_deref().map(|text| parse("--to", text)).transpose()?,
+            },
+            playback: replayer::Playback {
+                rhythm,
+                max_gap_ns: self.max_gap.as_deref().map(|text| duration_ns("--max-gap", text)).transpose()?,
+                passes: parse("--loop", &self.passes)?,
+                paused: self.paused,
+                pacing: self.pacing,
+                renamed: self.map.iter().map(|text| renamed(text)).collect::<Result<_>>()?,
+                catch_up: self.send.catch_up,
+            },
+            lateness_budget_ns: self
+                .lateness_budget
+                .as_deref()
+                .map(|text| duration_ns("--lateness-budget", text))
+                .transpose()?,
+            timing_report: self.timing_report.clone(),
+        })
+    }
+}
+
+/// `OLD=NEW` as the beginnings of messages. A topic may hold `=`; the first one divides.
+fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    const OPTION: &str = "--map";
+    let (old, new) = text
+        .split_once('=')
+        .ok_or_else(|| refuse(OPTION, text, "a topic is renamed with OLD=NEW, such as a=b".to_owned()))?;
+    Ok((parse::<Topic>(OPTION, old)?.head(), parse::<Topic>(OPTION, new)?.head()))
 }

@@ -1,12 +1,17 @@
 //! What can be typed behind `fancyhwd session`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
+use crate::cli::values::{database, duration_ns, label, refuse};
+use crate::command;
+use crate::command::session::{delete, diff, export, list, show, verify};
+use crate::error::{Error, Result};
+use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ, Topics};
 use clap::{Args, Subcommand};
 
 use crate::cli::DatabaseArguments;
-use crate::exporter::Format;
 
 /// Options of `session`.
 #[derive(Args, Debug)]
@@ -165,4 +170,144 @@ pub struct DeleteArguments {
     /// Where to look
     #[command(flatten)]
     pub database: DatabaseArguments,
+}
+
+impl ListArguments {
+    /// Check what was typed for `session list`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<list::Settings> {
+        Ok(list::Settings { database: database(&self.output.database)?.path, is_json: self.output.json })
+    }
+}
+
+impl ShowArguments {
+    /// Check what was typed for `session show`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<show::Settings> {
+        Ok(show::Settings {
+            session: self.session.clone(),
+            is_full: self.full,
+            database: database(&self.output.database)?.path,
+            is_json: self.output.json,
+        })
+    }
+}
+
+impl VerifyArguments {
+    /// Check what was typed for `session verify`.
+    ///
+    /// # Errors
+    /// For the first value that cannot be used, and for options that do not go together.
+    pub fn settings(&self) -> Result<verify::Settings> {
+        let session = match (&self.session, self.all) {
+            (Some(_), true) => {
+                return Err(Error::CommandLine("--all and a session cannot be used together; choose one".to_owned()));
+            }
+            (None, true) => None,
+            (wanted, false) => Some(wanted.as_deref().unwrap_or("latest").to_owned()),
+        };
+        Ok(verify::Settings { session, database: database(&self.output.database)?.path, is_json: self.output.json })
+    }
+}
+
+impl LabelArguments {
+    /// Check what was typed for `session label`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<command::session::label::Settings> {
+        let text = Some(self.text.as_str()).filter(|text| !text.is_empty());
+        Ok(command::session::label::Settings {
+            session: self.session.clone(),
+            label: text.map(|text| label("TEXT", text)).transpose()?,
+            database: database(&self.database)?.path,
+        })
+    }
+}
+
+impl DeleteArguments {
+    /// Check what was typed for `session delete`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<delete::Settings> {
+        Ok(delete::Settings {
+            session: self.session.clone(),
+            is_meant: self.yes,
+            database: database(&self.database)?.path,
+        })
+    }
+}
+
+impl DiffArguments {
+    /// Check what was typed for `session diff`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<diff::Settings> {
+        const TOLERANCE: &str = "--timing-tolerance";
+        let database = database(&self.output.database)?.path;
+        Ok(diff::Settings {
+            a: self.a.clone(),
+            b: self.b.clone(),
+            other: self.other.clone().unwrap_or_else(|| database.clone()),
+            database,
+            is_json: self.output.json,
+            timing_tolerance_ns: self
+                .timing_tolerance
+                .as_deref()
+                .map(|text| duration_ns(TOLERANCE, text))
+                .transpose()?,
+        })
+    }
+}
+
+impl ExportArguments {
+    /// Check what was typed for `session export`.
+    ///
+    /// # Errors
+    /// For the first value that cannot be used, and for options that do not go together.
+    pub fn settings(&self) -> Result<export::Settings> {
+        let format = self.format;
+        let output = self.output.clone().filter(|path| path != Path::new("-"));
+        let topics = export_topics(self);
+        if output.is_none() && !format.can_be_piped() {
+            let text = format!("--format {format} needs --output: only a file can be written in this format");
+            return Err(Error::CommandLine(text));
+        }
+        if format == Format::Sqlite && matches!(topics, Topics::Only(_)) {
+            let text = "--topic cannot be used with --format sqlite: the digests hold for whole sessions only";
+            return Err(Error::CommandLine(text.to_owned()));
+        }
+        if let Some(rate_hz) = self.sample_rate {
+            if format != Format::Wav {
+                return Err(Error::CommandLine(format!(
+                    "--sample-rate cannot be used with --format {format}, only with wav"
+                )));
+            }
+            if !(1..=SAMPLE_RATE_MAX_HZ).contains(&rate_hz) {
+                let rule = format!("a sample rate is from 1 to {SAMPLE_RATE_MAX_HZ}");
+                return Err(refuse("--sample-rate", &rate_hz.to_string(), rule));
+            }
+        }
+        Ok(export::Settings {
+            session: self.session.clone(),
+            database: database(&self.database)?.path,
+            output,
+            replace: self.force,
+            export: exporter::Export { format, topics, sample_rate_hz: self.sample_rate },
+        })
+    }
+}
+
+fn export_topics(typed: &ExportArguments) -> Topics {
+    match typed.topic.as_slice() {
+        [] => Topics::Unsaid,
+        topics if topics.iter().any(|topic| topic == "*") => Topics::Every,
+        topics => Topics::Only(topics.iter().map(|topic| topic.as_bytes().to_vec()).collect()),
+    }
 }

@@ -12,8 +12,19 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::log;
-use crate::settings::SendSettings;
-use crate::socket::Sender;
+use crate::message::queue::OnFull;
+use crate::socket::{Endpoint, Sender};
+
+/// Where and how to send.
+#[derive(Clone, Debug)]
+pub struct SendSettings {
+    /// Endpoints to bind.
+    pub bind: Vec<Endpoint>,
+    /// Subscribers to wait for.
+    pub wait_subscribers: u64,
+    /// What to do when a subscriber is full.
+    pub on_full: OnFull,
+}
 
 /// Print what was asked for on standard output.
 ///

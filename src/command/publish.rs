@@ -1,36 +1,49 @@
 //! `fancyhwd publish`.
 
-use crate::command::bind;
+use crate::command::{SendSettings, bind};
+use crate::device::Source;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::publisher::{self, Published};
+use crate::publisher::{self, Publication, Published};
 use crate::service;
-use crate::settings::PublishSettings;
+
+/// What `publish` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to.
+    pub send: SendSettings,
+    /// From where.
+    pub device: Source,
+    /// Seed of the simulated device.
+    pub seed: u32,
+    /// What, and how fast.
+    pub publication: Publication,
+}
 
 /// Publish a device until it ends, the count is reached, or a stop is asked for.
 ///
 /// # Errors
 /// When the device or an endpoint cannot be opened, or fails later.
-pub fn run(settings: &PublishSettings, stop: &Stop) -> Result<Exit> {
-    let plan = &settings.plan;
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let publication = &settings.publication;
     let mut device = settings.device.open(settings.seed)?;
-    let head = plan.topic.head();
-    let envelope_bytes = head.len() as u64 + 2 * u64::from(plan.packet_samples);
+    let head = publication.topic.head();
+    let envelope_bytes = head.len() as u64 + 2 * u64::from(publication.packet_samples);
     let mut sender = bind(&settings.send, vec![head], envelope_bytes)?;
     let status = format!(
         "publishing {} on {}, {} samples a packet, {}",
-        plan.topic,
+        publication.topic,
         sender.endpoints().join(" "),
-        plan.packet_samples,
-        plan.cadence,
+        publication.packet_samples,
+        publication.cadence,
     );
     tracing::info!("{status}");
     service::ready(&status);
 
     let published = match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
         true => Published::default(),
-        false => publisher::run(device.as_mut(), &mut sender, plan, &status, stop)?,
+        false => publisher::run(device.as_mut(), &mut sender, publication, &status, stop)?,
     };
     service::stopping();
     let subscribers = sender.subscribers()?;

@@ -1,7 +1,11 @@
 //! `fancyhwd record`.
 
+use crate::recorder::{self, Capture, EndOnDrop, Exposure, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
+use crate::socket::{Endpoint, Receiver};
+use crate::store::{Chapter, Database, Durability, EndReason, Limits, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::thread;
 
 use crate::command::{join, spawn};
@@ -9,18 +13,48 @@ use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::{Request, Stop};
-use crate::recorder::{self, EndOnDrop, Exposure, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
 use crate::service;
-use crate::settings::{DatabasePath, RecordSettings};
-use crate::socket::Receiver;
-use crate::store::{Chapter, Database, EndReason, Recording, SessionStart};
 use crate::time::clock::SessionClock;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabasePath {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether its directory may be made if it is missing: only for the default place, not for one that was typed.
+    pub make_directory: bool,
+}
+
+/// What `record` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From where.
+    pub connect: Vec<Endpoint>,
+    /// Where to.
+    pub database: DatabasePath,
+    /// Name of the session.
+    pub label: Option<String>,
+    /// Remark about the session.
+    pub note: Option<String>,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Memory for packets that wait for the disk.
+    pub queue_bytes: usize,
+    /// How much room it may take.
+    pub limits: Limits,
+    /// The largest frame that is received.
+    pub frame_max_bytes: i64,
+    /// What to take, and when to end.
+    pub capture: Capture,
+    /// Whether to print packets.
+    pub print: bool,
+}
 
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session.
 ///
 /// # Errors
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
-pub fn run(settings: &RecordSettings, stop: &Stop, reload: &Request) -> Result<Exit> {
+pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path)?;
     if !settings.limits.fit(database.path()) {
@@ -30,7 +64,7 @@ pub fn run(settings: &RecordSettings, stop: &Stop, reload: &Request) -> Result<E
             cause: "the disk has not so much room at all".to_owned(),
         });
     }
-    let subscriptions = settings.plan.wanted.subscriptions();
+    let subscriptions = settings.capture.wanted.subscriptions();
     let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, reload)?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
@@ -84,7 +118,7 @@ struct Shared {
 
 /// Run receiver, writer and, if asked for, printer and status side by side until all are done.
 fn capture(
-    settings: &RecordSettings,
+    settings: &Settings,
     socket: Receiver,
     shared: &Shared,
     recording: &mut Recording,
@@ -92,9 +126,9 @@ fn capture(
     stop: &Stop,
     reload: &Request,
 ) -> Result<Taken> {
-    let plan = &settings.plan;
+    let capture = &settings.capture;
     let Shared { queue, progress } = shared;
-    let exposure = Exposure::new(plan.commit_every_ns + settings.durability.sync_within_ns());
+    let exposure = Exposure::new(capture.commit_every_ns + settings.durability.sync_within_ns());
     progress.stored(recording.session_id(), recording.tally());
     let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
     let to_print = settings.print.then_some(print_queue);
@@ -106,7 +140,7 @@ fn capture(
         let writer = spawn(scope, "writer", move || writer.run())?;
         if settings.print {
             spawn(scope, "printer", move || {
-                recorder::print(print_queue, &plan.wanted, stop);
+                recorder::print(print_queue, &capture.wanted, stop);
                 Ok(())
             })?;
         }
@@ -116,7 +150,7 @@ fn capture(
                 Ok(())
             })?;
         }
-        let taken = Intake::new(socket, queue, plan, clock, progress, stop).run(reload);
+        let taken = Intake::new(socket, queue, capture, clock, progress, stop).run(reload);
         join(writer)?;
         taken
     })
@@ -134,13 +168,13 @@ fn sessions(chapters: &[Chapter]) -> String {
     chapters.iter().map(words).collect::<Vec<_>>().join(" and ")
 }
 
-fn about(settings: &RecordSettings, clock: SessionClock) -> SessionStart {
+fn about(settings: &Settings, clock: SessionClock) -> SessionStart {
     SessionStart {
         label: settings.label.clone(),
         note: settings.note.clone(),
         started_unix_ns: clock.unix_ns,
         endpoints: settings.connect.iter().map(ToString::to_string).collect(),
-        wanted: settings.plan.wanted.clone(),
+        wanted: settings.capture.wanted.clone(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         durability: settings.durability,

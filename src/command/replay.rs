@@ -1,29 +1,50 @@
 //! `fancyhwd replay`.
 
+use crate::command::{SendSettings, bind, join, ledger, spawn};
+use crate::replayer::{
+    Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Playback, Played, Player, Screen, prefetch,
+};
+use crate::store::{Database, Reader, Selection, Session};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::codec::envelope::{self, Wanted};
-use crate::command::{bind, join, ledger, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
-use crate::replayer::{Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Played, Player, Screen, prefetch};
 use crate::service;
-use crate::settings::ReplaySettings;
 use crate::socket::{Dropped, Sender};
-use crate::store::{Database, Reader, Session};
+
+/// What `replay` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// From where.
+    pub database: PathBuf,
+    /// Where to.
+    pub send: SendSettings,
+    /// Which messages.
+    pub selection: Selection,
+    /// How.
+    pub playback: Playback,
+    /// How late a hundredth of the packets may leave.
+    pub lateness_budget_ns: Option<i64>,
+    /// Where to say how late they left.
+    pub timing_report: Option<PathBuf>,
+}
 
 /// Replay a session, or as many passes over it as asked for.
 ///
 /// # Errors
 /// When there is no such session, it is empty, the endpoint cannot be bound, or database or socket fail later.
-pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     let ledger = database.ledger(session.id)?;
@@ -78,7 +99,7 @@ pub fn run(settings: &ReplaySettings, stop: &Stop) -> Result<Exit> {
 
 /// Run reader, player and, if somebody watches, the screen side by side until all are done.
 fn play(
-    settings: &ReplaySettings,
+    settings: &Settings,
     session: &Session,
     announcements: &[Announcement],
     reader: Reader,
@@ -87,7 +108,7 @@ fn play(
     stop: &Stop,
 ) -> Result<Played> {
     let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::default());
-    let screen = &Screen::new(session, settings.plan.rhythm, settings.plan.paused);
+    let screen = &Screen::new(session, settings.playback.rhythm, settings.playback.paused);
     thread::scope(|scope| {
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
@@ -103,7 +124,7 @@ fn play(
             let _close = CloseOnDrop(queue);
             match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
                 true => Ok(Played { stopped: true, ..Played::default() }),
-                false => Player::new(sender, controls, &settings.plan, jumps, screen, announcements).run(queue),
+                false => Player::new(sender, controls, &settings.playback, jumps, screen, announcements).run(queue),
             }
         })?;
         let played = join(player);
@@ -113,7 +134,7 @@ fn play(
 }
 
 /// What the messages begin with, to tell which subscriptions are for them.
-fn heads(settings: &ReplaySettings, session: &Session) -> Vec<Vec<u8>> {
+fn heads(settings: &Settings, session: &Session) -> Vec<Vec<u8>> {
     let names: Vec<&str> = session.topics.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let recorded = match (&settings.selection.heads, names.as_slice()) {
         (Some(heads), _) => heads.clone(),
@@ -121,8 +142,9 @@ fn heads(settings: &ReplaySettings, session: &Session) -> Vec<Vec<u8>> {
         (None, ["*"]) => return Wanted::Every.subscriptions(),
         (None, names) => names.iter().map(|name| envelope::head(name.as_bytes())).collect(),
     };
-    let renamed =
-        |head: Vec<u8>| settings.plan.renamed.iter().find(|(old, _)| *old == head).map_or(head, |(_, new)| new.clone());
+    let renamed = |head: Vec<u8>| {
+        settings.playback.renamed.iter().find(|(old, _)| *old == head).map_or(head, |(_, new)| new.clone())
+    };
     recorded.into_iter().map(renamed).collect()
 }
 

@@ -68,7 +68,7 @@ impl fmt::Display for Format {
 
 /// What to export.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Export {
     /// Into what.
     pub format: Format,
     /// The packets of which topics.

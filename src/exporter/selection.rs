@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::exporter::extent::{Extent, by_topic};
 use crate::exporter::text::printable;
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
-use crate::exporter::{Format, Plan, Watch};
+use crate::exporter::{Export, Format, Watch};
 use crate::store::{Database, Session};
 use crate::time::durations::seconds;
 
@@ -36,27 +36,27 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Select what the plan asks for. The session is read for it where its totals do not say enough.
+    /// Select what the export asks for. The session is read for it where its totals do not say enough.
     ///
     /// # Errors
     /// When a topic does not occur, or the format cannot hold what is selected, or a stop is asked for.
-    pub fn of(database: &Database, session: &Session, plan: &Plan, watch: &Watch<'_>) -> Result<Self> {
-        if !matches!(plan.topics, Topics::Only(_)) && !plan.format.hides_topics() {
+    pub fn of(database: &Database, session: &Session, export: &Export, watch: &Watch<'_>) -> Result<Self> {
+        if !matches!(export.topics, Topics::Only(_)) && !export.format.hides_topics() {
             return Ok(Self::default());
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
         let topics = by_topic(database, session, watch)?;
-        if plan.format.hides_topics() && plan.topics == Topics::Unsaid && topics.len() > 1 {
+        if export.format.hides_topics() && export.topics == Topics::Unsaid && topics.len() > 1 {
             let cause = format!(
                 "session {} has {} topics ({}), which cannot be told apart in {}",
                 session.id,
                 topics.len(),
                 names(database, &topics)?,
-                plan.format
+                export.format
             );
             return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
         }
-        let (heads, topic_ids) = match &plan.topics {
+        let (heads, topic_ids) = match &export.topics {
             Topics::Only(wanted) => {
                 let heads = wanted.iter().map(|name| head(name)).collect();
                 (Some(heads), Some(ids(database, session, &topics, wanted)?))
@@ -66,8 +66,8 @@ impl Selection {
         let is_selected = |id: &i64| topic_ids.as_ref().is_none_or(|ids| ids.contains(id));
         let extent =
             topics.iter().filter(|(id, _)| is_selected(id)).fold(Extent::default(), |sum, (_, topic)| sum.and(*topic));
-        let sample_rate_hz = match plan.format {
-            Format::Wav => sound_rate_hz(extent, plan.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?,
+        let sample_rate_hz = match export.format {
+            Format::Wav => sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?,
             _ => 0,
         };
         Ok(Self { heads, sample_rate_hz })

@@ -11,7 +11,7 @@ mod writer;
 
 pub use exposure::Exposure;
 pub use printer::{PRINT_QUEUE_BYTES, print};
-pub use receiver::{Intake, Plan, SplitEvery, Taken};
+pub use receiver::{Capture, Intake, SplitEvery, Taken};
 pub use reporter::Reporter;
 pub use status::{BEAT_EVERY_NS, EndOnDrop, Progress, is_watched, percent, watch};
 pub use writer::Writer;

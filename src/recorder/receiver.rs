@@ -41,7 +41,7 @@ pub enum SplitEvery {
 
 /// What to take, and when to end.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Capture {
     /// Which messages are packets.
     pub wanted: Wanted,
     /// Packets after which to end.
@@ -80,7 +80,7 @@ enum Handed {
 pub struct Intake<'a> {
     socket: Receiver,
     queue: &'a Queue,
-    plan: &'a Plan,
+    capture: &'a Capture,
     progress: &'a Progress,
     /// Requested at the end, so that the writer waits no longer for a disk that is full.
     stop: &'a Stop,
@@ -106,7 +106,7 @@ impl<'a> Intake<'a> {
     pub fn new(
         socket: Receiver,
         queue: &'a Queue,
-        plan: &'a Plan,
+        capture: &'a Capture,
         clock: SessionClock,
         progress: &'a Progress,
         stop: &'a Stop,
@@ -115,15 +115,15 @@ impl<'a> Intake<'a> {
         Self {
             socket,
             queue,
-            plan,
+            capture,
             progress,
             stop,
-            end_ns: plan.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
+            end_ns: capture.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
             clock,
             session_bytes: 0,
             split_asked_for: false,
             wall_offset_ns: wall_offset_ns(),
-            on_full: plan.on_full,
+            on_full: capture.on_full,
             batch: Batch::default(),
             batch_since_ns: 0,
             spill: Batch::default(),
@@ -208,7 +208,7 @@ impl<'a> Intake<'a> {
     }
 
     fn split_due_ns(&self) -> i64 {
-        match self.plan.split_every {
+        match self.capture.split_every {
             Some(SplitEvery::ElapsedNs(every_ns)) => self.clock.origin_ns.saturating_add(every_ns),
             _ => i64::MAX,
         }
@@ -216,7 +216,7 @@ impl<'a> Intake<'a> {
 
     fn session_is_large(&self) -> bool {
         let bytes = self.session_bytes + self.batch.bytes() as u64;
-        matches!(self.plan.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
+        matches!(self.capture.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
     }
 
     /// Put into the ledger that the wall clock was set.
@@ -257,7 +257,7 @@ impl<'a> Intake<'a> {
     /// When the batch is to be handed over: a little before the commit interval is over, so that it holds until the writer
     /// has the batch, also on a busy machine.
     fn batch_due_ns(&self) -> i64 {
-        self.batch_since_ns.saturating_add(self.plan.commit_every_ns / 10 * 9)
+        self.batch_since_ns.saturating_add(self.capture.commit_every_ns / 10 * 9)
     }
 
     /// Milliseconds until the batch must be handed over, a link mended, the session split, the recording ended, or
@@ -290,8 +290,8 @@ impl<'a> Intake<'a> {
             self.batch_since_ns = monotonic_ns();
         }
         let came = self.socket.receive(&mut self.batch, self.clock.origin_ns)?;
-        if came && self.plan.count.is_some() {
-            let is_packet = self.batch.last().is_some_and(|last| self.plan.wanted.decode(last.frames()).is_ok());
+        if came && self.capture.count.is_some() {
+            let is_packet = self.batch.last().is_some_and(|last| self.capture.wanted.decode(last.frames()).is_ok());
             self.packets += u64::from(is_packet);
         }
         Ok(came)
@@ -310,7 +310,7 @@ impl<'a> Intake<'a> {
     }
 
     fn count_reached(&self) -> bool {
-        self.plan.count.is_some_and(|count| self.packets >= count)
+        self.capture.count.is_some_and(|count| self.packets >= count)
     }
 
     /// Take what has already arrived.

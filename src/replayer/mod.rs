@@ -5,14 +5,14 @@
 mod announcer;
 mod awake;
 mod controls;
-mod plan;
+mod playback;
 mod player;
 mod reader;
 mod screen;
 
 pub use announcer::{Announcement, Announcer};
 pub use controls::{Controls, Key};
-pub use plan::{Plan, Played};
+pub use playback::{Playback, Played};
 pub use player::Player;
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Target, prefetch};
 pub use screen::{EndOnDrop, Prompt, Screen};

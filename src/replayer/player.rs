@@ -9,7 +9,9 @@ use crate::error::Result;
 use crate::message::queue::Queue;
 use crate::message::{Batch, Gap, Message};
 use crate::replayer::awake::Awake;
-use crate::replayer::{Announcement, Announcer, Controls, Jumps, Key, Passes, Plan, Played, Prompt, Screen, Target};
+use crate::replayer::{
+    Announcement, Announcer, Controls, Jumps, Key, Passes, Playback, Played, Prompt, Screen, Target,
+};
 use crate::socket::{Sender, Sent};
 use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::time::pace::Pacer;
@@ -30,7 +32,7 @@ pub struct Player<'a> {
     sender: &'a mut Sender,
     controls: Controls<'a>,
     awake: Awake,
-    plan: &'a Plan,
+    playback: &'a Playback,
     jumps: &'a Jumps,
     screen: &'a Screen,
     announcer: Announcer<'a>,
@@ -70,7 +72,7 @@ impl<'a> Player<'a> {
     pub fn new(
         sender: &'a mut Sender,
         controls: Controls<'a>,
-        plan: &'a Plan,
+        playback: &'a Playback,
         jumps: &'a Jumps,
         screen: &'a Screen,
         announcements: &'a [Announcement],
@@ -78,15 +80,15 @@ impl<'a> Player<'a> {
         Self {
             sender,
             controls,
-            awake: Awake::new(plan.pacing),
-            plan,
+            awake: Awake::new(playback.pacing),
+            playback,
             jumps,
             screen,
             announcer: Announcer::new(announcements),
-            pacer: Pacer::new(plan.rhythm, plan.max_gap_ns),
+            pacer: Pacer::new(playback.rhythm, playback.max_gap_ns),
             passes: 0,
             jump: 0,
-            paused_since_ns: plan.paused.then(monotonic_ns),
+            paused_since_ns: playback.paused.then(monotonic_ns),
             step: false,
             prompt: Prompt::default(),
             keys: VecDeque::new(),
@@ -95,7 +97,7 @@ impl<'a> Player<'a> {
             sent: None,
             shown_ns: 0,
             renamed: Vec::new(),
-            played: Played { stalls: Stalls::new(plan.catch_up), ..Played::default() },
+            played: Played { stalls: Stalls::new(playback.catch_up), ..Played::default() },
         }
     }
 
@@ -132,7 +134,7 @@ impl<'a> Player<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.plan.passes == Passes::Times(self.passes)
+        self.playback.passes == Passes::Times(self.passes)
     }
 
     fn play_batch(&mut self, batch: &Batch) -> Result<Turn> {
@@ -202,7 +204,7 @@ impl<'a> Player<'a> {
                 match due_ns {
                     _ if !self.keys.is_empty() => {}
                     Some(due_ns) => {
-                        if let Some(now_ns) = wait_until(due_ns, self.plan.pacing, |ns| self.wait_ns(ns)) {
+                        if let Some(now_ns) = wait_until(due_ns, self.playback.pacing, |ns| self.wait_ns(ns)) {
                             return Turn::Send(Some(due_ns + self.notice_stall(now_ns, due_ns)));
                         }
                     }
@@ -333,7 +335,7 @@ impl<'a> Player<'a> {
         let mut frames = message.frames();
         let renamed = match (frames.next(), frames.next()) {
             (Some(frame), None) => {
-                self.plan.renamed.iter().find_map(|(old, new)| Some((frame.strip_prefix(old.as_slice())?, new)))
+                self.playback.renamed.iter().find_map(|(old, new)| Some((frame.strip_prefix(old.as_slice())?, new)))
             }
             _ => None,
         };

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The floors from top to bottom. Rooms of one floor do not know each other.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 15] = [
     &["main", "run", "lib"],
-    &["command"],
-    &["settings"],
     &["cli"],
+    &["command"],
     &["publisher", "recorder", "replayer", "exporter"],
     &["analysis"],
     &["device", "socket", "store"],

@@ -2,22 +2,32 @@
 
 use std::io::{self, IsTerminal, Write, stderr, stdin};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
-use crate::cli::DeleteArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::settings;
 use crate::store::{Database, Session};
 
+/// What `session delete` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// Whether it is deleted without a question.
+    pub is_meant: bool,
+    /// From where.
+    pub database: PathBuf,
+}
+
 /// Delete a session, once it is clear that this is meant.
-pub(super) fn run(typed: &DeleteArguments, stop: &Stop) -> Result<Exit> {
-    let path = settings::database(&typed.database)?.path;
-    let mut database = Database::for_changing(&path)?;
-    let session = match database.find_only_session(&typed.session) {
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let path = &settings.database;
+    let mut database = Database::for_changing(path)?;
+    let session = match database.find_only_session(&settings.session) {
         Ok(session) => session,
         // What was asked for may be done already, but for the rest of an interrupted deletion.
-        Err(error @ Error::NoSuchSession { .. }) if typed.yes => {
+        Err(error @ Error::NoSuchSession { .. }) if settings.is_meant => {
             return match database.clear_leftovers(stop)? {
                 0 => Err(error),
                 rows => {
@@ -29,7 +39,7 @@ pub(super) fn run(typed: &DeleteArguments, stop: &Stop) -> Result<Exit> {
         Err(error) => return Err(error),
     };
     let what = format!("session {} of {} with {} packets", session.id, path.display(), session.tally.packets);
-    if !typed.yes && !is_meant(&session, &what, stop)? {
+    if !settings.is_meant && !is_meant(&session, &what, stop)? {
         tracing::info!("nothing was deleted");
         return Ok(Exit::Done);
     }

@@ -1,12 +1,11 @@
 //! `fancyhwd session diff`.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Comparison, Difference, compare};
-use crate::cli::DiffArguments;
 use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
@@ -14,19 +13,34 @@ use crate::command::session::text::pretty;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::settings::{self, DiffSettings};
 use crate::store::{Database, Reader, Selection, Session};
 
+/// What `session diff` compares.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub a: String,
+    /// See `a`.
+    pub b: String,
+    /// Where A is.
+    pub database: PathBuf,
+    /// Where B is.
+    pub other: PathBuf,
+    /// By how much the spacing may differ.
+    pub timing_tolerance_ns: Option<i64>,
+    /// Whether to print JSON.
+    pub is_json: bool,
+}
+
 /// Compare two sessions.
-pub(super) fn run(typed: &DiffArguments, stop: &Stop) -> Result<Exit> {
-    let settings = settings::diff(typed)?;
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let (a, a_reader) = open(&settings.a, &settings.database)?;
     let (b, b_reader) = open(&settings.b, &settings.other)?;
     let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
-    let text = match typed.output.json {
-        true => pretty(&as_json(&settings, [&a, &b], &found, is_late)),
-        false => lines(&settings, [&a, &b], &found, is_late),
+    let text = match settings.is_json {
+        true => pretty(&as_json(settings, [&a, &b], &found, is_late)),
+        false => lines(settings, [&a, &b], &found, is_late),
     };
     print(&text)?;
     Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || is_late))
@@ -40,7 +54,7 @@ fn open(wanted: &str, path: &Path) -> Result<(Session, Option<Reader>)> {
     Ok((session, reader))
 }
 
-fn lines(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> String {
+fn lines(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> String {
     let side = |session: &Session, path: &Path, messages| {
         format!("session {} of {}, {messages} messages", session.id, path.display())
     };
@@ -88,7 +102,7 @@ fn excerpts(difference: &Difference) -> (Option<Excerpt>, Option<Excerpt>) {
     (a.as_ref().map(|message| Excerpt::new(message, from)), b.as_ref().map(|message| Excerpt::new(message, from)))
 }
 
-fn as_json(settings: &DiffSettings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> Value {
+fn as_json(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> Value {
     let side = |session: &Session, path: &Path, messages| json!({ "database": path.to_string_lossy(), "id": session.id, "label": session.label, "messages": messages });
     let spacing = &found.spacing;
     json!({

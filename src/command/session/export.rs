@@ -1,21 +1,36 @@
 //! `fancyhwd session export`.
 
+use crate::exporter::{Export, Exported, Format, Output, Selection, Watch, write_database, write_packets};
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use crate::command::ledger;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::exporter::{Exported, Format, Output, Selection, Watch, write_database, write_packets};
 use crate::process::stop::Stop;
-use crate::settings::ExportSettings;
 use crate::store::{Database, Session};
 use crate::time::durations::seconds;
 
+/// What `session export` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// From where.
+    pub database: PathBuf,
+    /// Into which file; `None` is standard output.
+    pub output: Option<PathBuf>,
+    /// Whether the file may be replaced.
+    pub replace: bool,
+    /// What, and how.
+    pub export: Export,
+}
+
 /// Export a session. The file gets its name at the very end.
-pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    let format = settings.plan.format;
+    let format = settings.export.format;
     let output = Output::open(settings.output.as_deref(), settings.replace, format, database.path())?;
     let name = output.name();
     // Packets that run over the terminal show well enough how far it is.
@@ -43,21 +58,21 @@ pub(super) fn run(settings: &ExportSettings, stop: &Stop) -> Result<Exit> {
 }
 
 fn write_selected(
-    settings: &ExportSettings,
+    settings: &Settings,
     database: Database,
     session: &Session,
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
-    let plan = &settings.plan;
-    let selection = Selection::of(&database, session, plan, watch)?;
-    if plan.format == Format::Wav && plan.sample_rate_hz.is_none() {
+    let export = &settings.export;
+    let selection = Selection::of(&database, session, export, watch)?;
+    if export.format == Format::Wav && export.sample_rate_hz.is_none() {
         tracing::info!(
             "{} samples per second, as estimated from the session; --sample-rate sets it",
             selection.sample_rate_hz
         );
     }
-    write_packets(database, session, plan.format, &selection, output, watch)
+    write_packets(database, session, export.format, &selection, output, watch)
 }
 
 /// Say what the export does not hold. Gives whether that is a loss.

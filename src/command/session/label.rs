@@ -1,21 +1,30 @@
 //! `fancyhwd session label`.
 
-use crate::cli::LabelArguments;
 use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::settings;
 use crate::store::Database;
+use std::path::PathBuf;
+
+/// What `session label` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// The label, if it is to have one.
+    pub label: Option<String>,
+    /// From where.
+    pub database: PathBuf,
+}
 
 /// Give a session another label, or none.
-pub(super) fn run(typed: &LabelArguments) -> Result<Exit> {
-    let label = Some(typed.text.as_str()).filter(|text| !text.is_empty());
-    let label = label.map(|text| settings::label("TEXT", text)).transpose()?;
-    let mut database = Database::for_changing(&settings::database(&typed.database)?.path)?;
-    let session = database.find_session(&typed.session)?;
-    database.set_label(session.id, label.as_deref())?;
+pub fn run(settings: &Settings) -> Result<Exit> {
+    let label = settings.label.as_deref();
+    let mut database = Database::for_changing(&settings.database)?;
+    let session = database.find_session(&settings.session)?;
+    database.set_label(session.id, label)?;
     let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(&label)));
-    let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(&label)));
+    let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(label)));
     tracing::info!("session {} has {now}; it had {before}", session.id);
     Ok(Exit::Done)
 }

@@ -1,18 +1,26 @@
 //! `fancyhwd session list`.
 
-use crate::cli::ListArguments;
 use crate::command::print;
-use crate::command::session::open;
 use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::store::{Listed, Session};
+use crate::store::{Database, Listed, Session};
+use std::path::PathBuf;
+
+/// What `session list` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From where.
+    pub database: PathBuf,
+    /// Whether to print JSON.
+    pub is_json: bool,
+}
 
 /// All sessions, oldest first.
-pub(super) fn run(typed: &ListArguments) -> Result<Exit> {
-    let listed = open(&typed.output)?.list()?;
+pub fn run(settings: &Settings) -> Result<Exit> {
+    let listed = Database::for_reading(&settings.database)?.list()?;
     let sessions = &listed.sessions;
-    print(&match typed.output.json {
+    print(&match settings.is_json {
         true => {
             let items = sessions.iter().enumerate().map(|(before, session)| pretty_item(&as_json(session), before));
             items.collect::<String>() + pretty_end(sessions.len())

@@ -1,29 +1,41 @@
 //! `fancyhwd session show`.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::cli::ShowArguments;
 use crate::command::ledger::{self, printable};
 use crate::command::print;
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
-use crate::command::session::open;
 use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Ledger, Session};
+use crate::store::{Database, Ledger, Session};
+
+/// What `session show` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// Whether to read every packet, however many there are.
+    pub is_full: bool,
+    /// From where.
+    pub database: PathBuf,
+    /// Whether to print JSON.
+    pub is_json: bool,
+}
 
 /// All that is known about one session.
-pub(super) fn run(typed: &ShowArguments, stop: &Stop) -> Result<Exit> {
-    let database = open(&typed.output)?;
-    let session = database.find_session(&typed.session)?;
-    let is_read = typed.full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let database = Database::for_reading(&settings.database)?;
+    let session = database.find_session(&settings.session)?;
+    let is_read = settings.is_full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
     let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
     let ledger = database.ledger(session.id)?;
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
-    print(&match typed.output.json {
+    print(&match settings.is_json {
         true => {
             let mut json = as_json(&session);
             if let Some(fields) = json.as_object_mut() {

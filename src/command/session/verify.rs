@@ -1,11 +1,10 @@
 //! `fancyhwd session verify`.
 
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
-use crate::cli::VerifyArguments;
 use crate::command::print;
 use crate::command::session::list::warn_of_damage;
-use crate::command::session::open;
 use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -13,23 +12,31 @@ use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::{Damage, Database, Session, Verdict};
 
+/// What `session verify` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`; `None` is every session.
+    pub session: Option<String>,
+    /// From where.
+    pub database: PathBuf,
+    /// Whether to print JSON.
+    pub is_json: bool,
+}
+
 /// Compare one session, or each of them, with its digests.
-pub(super) fn run(typed: &VerifyArguments, stop: &Stop) -> Result<Exit> {
-    let database = open(&typed.output)?;
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let database = Database::for_reading(&settings.database)?;
     let mut has_damage = false;
-    let sessions = match (&typed.session, typed.all) {
-        (Some(_), true) => {
-            return Err(Error::CommandLine("--all and a session cannot be used together; choose one".to_owned()));
-        }
-        (None, true) => {
+    let sessions = match &settings.session {
+        None => {
             let listed = database.list()?;
             has_damage = warn_of_damage(&listed);
             listed.sessions
         }
-        (wanted, false) => vec![database.find_session(wanted.as_deref().unwrap_or("latest"))?],
+        Some(wanted) => vec![database.find_session(wanted)?],
     };
-    let mut report = Report { is_json: typed.output.json, told: 0, has_damage };
-    let verified = verify(&database, &sessions, typed.all, &mut report, stop);
+    let mut report = Report { is_json: settings.is_json, told: 0, has_damage };
+    let verified = verify(&database, &sessions, settings.session.is_none(), &mut report, stop);
     let ended = report.end(verified.is_ok());
     verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
 }

@@ -10,7 +10,7 @@ use crate::time::stalls::Stalls;
 
 /// How to play.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Playback {
     /// How far apart messages are sent.
     pub rhythm: Rhythm,
     /// The longest time between two messages.

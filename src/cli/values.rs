@@ -1,0 +1,109 @@
+//! Values that several options share.
+
+use std::env;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bytesize::ByteSize;
+
+use crate::cli::{DatabaseArguments, SendArguments};
+use crate::codec::envelope::{Topic, Wanted};
+use crate::command::SendSettings;
+use crate::command::record::DatabasePath;
+use crate::error::{Error, Result};
+use crate::store::Name;
+
+/// The database that was typed, or the default one.
+///
+/// # Errors
+/// When there is no default because no home directory is known.
+pub(super) fn database(typed: &DatabaseArguments) -> Result<DatabasePath> {
+    if let Some(path) = &typed.database {
+        return Ok(DatabasePath { path: path.clone(), make_directory: false });
+    }
+    // An empty variable counts as unset, as the XDG specification says.
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory = match variable("STATE_DIRECTORY") {
+        Some(directories) => Some(first_directory(directories)),
+        None => variable("XDG_STATE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+            .map(|state| state.join("fancyhwd")),
+    };
+    match directory {
+        Some(directory) => Ok(DatabasePath { path: directory.join("captures.db"), make_directory: true }),
+        None => Err(refuse("--database", "", "no default is known without $HOME; name a file".to_owned())),
+    }
+}
+
+/// systemd names several state directories with colons between them.
+fn first_directory(directories: PathBuf) -> PathBuf {
+    match directories.to_str().and_then(|list| list.split(':').next()) {
+        Some(first) => PathBuf::from(first),
+        None => directories,
+    }
+}
+
+pub(super) fn send(typed: &SendArguments) -> Result<SendSettings> {
+    Ok(SendSettings {
+        bind: typed.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
+        wait_subscribers: typed.wait_subscribers,
+        on_full: typed.on_full,
+    })
+}
+
+pub(super) fn wanted(typed: &[String]) -> Result<Wanted> {
+    if typed.iter().any(|topic| topic == "*") {
+        return Ok(Wanted::Every);
+    }
+    typed.iter().map(|text| parse("--topic", text)).collect::<Result<Vec<Topic>>>().map(Wanted::Only)
+}
+
+pub(super) fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64> {
+    let size: ByteSize = parse(option, text)?;
+    match range.contains(&size.as_u64()) {
+        true => Ok(size.as_u64()),
+        false => {
+            let (least, most) = (ByteSize(*range.start()), ByteSize(*range.end()));
+            Err(refuse(option, text, format!("the size is from {least} to {most}")))
+        }
+    }
+}
+
+/// A size, if one was typed.
+pub(super) fn size(option: &'static str, text: Option<&str>, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+    text.map(|text| bytes(option, text, range)).transpose()
+}
+
+/// A duration above zero in nanoseconds. 292 years are the limit.
+pub(super) fn duration_ns(option: &'static str, text: &str) -> Result<i64> {
+    let duration = humantime::parse_duration(text).map_err(|cause| refuse(option, text, cause.to_string()))?;
+    match i64::try_from(duration.as_nanos()) {
+        Ok(0) => Err(refuse(option, text, "a duration is above zero, such as 250ms, 1s or 1h30m".to_owned())),
+        Ok(duration_ns) => Ok(duration_ns),
+        Err(_) => Err(refuse(option, text, "a duration is below 292 years".to_owned())),
+    }
+}
+
+pub(super) fn parse<T: FromStr<Err: Display>>(option: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|cause: T::Err| refuse(option, text, cause.to_string()))
+}
+
+pub(super) fn refuse(option: &'static str, value: &str, cause: String) -> Error {
+    Error::Setting { option, value: value.to_owned(), cause }
+}
+
+/// Check a label. One that could be taken for something else would make it unclear which session is meant.
+///
+/// # Errors
+/// When it is no name of its own.
+pub(super) fn label(option: &'static str, text: &str) -> Result<String> {
+    match Name::of(text) {
+        Name::Label => Ok(text.to_owned()),
+        Name::Id(_) => Err(refuse(option, text, "digits alone are the id of a session; add a letter".to_owned())),
+        Name::Latest => {
+            Err(refuse(option, text, "it means the newest finished session; choose another word".to_owned()))
+        }
+    }
+}

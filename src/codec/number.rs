@@ -1,0 +1,227 @@
+//! Numbers as devices send them: integers of 8 to 64 bits and floats, in either byte order.
+
+use std::fmt;
+
+/// Types that a number can have on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A signed byte.
+    Int8,
+    /// A byte.
+    UInt8,
+    /// Two bytes, signed.
+    Int16,
+    /// Two bytes.
+    UInt16,
+    /// Three bytes, signed, as of sound cards and ADCs.
+    Int24,
+    /// Four bytes, signed.
+    Int32,
+    /// Four bytes.
+    UInt32,
+    /// Eight bytes, signed.
+    Int64,
+    /// Eight bytes.
+    UInt64,
+    /// IEEE 754 binary32.
+    Float32,
+    /// IEEE 754 binary64.
+    Float64,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Int8,
+        Self::UInt8,
+        Self::Int16,
+        Self::UInt16,
+        Self::Int24,
+        Self::Int32,
+        Self::UInt32,
+        Self::Int64,
+        Self::UInt64,
+        Self::Float32,
+        Self::Float64,
+    ];
+
+    /// Its name in a layout, without the byte order.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::UInt8 => "uint8",
+            Self::Int16 => "int16",
+            Self::UInt16 => "uint16",
+            Self::Int24 => "int24",
+            Self::Int32 => "int32",
+            Self::UInt32 => "uint32",
+            Self::Int64 => "int64",
+            Self::UInt64 => "uint64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+        }
+    }
+
+    /// How many bytes it takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Int8 | Self::UInt8 => 1,
+            Self::Int16 | Self::UInt16 => 2,
+            Self::Int24 => 3,
+            Self::Int32 | Self::UInt32 | Self::Float32 => 4,
+            Self::Int64 | Self::UInt64 | Self::Float64 => 8,
+        }
+    }
+}
+
+/// A type with its byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// What it is.
+    pub kind: Kind,
+    /// Whether the most significant byte comes first.
+    pub is_big_endian: bool,
+}
+
+impl Type {
+    /// The type of this name, such as `int16` or `float32-be`.
+    pub fn named(name: &str) -> Option<Self> {
+        let (name, is_big_endian) = name.strip_suffix("-be").map_or((name, false), |name| (name, true));
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+        Some(Self { kind, is_big_endian })
+    }
+
+    /// How many bytes it takes.
+    pub fn bytes(self) -> usize {
+        self.kind.bytes()
+    }
+
+    /// The number in these bytes, of which there must be [`Type::bytes`].
+    pub fn value(self, bytes: &[u8]) -> Option<Value> {
+        if bytes.len() != self.bytes() {
+            return None;
+        }
+        // The bits, least significant byte first, as if they were a uint64.
+        let mut low_first = [0; 8];
+        for (place, byte) in low_first.iter_mut().enumerate().take(bytes.len()) {
+            let from = if self.is_big_endian { bytes.len() - 1 - place } else { place };
+            *byte = *bytes.get(from)?;
+        }
+        let bits = u64::from_le_bytes(low_first);
+        Some(match self.kind {
+            Kind::Int8 => Value::Int(i64::from(bits as i8)),
+            Kind::Int16 => Value::Int(i64::from(bits as i16)),
+            // The sign is moved to the top and back.
+            Kind::Int24 => Value::Int(i64::from((bits << 8) as i32 >> 8)),
+            Kind::Int32 => Value::Int(i64::from(bits as i32)),
+            Kind::Int64 => Value::Int(bits as i64),
+            Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => Value::UInt(bits),
+            Kind::Float32 => Value::Float32(f32::from_bits(bits as u32)),
+            Kind::Float64 => Value::Float64(f64::from_bits(bits)),
+        })
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        f.write_str(if self.is_big_endian { "-be" } else { "" })
+    }
+}
+
+/// A number as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// Of a signed integer type.
+    Int(i64),
+    /// Of an unsigned one.
+    UInt(u64),
+    /// A float32. Its text is shorter than that of the same float64.
+    Float32(f32),
+    /// A float64.
+    Float64(f64),
+}
+
+impl Value {
+    /// The nearest float64. Integers beyond 2^53 are rounded.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::UInt(value) => value as f64,
+            Self::Float32(value) => f64::from(value),
+            Self::Float64(value) => value,
+        }
+    }
+}
+
+/// The shortest text that is this number again.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(value) => value.fmt(f),
+            Self::UInt(value) => value.fmt(f),
+            Self::Float32(value) => value.fmt(f),
+            Self::Float64(value) => value.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(name: &str, bytes: &[u8]) -> Value {
+        Type::named(name).unwrap().value(bytes).unwrap()
+    }
+
+    #[test]
+    fn edge_values_are_exact_in_both_byte_orders() {
+        let cases: [(&str, &[u8], Value); 14] = [
+            ("int8", &[0x80], Value::Int(-128)),
+            ("uint8", &[0xff], Value::UInt(255)),
+            ("int16", &[0x00, 0x80], Value::Int(-32768)),
+            ("uint16", &[0xff, 0xff], Value::UInt(65535)),
+            ("int24", &[0x00, 0x00, 0x80], Value::Int(-8_388_608)),
+            ("int24", &[0xff, 0xff, 0x7f], Value::Int(8_388_607)),
+            ("int24", &[0xff, 0xff, 0xff], Value::Int(-1)),
+            ("int32", &[0, 0, 0, 0x80], Value::Int(i64::from(i32::MIN))),
+            ("uint32", &[0xff; 4], Value::UInt(u64::from(u32::MAX))),
+            ("int64", &[0, 0, 0, 0, 0, 0, 0, 0x80], Value::Int(i64::MIN)),
+            ("uint64", &[0xff; 8], Value::UInt(u64::MAX)),
+            ("float32", &1.5_f32.to_le_bytes(), Value::Float32(1.5)),
+            ("float64", &f64::MIN_POSITIVE.to_le_bytes(), Value::Float64(f64::MIN_POSITIVE)),
+            ("float32", &f32::from_bits(1).to_le_bytes(), Value::Float32(f32::from_bits(1))),
+        ];
+        for (name, bytes, expected) in cases {
+            assert_eq!(value(name, bytes), expected, "{name}");
+            let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+            assert_eq!(value(&format!("{name}-be"), &reversed), expected, "{name}-be");
+        }
+    }
+
+    #[test]
+    fn the_bits_of_a_float_stay_what_they_are() {
+        let Value::Float64(zero) = value("float64", &(-0.0_f64).to_le_bytes()) else { panic!("no float64") };
+        assert_eq!(zero.to_bits(), (-0.0_f64).to_bits());
+        let signalling = 0x7f80_0001_u32;
+        let Value::Float32(nan) = value("float32", &signalling.to_le_bytes()) else { panic!("no float32") };
+        assert_eq!(nan.to_bits(), signalling);
+    }
+
+    #[test]
+    fn too_few_or_too_many_bytes_are_no_number() {
+        let int24 = Type::named("int24").unwrap();
+        assert_eq!((int24.value(&[1, 2]), int24.value(&[1, 2, 3, 4])), (None, None));
+        assert_eq!([Type::named("int12"), Type::named(""), Type::named("int16-le")], [None; 3]);
+    }
+
+    #[test]
+    fn every_type_has_a_name_that_leads_to_it() {
+        for kind in Kind::ALL {
+            for is_big_endian in [false, true] {
+                let found = Type { kind, is_big_endian };
+                assert_eq!(Type::named(&found.to_string()), Some(found));
+            }
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl PublishArguments {
     /// Check what was typed for `publish`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first value that cannot be used.
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<publish::Settings> {
         if !(1..=PACKET_MAX_SAMPLES).contains(&self.packet_size) {
             let rule = format!("a packet has 1 to {PACKET_MAX_SAMPLES} samples");

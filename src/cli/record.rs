@@ -78,7 +78,7 @@ impl RecordArguments {
     /// Check what was typed for `record`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first value that cannot be used.
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<record::Settings> {
         Ok(record::Settings {
             connect: connect(&self.connect)?,

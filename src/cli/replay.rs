@@ -79,7 +79,7 @@ impl ReplayArguments {
     /// Check what was typed for `replay`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first value that cannot be used.
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<replay::Settings> {
         let rhythm = match (&self.rate, &self.speed) {
             (Some(rate), _) => match Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))? {

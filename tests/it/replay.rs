@@ -177,9 +177,10 @@ fn any_part_of_a_session_is_replayed_by_number_offset_and_time() {
             .code(2)
             .says("nothing in it is as asked for; compare --from");
     }
-    for wrong in ["--from tomorrow", "--to #x", "--map a", "--map a=", "--speed 0", "--pacing fast", "--max-gap 0s"] {
+    for wrong in ["--from tomorrow", "--to #x", "--map a", "--map a=", "--speed 0", "--max-gap 0s"] {
         bench.fancyhwd(&format!("{replay} {wrong}")).run().code(2).says("cannot use --");
     }
+    bench.fancyhwd(&format!("{replay} --pacing fast")).run().code(2).says("invalid value 'fast' for '--pacing");
     bench.fancyhwd(&format!("{replay} --rate 5 --speed 2")).run().code(2).says("cannot be used together");
 }
 

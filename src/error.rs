@@ -33,7 +33,7 @@ pub enum Error {
     SeveralSessions { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
     #[error(
-        "cannot replay session {id} of {}: the session has no packets; choose another one with `fancyhwd session list`",
+        "cannot replay session {id} of {}: the session has no messages; choose another one with `fancyhwd session list`",
         database.display()
     )]
     EmptySession { id: i64, database: PathBuf },
@@ -44,9 +44,16 @@ pub enum Error {
         database.display()
     )]
     EmptySelection { id: i64, database: PathBuf },
-    /// The session cannot be deleted now.
+    /// The session has no stream of that topic or endpoint.
     #[error(
-        "cannot delete session {id} of {}: it is being recorded; \
+        "cannot describe session {id} of {}: it has no stream of that topic or endpoint; \
+         `fancyhwd session show` shows those that it has",
+        database.display()
+    )]
+    NoSuchStream { id: i64, database: PathBuf },
+    /// The session cannot be changed now.
+    #[error(
+        "cannot change session {id} of {}: it is being recorded; \
          stop the recorder, or let it begin the next session (SIGHUP)",
         database.display()
     )]
@@ -123,6 +130,7 @@ impl Error {
             | Self::SeveralSessions { .. }
             | Self::EmptySession { .. }
             | Self::EmptySelection { .. }
+            | Self::NoSuchStream { .. }
             | Self::SessionIsRecorded { .. } => Exit::Usage,
             Self::Export { exit, .. } => *exit,
             Self::ExportNotSynced { .. } => Exit::Loss,

@@ -31,6 +31,8 @@ pub mod device;
 pub mod socket;
 pub mod store;
 
+pub mod streams;
+
 pub mod message;
 pub mod codec;
 pub mod observe;

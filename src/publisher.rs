@@ -1,6 +1,8 @@
 //! The loop of `publish`: device, envelope, socket.
 
-use crate::codec::envelope::{Topic, encode};
+use crate::codec::framing::{Framing, SEPARATOR};
+use crate::codec::layout::Fields;
+use crate::codec::topic::Topic;
 use crate::device::{Device, Fill};
 use crate::error::Result;
 use crate::observe::tally::Tally;
@@ -17,19 +19,45 @@ const LOOK_PACKETS: u64 = 256;
 /// How often the service manager is told what was published.
 const STATUS_EVERY_NS: i64 = NS_PER_S;
 
+/// The most records in a packet.
+pub const PACKET_MAX_RECORDS: u32 = 65_536;
+
 /// What to publish, and how fast.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// The topic of every packet.
+    /// The topic of every packet ...
     pub topic: Topic,
-    /// Samples in a packet.
-    pub packet_samples: u32,
+    /// ... and where it is.
+    pub framing: Framing,
+    /// The numbers of a record ...
+    pub record: Fields,
+    /// ... and how many records are in a packet.
+    pub packet_records: u32,
     /// When packets are due.
     pub cadence: Cadence,
     /// Packets after which to end.
     pub count: Option<u64>,
     /// Whether to send at once what was due while this process was stopped.
     pub catch_up: bool,
+}
+
+impl Publication {
+    /// What every message begins with.
+    pub fn head(&self) -> Vec<u8> {
+        let mut head = Vec::new();
+        if self.framing != Framing::Whole {
+            head.extend_from_slice(self.topic.as_str().as_bytes());
+        }
+        if self.framing == Framing::Space {
+            head.push(SEPARATOR);
+        }
+        head
+    }
+
+    /// How many bytes follow it.
+    pub fn payload_bytes(&self) -> usize {
+        self.packet_records as usize * self.record.bytes()
+    }
 }
 
 /// What was published.
@@ -39,7 +67,7 @@ pub struct Published {
     pub tally: Tally,
     /// From the first packet to the end.
     pub elapsed_ns: i64,
-    /// Bytes at the end of a stream that made no sample.
+    /// Bytes at the end of a stream that made no record.
     pub odd_bytes: u64,
     /// When this process was stopped.
     pub stalls: Stalls,
@@ -58,29 +86,37 @@ pub fn run(
     stop: &Stop,
 ) -> Result<Published> {
     let mut status_due_ns = if service::is_watched() { 0 } else { i64::MAX };
-    let mut payload = vec![0; publication.packet_samples as usize * size_of::<i16>()];
-    let mut envelope = Vec::with_capacity(payload.len() + publication.topic.as_str().len() + 1);
+    let mut payload = vec![0; publication.payload_bytes()];
+    let head = publication.head();
+    let mut first = Vec::with_capacity(head.len() + payload.len());
     let mut published = Published { stalls: Stalls::new(publication.catch_up), ..Published::default() };
     let mut began_ns = None;
     // By how much the schedule was moved.
     let mut moved_ns = 0;
     for index in 0..publication.count.unwrap_or(u64::MAX) {
         let filled_bytes = match device.fill(&mut payload, stop)? {
-            Fill::Samples(filled_bytes) => filled_bytes,
+            Fill::Records(filled_bytes) => filled_bytes,
             Fill::End { odd_bytes } => {
                 published.odd_bytes = odd_bytes;
                 break;
             }
             Fill::Stopped => break,
         };
-        // A stream's first samples may come late: the schedule begins with them.
+        // A stream's first records may come late: the schedule begins with them.
         let began_ns = *began_ns.get_or_insert_with(monotonic_ns);
         if device.may_wait() {
             published.stalls.ran_at(monotonic_ns());
         }
-        envelope.clear();
-        let samples = payload.get(..filled_bytes).unwrap_or_default();
-        encode(publication.topic.as_str().as_bytes(), samples, &mut envelope);
+        let records = payload.get(..filled_bytes).unwrap_or_default();
+        first.clear();
+        first.extend_from_slice(&head);
+        let second = match publication.framing {
+            Framing::Frames => Some(records),
+            Framing::Space | Framing::Whole => {
+                first.extend_from_slice(records);
+                None
+            }
+        };
         let due_ns = publication.cadence.due_ns(began_ns.saturating_add(moved_ns), index);
         match due_ns {
             Some(due_ns) => match wait_until(due_ns, Pacing::Economical, |ns| stop.wait_ns(ns)) {
@@ -90,16 +126,16 @@ pub fn run(
             None if index % LOOK_PACKETS == 0 && stop.requested() => break,
             None => {}
         }
-        let Sent::At(at_ns) = sender.send(std::iter::once(envelope.as_slice()), stop)? else { break };
+        let Sent::At(at_ns) = sender.send(std::iter::once(first.as_slice()).chain(second), stop)? else { break };
         if let Some(due_ns) = due_ns {
             published.stalls.waited(sender.take_blocked_ns());
             moved_ns += published.stalls.look(at_ns, due_ns, index as i64);
         }
-        published.tally.packet(filled_bytes);
+        published.tally.message(head.len() + filled_bytes);
         if (due_ns.is_some() || index % LOOK_PACKETS == 0) && monotonic_ns() >= status_due_ns {
             status_due_ns = monotonic_ns() + STATUS_EVERY_NS;
-            let (packets, subscribers) = (published.tally.packets, sender.subscribers()?);
-            service::status(&format!("{about}; {packets} sent, {}, subscribers: {subscribers}", sender.dropped()));
+            let (messages, subscribers) = (published.tally.messages, sender.subscribers()?);
+            service::status(&format!("{about}; {messages} sent, {}, subscribers: {subscribers}", sender.dropped()));
         }
     }
     published.elapsed_ns = began_ns.map_or(0, |began_ns| monotonic_ns() - began_ns);

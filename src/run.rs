@@ -53,6 +53,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Export(typed) => session::export::run(&typed.settings()?, stop),
             SessionCommand::Verify(typed) => session::verify::run(&typed.settings()?, stop),
             SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),
+            SessionCommand::Describe(typed) => session::describe::run(&typed.settings()?, stop),
             SessionCommand::Label(typed) => session::label::run(&typed.settings()?),
             SessionCommand::Delete(typed) => session::delete::run(&typed.settings()?, stop),
         },

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use support::bursts::{END_MAX, end_bursts};
 use support::damage::survives_damaged_pages;
 use support::ending::kill_at_the_end;
-use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published};
+use support::hostile::verified_mutations_are_as_before;
+use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published, seeded};
+use support::kinds::are_told_apart;
 use support::power::{cut_ext4, cut_traced};
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
 use support::{Bench, alone, eventually};
@@ -69,11 +71,11 @@ fn a_minute_at_100_000_packets_a_second_loses_nothing() {
     let summary = recorder.stderr.lines().last().unwrap();
     println!("{summary}");
 
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets, rejected, lost FROM sessions"), format!("{PACKETS}|0|0"));
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, undecodable, lost FROM sessions"), format!("{PACKETS}|0|0"));
     assert_eq!(assert_no_session_has_a_hole(&bench, "c.db", PACKETS), PACKETS);
-    let span_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM packets");
+    let span_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM messages");
     let rate_hz = PACKETS as f64 / span_s.parse::<f64>().unwrap();
-    assert!(rate_hz >= RATE_MIN_HZ, "the device was too slow: {rate_hz:.0} packets/s");
+    assert!(rate_hz >= RATE_MIN_HZ, "the device was too slow: {rate_hz:.0} messages/s");
     let (_, queue_peak) = summary.split_once("queue at most ").expect("the fill of the queue in the summary");
     let queue_peak_percent: f64 = queue_peak.split_once(" %").unwrap().0.parse().unwrap();
     assert!(queue_peak_percent <= QUEUE_PEAK_MAX_PERCENT, "{summary}");
@@ -115,7 +117,7 @@ fn memory_is_flat_for_ten_minutes_at_10_000_packets_a_second() {
     let growth_bytes = minutes_bytes.last().unwrap() - minutes_bytes[1];
     assert!(growth_bytes <= GROWTH_MAX_BYTES, "grew by {growth_bytes} bytes: {samples_bytes:?}");
     // The memory was that of a recorder at work.
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets, lost FROM sessions"), format!("{published_packets}|0"));
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, lost FROM sessions"), format!("{published_packets}|0"));
     assert!(published_packets >= 9_500 * u64::from(SAMPLES) * SAMPLE_EVERY.as_secs());
 }
 
@@ -135,6 +137,19 @@ fn two_hundred_power_cuts_take_no_more_than_the_commit_interval_and_a_sync() {
 fn forty_power_cuts_take_five_seconds_at_most_with_few_syncs() {
     let _alone = alone();
     cut_ext4(40, "normal");
+}
+
+#[test]
+fn a_million_messages_of_each_kind_of_device_are_told_apart() {
+    let _alone = alone();
+    are_told_apart(1_000_000);
+}
+
+#[test]
+fn twenty_thousand_ways_to_damage_a_capture_change_nothing_that_verifies() {
+    let _alone = alone();
+    let verified = verified_mutations_are_as_before(&Bench::new(), seeded().rand(), 20_000);
+    println!("{verified} of 20,000 verify");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_replay_of_ten_seconds_takes_ten_seconds() {
     println!("{}", replay.finish().success().stderr.lines().last().unwrap());
 
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    let mut statement = connection.prepare("SELECT elapsed_ns FROM packets ORDER BY id").unwrap();
+    let mut statement = connection.prepare("SELECT elapsed_ns FROM messages ORDER BY id").unwrap();
     let recorded_ns: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let device_ns: Vec<i64> = (0..PACKETS as i64).map(|number| number * 1_000_000).collect();
     for (what, times_ns, expected_ns) in

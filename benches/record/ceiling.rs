@@ -23,7 +23,7 @@ const OFFER_EVERY_ROWS: usize = 256;
 /// Memory that is there from the start, for so many packets of 16 samples.
 const RESERVED_PACKETS: usize = 65_536;
 
-/// Messages one behind the other, with their stamps.
+/// What stands behind the topics of messages, one behind the other, with their stamps.
 struct Buffer {
     messages: Vec<u8>,
     stamps: Vec<Stamp>,
@@ -38,7 +38,7 @@ struct Stamp {
 
 impl Buffer {
     fn new() -> Self {
-        Self { messages: Vec::with_capacity(RESERVED_PACKETS * 45), stamps: Vec::with_capacity(RESERVED_PACKETS) }
+        Self { messages: Vec::with_capacity(RESERVED_PACKETS * 32), stamps: Vec::with_capacity(RESERVED_PACKETS) }
     }
 
     fn clear(&mut self) {
@@ -132,10 +132,10 @@ fn offer(exchange: &Exchange, buffer: &mut Buffer) -> bool {
 }
 
 fn write(connection: &Connection, exchange: &Exchange) {
-    let mut insert = connection.prepare("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)").unwrap();
-    // One session and one topic: these stay bound.
+    let mut insert = connection.prepare("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)").unwrap();
+    // One stream, and messages of one frame behind the topic: these stay bound.
     insert.raw_bind_parameter(2, 1).unwrap();
-    insert.raw_bind_parameter(3, 1).unwrap();
+    insert.raw_bind_parameter(6, rusqlite::types::Null).unwrap();
     let mut next_id = 1;
     loop {
         let mut state =
@@ -160,11 +160,10 @@ fn store(connection: &Connection, insert: &mut Statement<'_>, buffer: &Buffer, f
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         for stamp in rows {
             let message = &buffer.messages[start..stamp.end];
-            let topic_end = message.iter().position(|&byte| byte == b' ').unwrap();
             insert.raw_bind_parameter(1, id).unwrap();
-            insert.raw_bind_parameter(4, stamp.unix_ns).unwrap();
-            insert.raw_bind_parameter(5, stamp.elapsed_ns).unwrap();
-            insert.raw_bind_parameter(6, &message[topic_end + 1..]).unwrap();
+            insert.raw_bind_parameter(3, stamp.unix_ns).unwrap();
+            insert.raw_bind_parameter(4, stamp.elapsed_ns).unwrap();
+            insert.raw_bind_parameter(5, message).unwrap();
             insert.raw_execute().unwrap();
             start = stamp.end;
             id += 1;

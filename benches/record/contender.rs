@@ -60,15 +60,15 @@ impl Contender {
 
     /// Count what it received.
     pub fn outcome(self, finished: &Finished, database: &Path) -> Outcome {
-        let column = match self {
+        let (table, column) = match self {
             Self::Bare => {
                 let (packets, first_unix_ns) = finished.stdout.trim().split_once(' ').unwrap();
                 return Outcome { packets: packets.parse().unwrap(), first_unix_ns: first_unix_ns.parse().unwrap() };
             }
-            Self::Ceiling | Self::Fancyhwd => "received_unix_ns",
-            Self::Python => "time",
+            Self::Ceiling | Self::Fancyhwd => ("messages", "received_unix_ns"),
+            Self::Python => ("packets", "time"),
         };
-        let sql = format!("SELECT count(*), (SELECT {column} FROM packets ORDER BY id LIMIT 1) FROM packets");
+        let sql = format!("SELECT count(*), (SELECT {column} FROM {table} ORDER BY id LIMIT 1) FROM {table}");
         let (packets, first_unix_ns): (i64, i64) =
             Connection::open(database).unwrap().query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         Outcome { packets: packets.unsigned_abs(), first_unix_ns }

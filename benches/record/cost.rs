@@ -72,7 +72,7 @@ impl Cost {
 
     /// What the session says about itself.
     fn note_session(&mut self, database: &Path, published: u64, round: usize) {
-        let sql = "SELECT packets, lost, last_elapsed_ns - first_elapsed_ns FROM sessions";
+        let sql = "SELECT messages, lost, last_elapsed_ns - first_elapsed_ns FROM sessions";
         let (packets, lost, elapsed_ns): (i64, i64, i64) = Connection::open(database)
             .unwrap()
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

@@ -24,6 +24,7 @@ mod ceiling;
 
 mod throughput;
 mod cost;
+mod devices;
 mod standby;
 mod stamps;
 
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 use common::lab::Section;
 use common::{lab, series, support, table, usage};
 use cost::Cost;
+use devices::Devices;
 use scale::Scale;
 use stamps::Stamps;
 use standby::Standby;
@@ -62,11 +64,13 @@ fn main() -> ExitCode {
 
 fn sections(_: Scale) -> Vec<Box<dyn Section>> {
     vec![
-        Box::new(Throughput::new(16)),
-        Box::new(Throughput::new(1_024)),
+        Box::new(Throughput::new(16, "space")),
+        Box::new(Throughput::new(16, "frames")),
+        Box::new(Throughput::new(1_024, "space")),
         Box::new(Cost::new(1_000)),
         Box::new(Cost::new(10_000)),
         Box::new(Cost::new(100_000)),
+        Box::new(Devices::default()),
         Box::new(Standby::default()),
         Box::new(Stamps::default()),
     ]

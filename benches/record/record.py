@@ -18,14 +18,14 @@ database.execute("CREATE TABLE packets (id INTEGER PRIMARY KEY, time INTEGER, to
 
 socket = zmq.Context().socket(zmq.SUB)
 socket.setsockopt(zmq.RCVHWM, 0)  # without limit: it must not lose what it is too slow for
-socket.setsockopt(zmq.SUBSCRIBE, b"fancyhw_data ")
+socket.setsockopt(zmq.SUBSCRIBE, b"fancyhw_data")
 socket.connect(endpoint)
 print("READY", flush=True)
 
 for number in range(1, count + 1):
-    message = socket.recv()
+    frames = socket.recv_multipart()
     now = time.time_ns()
-    topic, payload = message.split(b" ", 1)
+    topic, payload = frames if len(frames) == 2 else frames[0].split(b" ", 1)
     samples = struct.unpack(f"<{len(payload) // 2}h", payload)
     database.execute("INSERT INTO packets VALUES (?, ?, ?, ?)", (number, now, topic.decode(), json.dumps(samples)))
     if number % 1_000 == 0:

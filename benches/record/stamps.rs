@@ -53,7 +53,7 @@ fn run(lab: &Lab, is_delayed: bool) -> f64 {
         was_delayed, is_delayed,
         "{between_commits_ns} ns between two commits: strace did not do what it was asked"
     );
-    let mut statement = connection.prepare("SELECT elapsed_ns FROM packets ORDER BY id").unwrap();
+    let mut statement = connection.prepare("SELECT elapsed_ns FROM messages ORDER BY id").unwrap();
     let stamps_ns: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(stamps_ns.len() as u64, packets);
     let mut errors_ns: Vec<i64> = stamps_ns.windows(2).map(|pair| (pair[1] - pair[0] - INTERVAL_NS).abs()).collect();

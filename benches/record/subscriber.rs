@@ -21,7 +21,7 @@ impl Subscriber {
         socket.set_handshake_ivl(2_000).unwrap();
         socket.set_heartbeat_ivl(2_000).unwrap();
         socket.set_heartbeat_timeout(5_000).unwrap();
-        socket.set_subscribe(b"fancyhw_data ").unwrap();
+        socket.set_subscribe(b"fancyhw_data").unwrap();
         socket.connect(endpoint).unwrap();
         Self { socket, frame: Message::new() }
     }
@@ -31,10 +31,18 @@ impl Subscriber {
         self.socket.set_rcvtimeo(timeout_ms).unwrap();
     }
 
-    /// Wait for the next message. `None` when there was none in time, or when a signal came.
+    /// Wait for the next message: what stands behind its topic, in one frame or in two. `None` when there was none in time,
+    /// or when a signal came.
     pub fn receive(&mut self) -> Option<&[u8]> {
         match self.socket.recv(&mut self.frame, 0) {
-            Ok(()) => Some(&self.frame),
+            Ok(()) if self.frame.get_more() => {
+                self.socket.recv(&mut self.frame, 0).unwrap();
+                Some(&self.frame)
+            }
+            Ok(()) => {
+                let topic_end = self.frame.iter().position(|&byte| byte == b' ').unwrap();
+                Some(&self.frame[topic_end + 1..])
+            }
             Err(Error::EAGAIN | Error::EINTR) => None,
             Err(cause) => panic!("cannot receive: {cause}"),
         }

@@ -129,7 +129,7 @@ impl Pacing {
                 let stamps_ns = subscriber.finish();
                 replay.finish().success();
                 let report = read_report(&report);
-                assert_eq!(report["packets"].as_u64(), Some(count));
+                assert_eq!(report["messages"].as_u64(), Some(count));
                 (stamps_ns, cpu_percent, ["p50_ns", "p99_ns", "max_ns"].map(|name| reported_us(&report, name)))
             }
         };

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use fancyhwd::device::Simulated;
-use fancyhwd::message::{Batch, FIRST_DIGEST};
+use fancyhwd::message::{Batch, FIRST_DIGEST, Origin};
 use fancyhwd::store::Database;
 use fancyhwd::time::clock::{NS_PER_S, unix_ns};
 use rusqlite::{Connection, params};
@@ -70,14 +70,17 @@ impl Source {
         connection.pragma_update(None, "synchronous", "off").unwrap();
         let started_unix_ns = unix_ns();
         let last_elapsed_ns = (self.packets as i64 - 1) * INTERVAL_NS;
-        let bytes = self.packets as i64 * 2 * self.packet_samples as i64;
-        connection.execute_batch("BEGIN; INSERT INTO topics VALUES (1, 'fancyhw_data')").unwrap();
-        let session = "INSERT INTO sessions VALUES (1, NULL, NULL, ?1, ?1 + ?2, 'limit', '[]', '[\"fancyhw_data\"]', '', '', ?3, \
-             'full', 1, ?4, 0, ?2, ?4, 0, 0, ?5)";
+        let bytes = self.packets as i64 * self.message_bytes() as i64;
+        let stream = "BEGIN; INSERT INTO endpoints VALUES (1, 1, '', 'sub', 'connect'); \
+             INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL); \
+             INSERT INTO fields VALUES (1, 0, 1, 'record', 0, 0, 'int16', 'ch0', NULL, NULL, NULL, 0, 2)";
+        connection.execute_batch(stream).unwrap();
+        let session = "INSERT INTO sessions VALUES (1, NULL, NULL, ?1, ?1 + ?2, 'limit', '[\"fancyhw_data\"]', 'auto', '', '', ?3, \
+             'full', 1, ?4, 0, ?2, ?4, 0, 0, 0, ?5)";
         let version = env!("CARGO_PKG_VERSION");
         let figures = params![started_unix_ns, last_elapsed_ns, version, self.packets as i64, bytes];
         connection.execute(session, figures).unwrap();
-        let mut insert = connection.prepare("INSERT INTO packets VALUES (?, 1, 1, ?, ?, ?)").unwrap();
+        let mut insert = connection.prepare("INSERT INTO messages VALUES (?, 1, ?, ?, ?, NULL)").unwrap();
         let mut commits = connection.prepare("INSERT INTO batches VALUES (NULL, 1, ?, ?, ?, ?)").unwrap();
         let (mut batch, mut digest, mut first_id) = (Batch::default(), FIRST_DIGEST, 1);
         let mut device = Simulated::new(12345);
@@ -89,9 +92,9 @@ impl Source {
             let elapsed_ns = number * INTERVAL_NS;
             let unix_ns = started_unix_ns + elapsed_ns;
             insert.execute(params![number + 1, unix_ns, elapsed_ns, payload]).unwrap();
-            batch.message(unix_ns, elapsed_ns).frame(&[HEAD, &payload]);
+            batch.message(Origin(1), unix_ns, elapsed_ns).frame(&[HEAD, &payload]);
             if batch.len() == COMMIT_PACKETS || batch.is_full() || number + 1 == self.packets as i64 {
-                digest = batch.digest(&digest, first_id);
+                digest = batch.digest(&digest, first_id - 1);
                 commits.execute(params![first_id, number + 1, unix_ns, digest]).unwrap();
                 batch.clear();
                 first_id = number + 2;
@@ -105,7 +108,7 @@ impl Source {
         let path = lab.disk().join(format!("{count}-of-{}-messages", self.packets));
         if !path.exists() {
             let connection = Connection::open(self.database(lab)).unwrap();
-            let mut statement = connection.prepare("SELECT payload FROM packets ORDER BY id LIMIT ?").unwrap();
+            let mut statement = connection.prepare("SELECT payload FROM messages ORDER BY id LIMIT ?").unwrap();
             let mut rows = statement.query([count as i64]).unwrap();
             let mut file = BufWriter::new(File::create(&path).unwrap());
             while let Some(row) = rows.next().unwrap() {

@@ -31,6 +31,9 @@ _fancyhwd() {
             fancyhwd__subcmd__session,delete)
                 cmd="fancyhwd__subcmd__session__subcmd__delete"
                 ;;
+            fancyhwd__subcmd__session,describe)
+                cmd="fancyhwd__subcmd__session__subcmd__describe"
+                ;;
             fancyhwd__subcmd__session,diff)
                 cmd="fancyhwd__subcmd__session__subcmd__diff"
                 ;;
@@ -70,7 +73,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__publish)
-            opts="-v -q -h --bind --wait-subscribers --on-full --catch-up --topic --device --seed --packet-size --interval --rate --count --verbose --quiet --help"
+            opts="-v -q -h --bind --wait-subscribers --on-full --catch-up --topic --framing --layout --device --seed --packet-size --interval --rate --count --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -89,6 +92,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --framing)
+                    COMPREPLY=($(compgen -W "space frames whole" -- "${cur}"))
+                    return 0
+                    ;;
+                --layout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -124,7 +135,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --topic --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-full --print --verbose --quiet --help"
+            opts="-v -q -h --connect --topic --framing --layout --channels --sample-rate --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-full --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,6 +146,22 @@ _fancyhwd() {
                     return 0
                     ;;
                 --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --framing)
+                    COMPREPLY=($(compgen -W "auto space frames whole" -- "${cur}"))
+                    return 0
+                    ;;
+                --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --channels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sample-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -198,7 +225,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --database --bind --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --only-valid --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --as-recorded --database --bind --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -272,7 +299,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff label delete export"
+            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,6 +319,44 @@ _fancyhwd() {
                 return 0
             fi
             case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__describe)
+            opts="-v -q -h --endpoint --framing --layout --channels --sample-rate --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --framing)
+                    COMPREPLY=($(compgen -W "auto space frames whole" -- "${cur}"))
+                    return 0
+                    ;;
+                --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --channels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sample-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -330,7 +395,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --sample-rate --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --sample-rate --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -349,6 +414,10 @@ _fancyhwd() {
                     return 0
                     ;;
                 --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

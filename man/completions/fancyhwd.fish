@@ -31,15 +31,19 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -s V -l version -d 'Prin
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run a simulated device, or pass a stream of samples on'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
-complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, export, label and delete what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, describe, export, label and delete what was captured'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d 'Topic of every packet: 1 to 255 bytes, no space' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw little-endian int16 from `stream:PATH` or `stream:-` (standard input)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d 'Topic of every packet: 1 to 255 bytes' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l framing -d 'Where the topic is' -r -f -a "space\t'Before the first space of the only frame'
+frames\t'It is the first frame'
+whole\t'Nowhere: there is none'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l layout -d 'What a record is: types such as int16, float32x8 or int24-be,pad' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw numbers from `stream:PATH` or `stream:-` (standard input)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l seed -d 'Seed of the simulated device, as for srand()' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-size -d 'Samples in a packet: 1 to 65536' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-size -d 'Records in a packet: 1 to 65536' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
@@ -48,23 +52,30 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s v -l verbo
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `*` records every topic. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l framing -d 'Where the topic is in a message' -r -f -a "auto\t'Where each message looks as if it had one; a device without topics cannot invent many'
+space\t'Before the first space of the only frame'
+frames\t'It is the first frame'
+whole\t'Nowhere: there is none'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l layout -d 'How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=. May be given several times [default: what the first message looks like]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l channels -d 'Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l sample-rate -d 'Records that follow each other in a second within a message. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session, not digits alone, which are an id' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many packets' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many messages' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a message. SIGHUP does so at once' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-use -d 'The most that the database may take, such as 20GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -d 'What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives' -r -f -a "full\t'Also a power cut: each commit waits until the disk has it'
 normal\t'A crash of the program; a power cut takes five seconds at most'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a packet is on its way to the disk' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for packets that wait for the disk, such as 64MiB or 2GB' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a message is on its way to the disk' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for messages that wait for the disk, such as 64MiB or 2GB' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each packet, decoded, once it is stored'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -75,9 +86,9 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 
 block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause [default: 1]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l to -d 'End before this position' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic, exactly; `*` is every topic. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 'The longest time between two packets, such as 1s: longer gaps are cut' -r
@@ -85,22 +96,23 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d '
 economical\t'Sleep: some tens of microseconds late, for next to nothing'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l timing-report -d 'Write how late the packets left into this file, as JSON' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l as-recorded -d 'Send what came from each endpoint to the port that it came from, on loopback'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l only-valid -d 'Leave out messages that were rejected when they were recorded'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d 'Begin with a pause, which the space bar or SIGUSR1 ends'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s v -l verbose -d 'Log more; twice for everything'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -s h -l help -d 'Print help'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "list" -d 'List all sessions, oldest first'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "show" -d 'Show all that is known about a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "verify" -d 'Check that sessions are as they were recorded'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "diff" -d 'Compare two sessions'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "label" -d 'Give a session another label'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "delete" -d 'Delete a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff label delete export" -f -a "export" -d 'Write the packets of a session into a file of another format'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "list" -d 'List all sessions, oldest first'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "show" -d 'Show all that is known about a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "verify" -d 'Check that sessions are as they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "diff" -d 'Compare two sessions'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "describe" -d 'Say how the messages of a session are read'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "label" -d 'Give a session another label'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "delete" -d 'Delete a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "export" -d 'Write the packets of a session into a file of another format'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log more; twice for everything'
@@ -125,6 +137,18 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l framing -d 'Where the topic is in a message' -r -f -a "auto\t'Where each message looks as if it had one; a device without topics cannot invent many'
+space\t'Before the first space of the only frame'
+frames\t'It is the first frame'
+whole\t'Nowhere: there is none'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l layout -d 'How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l channels -d 'Names, units and scales of the numbers of the layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l sample-rate -d 'Records that follow each other in a second within a message' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from describe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from label" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from label" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from label" -s q -l quiet -d 'Log warnings and errors only, and no summary'
@@ -134,13 +158,14 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per packet'
-jsonl\t'A JSON object per packet'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per message'
+jsonl\t'A JSON object per message'
 wav\t'The samples as mono sound'
-raw\t'The samples and nothing else, as little-endian int16'
+raw\t'What follows the topics, and nothing else'
 sqlite\t'A database with this session only'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l sample-rate -d 'Samples per second of a wav file [default: as many as came per second]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l force -d 'Replace the file if it exists'

@@ -23,8 +23,8 @@ pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
 pub use session::{
-    DeleteArguments, DiffArguments, ExportArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,
-    SessionOutput, ShowArguments, VerifyArguments,
+    DeleteArguments, DescribeArguments, DiffArguments, ExportArguments, LabelArguments, ListArguments,
+    SessionArguments, SessionCommand, SessionOutput, ShowArguments, VerifyArguments,
 };
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
@@ -70,7 +70,7 @@ pub enum Command {
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.
     Replay(ReplayArguments),
-    /// List, show, verify, compare, export, label and delete what was captured
+    /// List, show, verify, compare, describe, export, label and delete what was captured
     Session(SessionArguments),
 }
 
@@ -176,7 +176,10 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         Command::Publish(publish) => split("bind", &mut publish.send.bind),
         Command::Record(record) => {
             split("connect", &mut record.connect)?;
-            split("topic", &mut record.topic)
+            split("topic", &mut record.topic)?;
+            split("layout", &mut record.layout)?;
+            split("channels", &mut record.channels)?;
+            split("sample_rate", &mut record.sample_rate)
         }
         Command::Replay(replay) => {
             split("bind", &mut replay.send.bind)?;

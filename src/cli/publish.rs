@@ -1,10 +1,13 @@
 //! What can be typed behind `fancyhwd publish`.
 
-use crate::cli::values::{duration_ns, parse, refuse, send};
-use crate::codec::envelope::PACKET_MAX_SAMPLES;
+use crate::cli::values::{binds, duration_ns, parse, refuse, send};
+use crate::codec::framing::Framing;
+use crate::codec::layout::{Layout, Numbers, Part};
+use crate::codec::topic::Topic;
 use crate::command::publish;
 use crate::error::Result;
 use crate::publisher;
+use crate::publisher::PACKET_MAX_RECORDS;
 use crate::time::pace::Cadence;
 use clap::Args;
 
@@ -16,16 +19,22 @@ pub struct PublishArguments {
     /// Where to send, and to whom
     #[command(flatten)]
     pub send: SendArguments,
-    /// Topic of every packet: 1 to 255 bytes, no space
+    /// Topic of every packet: 1 to 255 bytes
     #[arg(long, value_name = "NAME", default_value = "fancyhw_data")]
     pub topic: String,
-    /// What to publish: `simulated`, or raw little-endian int16 from `stream:PATH` or `stream:-` (standard input)
+    /// Where the topic is
+    #[arg(long, value_name = "FRAMING", default_value = "space")]
+    pub framing: Framing,
+    /// What a record is: types such as int16, float32x8 or int24-be,pad
+    #[arg(long, value_name = "LAYOUT", default_value = "int16")]
+    pub layout: String,
+    /// What to publish: `simulated`, or raw numbers from `stream:PATH` or `stream:-` (standard input)
     #[arg(long, value_name = "DEVICE", default_value = "simulated")]
     pub device: String,
     /// Seed of the simulated device, as for srand()
     #[arg(long, value_name = "N", default_value_t = 12345)]
     pub seed: u32,
-    /// Samples in a packet: 1 to 65536
+    /// Records in a packet: 1 to 65536
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub packet_size: u32,
     /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]
@@ -48,8 +57,8 @@ impl PublishArguments {
     /// # Errors
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<publish::Settings> {
-        if !(1..=PACKET_MAX_SAMPLES).contains(&self.packet_size) {
-            let rule = format!("a packet has 1 to {PACKET_MAX_SAMPLES} samples");
+        if !(1..=PACKET_MAX_RECORDS).contains(&self.packet_size) {
+            let rule = format!("a packet has 1 to {PACKET_MAX_RECORDS} records");
             return Err(refuse("--packet-size", &self.packet_size.to_string(), rule));
         }
         let cadence = match (&self.rate, &self.interval) {
@@ -59,13 +68,28 @@ impl PublishArguments {
                 Cadence::PeriodNs(period_ns as f64)
             }
         };
+        let topic: Topic = parse("--topic", &self.topic)?;
+        if self.framing == Framing::Space && topic.has_space() {
+            let rule = "a space ends the topic in one frame; send it as a frame of its own with --framing frames";
+            return Err(refuse("--topic", &self.topic, rule.to_owned()));
+        }
+        let layout: Layout = parse("--layout", &self.layout)?;
+        let [Part::Numbers(Numbers { header, record })] = layout.parts() else {
+            return Err(refuse("--layout", &self.layout, "a device sends numbers in one frame".to_owned()));
+        };
+        if header.bytes() > 0 {
+            return Err(refuse("--layout", &self.layout, "a device sends records without a header".to_owned()));
+        }
         Ok(publish::Settings {
-            send: send(&self.send)?,
+            bind: binds(&self.send)?,
+            send: send(&self.send),
             device: parse("--device", &self.device)?,
             seed: self.seed,
             publication: publisher::Publication {
-                topic: parse("--topic", &self.topic)?,
-                packet_samples: self.packet_size,
+                topic,
+                framing: self.framing,
+                record: record.clone(),
+                packet_records: self.packet_size,
                 cadence,
                 count: self.count,
                 catch_up: self.send.catch_up,

@@ -1,16 +1,43 @@
 //! What can be typed behind `fancyhwd record`.
 
-use crate::cli::values::{bytes, database, duration_ns, label, parse, refuse, size, wanted};
+use crate::cli::values::{about, bytes, database, duration_ns, label, parse, refuse, size, wanted};
+use crate::codec::framing::Framing;
 use crate::command::record;
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery};
 use crate::socket::Endpoint;
 use crate::store::{Durability, Limits};
-use clap::Args;
+use crate::streams::{About, Told};
+use clap::{Args, ValueEnum};
 
 use crate::cli::DatabaseArguments;
 use crate::message::queue::OnFull;
+
+/// Where the topic is in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordFraming {
+    /// Where each message looks as if it had one; a device without topics cannot invent many.
+    Auto,
+    /// Before the first space of the only frame.
+    Space,
+    /// It is the first frame.
+    Frames,
+    /// Nowhere: there is none.
+    Whole,
+}
+
+impl RecordFraming {
+    /// What that says, if it says something.
+    pub(super) fn told(self) -> Option<Framing> {
+        match self {
+            Self::Auto => None,
+            Self::Space => Some(Framing::Space),
+            Self::Frames => Some(Framing::Frames),
+            Self::Whole => Some(Framing::Whole),
+        }
+    }
+}
 
 /// Options of `record`.
 #[derive(Args, Debug)]
@@ -18,9 +45,22 @@ pub struct RecordArguments {
     /// Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5555")]
     pub connect: Vec<String>,
-    /// Topic to record, exactly; `*` records every topic. May be given several times
+    /// Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times
     #[arg(long, value_name = "NAME", default_value = "fancyhw_data")]
     pub topic: Vec<String>,
+    /// Where the topic is in a message
+    #[arg(long, value_name = "FRAMING", default_value = "auto")]
+    pub framing: RecordFraming,
+    /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=. May
+    /// be given several times [default: what the first message looks like]
+    #[arg(long, value_name = "[TOPIC=]LAYOUT")]
+    pub layout: Vec<String>,
+    /// Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times
+    #[arg(long, value_name = "[TOPIC=]LIST")]
+    pub channels: Vec<String>,
+    /// Records that follow each other in a second within a message. May be given several times
+    #[arg(long, value_name = "[TOPIC=]HZ")]
+    pub sample_rate: Vec<String>,
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
@@ -30,13 +70,13 @@ pub struct RecordArguments {
     /// Remark about the session
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
-    /// Stop after so many packets
+    /// Stop after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Stop after this time, such as 90s or 1h30m
     #[arg(long, value_name = "DURATION")]
     pub duration: Option<String>,
-    /// Begin a new session after this time or size, such as 1h or 2GB, without losing a packet. SIGHUP does so at once
+    /// Begin a new session after this time or size, such as 1h or 2GB, without losing a message. SIGHUP does so at once
     #[arg(long, value_name = "DURATION|SIZE")]
     pub split_every: Option<String>,
     /// The most that the database may take, such as 20GB: the oldest finished sessions are deleted
@@ -48,19 +88,19 @@ pub struct RecordArguments {
     /// What a commit survives
     #[arg(long, value_name = "LEVEL", default_value = "full")]
     pub durability: Durability,
-    /// The longest time until a packet is on its way to the disk
+    /// The longest time until a message is on its way to the disk
     #[arg(long, value_name = "DURATION", default_value = "100ms")]
     pub commit_every: String,
-    /// Memory for packets that wait for the disk, such as 64MiB or 2GB
+    /// Memory for messages that wait for the disk, such as 64MiB or 2GB
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub queue: String,
-    /// The largest message that is received, such as 64KiB, up to 16MiB; a larger one breaks the link, which is mended
-    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    /// The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended
+    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     pub max_message: String,
     /// What to do when that memory is full
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
-    /// Print each packet, decoded, once it is stored
+    /// Print each message, read as its layout says, once it is stored
     #[arg(long)]
     pub print: bool,
 }
@@ -96,17 +136,40 @@ impl RecordArguments {
                 max_use_bytes: size("--max-use", self.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
                 keep_free_bytes: size("--keep-free", self.keep_free.as_deref(), 1..=u64::MAX)?,
             },
-            frame_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as i64,
+            message_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as usize,
             capture: recorder::Capture {
-                wanted: wanted(&self.topic)?,
+                told: self.told()?,
                 count: self.count,
                 duration_ns: self.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
                 split_every: self.split_every.as_deref().map(split_every).transpose()?,
                 commit_every_ns: duration_ns("--commit-every", &self.commit_every)?,
                 on_full: self.on_full,
             },
+            topics: self.topic.clone(),
             print: self.print,
         })
+    }
+
+    /// What was said of the streams.
+    fn told(&self) -> Result<Told> {
+        let told = Told {
+            wanted: wanted(&self.topic)?,
+            framing: self.framing.told(),
+            layouts: about("--layout", &self.layout)?,
+            channels: about("--channels", &self.channels)?,
+            sample_rates_hz: about("--sample-rate", &self.sample_rate)?,
+        };
+        for About { topic, what } in &told.channels {
+            // Where the layout is known too, it is known now whether they fit; else when the stream comes.
+            let layout = told.layouts.iter().rfind(|layout| layout.topic == *topic || layout.topic.is_none());
+            if let Some(layout) = layout {
+                what.fit(&layout.what).map_err(|cause| refuse("--channels", &what.to_string(), cause))?;
+            }
+        }
+        if let Some(rate) = told.sample_rates_hz.iter().find(|rate| !rate.what.is_finite() || rate.what <= 0.0) {
+            return Err(refuse("--sample-rate", &rate.what.to_string(), "a sample rate is above zero".to_owned()));
+        }
+        Ok(told)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::values::{database, duration_ns, parse, refuse, send, wanted};
-use crate::codec::envelope::{Topic, Wanted};
-use crate::command::replay;
+use crate::cli::values::{binds, database, duration_ns, parse, refuse, send, wanted};
+use crate::codec::topic::Topic;
+use crate::command::replay::{self, To};
 use crate::error::Result;
 use crate::replayer;
 use crate::store::Selection;
@@ -20,6 +20,9 @@ pub struct ReplayArguments {
     /// Session to replay: an id, a label, or `latest` for the newest finished one
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
+    /// Send what came from each endpoint to the port that it came from, on loopback
+    #[arg(long)]
+    pub as_recorded: bool,
     /// What to replay from
     #[command(flatten)]
     pub database: DatabaseArguments,
@@ -32,21 +35,18 @@ pub struct ReplayArguments {
     /// Packets per second at even distances, whatever was recorded
     #[arg(long, value_name = "HZ")]
     pub rate: Option<String>,
-    /// Begin at an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)
+    /// Begin at an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)
     #[arg(long, value_name = "POSITION")]
     pub from: Option<String>,
     /// End before this position
     #[arg(long, value_name = "POSITION")]
     pub to: Option<String>,
-    /// Only this topic, exactly; `*` is every topic. May be given several times
+    /// Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Send a topic under another name. May be given several times
     #[arg(long, value_name = "OLD=NEW")]
     pub map: Vec<String>,
-    /// Leave out messages that were rejected when they were recorded
-    #[arg(long)]
-    pub only_valid: bool,
     /// Replay again and again, or N times
     #[arg(
         long = "loop",
@@ -89,17 +89,19 @@ impl ReplayArguments {
             (None, Some(speed)) => Rhythm::from_speed(speed).map_err(|cause| refuse("--speed", speed, cause))?,
             (None, None) => Rhythm::Recorded(1.0),
         };
-        let heads = match wanted(&self.topic)? {
-            Wanted::Only(topics) if !topics.is_empty() => Some(topics.iter().map(Topic::head).collect()),
+        let outlets = self.outlets()?;
+        let endpoints = match &outlets {
+            To::Each(each) => Some(each.iter().map(|(number, _)| *number).collect()),
             _ => None,
         };
         Ok(replay::Settings {
             session: self.session.clone(),
             database: database(&self.database)?.path,
-            send: send(&self.send)?,
+            outlets,
+            send: send(&self.send),
             selection: Selection {
-                heads,
-                only_valid: self.only_valid,
+                wanted: wanted(&self.topic)?,
+                endpoints,
                 from: self.from.as_deref().map(|text| parse("--from", text)).transpose()?,
                 to: self.to.as_deref().map(|text| parse("--to", text)).transpose()?,
             },
@@ -120,13 +122,35 @@ impl ReplayArguments {
             timing_report: self.timing_report.clone(),
         })
     }
+
+    /// Where messages go: `ENDPOINT`, or `N=ENDPOINT` for those of one endpoint.
+    fn outlets(&self) -> Result<To> {
+        const OPTION: &str = "--bind";
+        if self.as_recorded {
+            return Ok(To::AsRecorded);
+        }
+        let numbered = |text: &String| {
+            let (number, endpoint) = text.split_once('=')?;
+            Some((number.parse::<u32>().ok()?, endpoint.to_owned()))
+        };
+        let each: Vec<_> = self.send.bind.iter().filter_map(numbered).collect();
+        if each.is_empty() {
+            return binds(&self.send).map(To::All);
+        }
+        if each.len() < self.send.bind.len() {
+            let rule = "either all endpoints are N=ENDPOINT or none; N is a number of `fancyhwd session show`";
+            return Err(refuse(OPTION, &self.send.bind.join(" "), rule.to_owned()));
+        }
+        let parsed = each.into_iter().map(|(number, endpoint)| Ok((number, parse(OPTION, &endpoint)?)));
+        parsed.collect::<Result<_>>().map(To::Each)
+    }
 }
 
-/// `OLD=NEW` as the beginnings of messages. A topic may hold `=`; the first one divides.
-fn renamed(text: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+/// `OLD=NEW`. A topic may hold `=`; the first one divides.
+fn renamed(text: &str) -> Result<(Topic, Topic)> {
     const OPTION: &str = "--map";
     let (old, new) = text
         .split_once('=')
         .ok_or_else(|| refuse(OPTION, text, "a topic is renamed with OLD=NEW, such as a=b".to_owned()))?;
-    Ok((parse::<Topic>(OPTION, old)?.head(), parse::<Topic>(OPTION, new)?.head()))
+    Ok((parse(OPTION, old)?, parse(OPTION, new)?))
 }

@@ -4,11 +4,16 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::values::{database, duration_ns, label, refuse};
+use crate::cli::record::RecordFraming;
+use crate::cli::values::{database, duration_ns, label, parse, refuse, wanted};
+use crate::codec::channels::Channels;
+use crate::codec::layout::Layout;
+use crate::codec::topic::Wanted;
 use crate::command;
-use crate::command::session::{delete, diff, export, list, show, verify};
+use crate::command::session::{delete, describe, diff, export, list, show, verify};
 use crate::error::{Error, Result};
-use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ, Topics};
+use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ};
+use crate::store::Description;
 use clap::{Args, Subcommand};
 
 use crate::cli::DatabaseArguments;
@@ -37,6 +42,10 @@ pub enum SessionCommand {
     ///
     /// Compares the messages byte for byte and in their order, and how far apart they came.
     Diff(DiffArguments),
+    /// Say how the messages of a session are read
+    ///
+    /// Corrects where topics are, how bytes are numbers or text, and what these measure. No byte of a message changes.
+    Describe(DescribeArguments),
     /// Give a session another label
     Label(LabelArguments),
     /// Delete a session
@@ -91,6 +100,9 @@ pub struct ExportArguments {
     /// Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<OsString>,
+    /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
+    #[arg(long, value_name = "N")]
+    pub endpoint: Vec<u32>,
     /// Samples per second of a wav file [default: as many as came per second]
     #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<u32>,
@@ -142,6 +154,35 @@ pub struct DiffArguments {
     /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
     #[arg(long, value_name = "DURATION")]
     pub timing_tolerance: Option<String>,
+}
+
+/// Options of `session describe`.
+#[derive(Args, Debug)]
+pub struct DescribeArguments {
+    /// Session to describe: an id, a label, or `latest`
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// Only the streams of this topic; `NAME*` is all that begin so [default: all streams]
+    #[arg(value_name = "TOPIC")]
+    pub topic: Vec<String>,
+    /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
+    #[arg(long, value_name = "N")]
+    pub endpoint: Vec<u32>,
+    /// Where the topic is in a message
+    #[arg(long, value_name = "FRAMING")]
+    pub framing: Option<RecordFraming>,
+    /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8
+    #[arg(long, value_name = "LAYOUT")]
+    pub layout: Option<String>,
+    /// Names, units and scales of the numbers of the layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing.
+    #[arg(long, value_name = "LIST")]
+    pub channels: Option<String>,
+    /// Records that follow each other in a second within a message
+    #[arg(long, value_name = "HZ")]
+    pub sample_rate: Option<f64>,
+    /// Where to look
+    #[command(flatten)]
+    pub database: DatabaseArguments,
 }
 
 /// Options of `session label`.
@@ -214,6 +255,40 @@ impl VerifyArguments {
     }
 }
 
+impl DescribeArguments {
+    /// Check what was typed for `session describe`.
+    ///
+    /// # Errors
+    /// For the first value that cannot be used, and when nothing is said.
+    pub fn settings(&self) -> Result<describe::Settings> {
+        let (layout, channels) = (self.layout.as_deref(), self.channels.as_deref());
+        if self.framing.is_none() && layout.is_none() && channels.is_none() && self.sample_rate.is_none() {
+            let text = "nothing is said: give --layout, --channels, --sample-rate or --framing";
+            return Err(Error::CommandLine(text.to_owned()));
+        }
+        let layout: Option<Layout> = layout.map(|text| parse("--layout", text)).transpose()?;
+        let channels: Option<Channels> = channels.map(|text| parse("--channels", text)).transpose()?;
+        if let (Some(layout), Some(channels)) = (&layout, &channels) {
+            channels.fit(layout).map_err(|cause| refuse("--channels", &channels.to_string(), cause))?;
+        }
+        if let Some(rate_hz) = self.sample_rate.filter(|rate_hz| !rate_hz.is_finite() || *rate_hz <= 0.0) {
+            return Err(refuse("--sample-rate", &rate_hz.to_string(), "a sample rate is above zero".to_owned()));
+        }
+        Ok(describe::Settings {
+            session: self.session.clone(),
+            description: Description {
+                wanted: wanted(&self.topic)?,
+                endpoints: Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty()),
+                framing: self.framing.map(RecordFraming::told),
+                layout,
+                channels,
+                sample_rate_hz: self.sample_rate,
+            },
+            database: database(&self.database)?.path,
+        })
+    }
+}
+
 impl LabelArguments {
     /// Check what was typed for `session label`.
     ///
@@ -274,13 +349,18 @@ impl ExportArguments {
     pub fn settings(&self) -> Result<export::Settings> {
         let format = self.format;
         let output = self.output.clone().filter(|path| path != Path::new("-"));
-        let topics = export_topics(self);
+        let wanted = match self.topic.as_slice() {
+            [] => None,
+            topics => Some(wanted(&topics.iter().map(|topic| topic.as_bytes()).collect::<Vec<_>>())?),
+        };
+        let endpoints = Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty());
         if output.is_none() && !format.can_be_piped() {
             let text = format!("--format {format} needs --output: only a file can be written in this format");
             return Err(Error::CommandLine(text));
         }
-        if format == Format::Sqlite && matches!(topics, Topics::Only(_)) {
-            let text = "--topic cannot be used with --format sqlite: the digests hold for whole sessions only";
+        if format == Format::Sqlite && (matches!(wanted, Some(Wanted::Only(_))) || endpoints.is_some()) {
+            let text =
+                "--topic and --endpoint cannot be used with --format sqlite: the digests hold for whole sessions only";
             return Err(Error::CommandLine(text.to_owned()));
         }
         if let Some(rate_hz) = self.sample_rate {
@@ -299,15 +379,7 @@ impl ExportArguments {
             database: database(&self.database)?.path,
             output,
             replace: self.force,
-            export: exporter::Export { format, topics, sample_rate_hz: self.sample_rate },
+            export: exporter::Export { format, wanted, endpoints, sample_rate_hz: self.sample_rate },
         })
-    }
-}
-
-fn export_topics(typed: &ExportArguments) -> Topics {
-    match typed.topic.as_slice() {
-        [] => Topics::Unsaid,
-        topics if topics.iter().any(|topic| topic == "*") => Topics::Every,
-        topics => Topics::Only(topics.iter().map(|topic| topic.as_bytes().to_vec()).collect()),
     }
 }

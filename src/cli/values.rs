@@ -9,11 +9,13 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 
 use crate::cli::{DatabaseArguments, SendArguments};
-use crate::codec::envelope::{Topic, Wanted};
+use crate::codec::topic::{Wanted, trimmed};
 use crate::command::SendSettings;
 use crate::command::record::DatabasePath;
 use crate::error::{Error, Result};
+use crate::socket::Endpoint;
 use crate::store::Name;
+use crate::streams::About;
 
 /// The database that was typed, or the default one.
 ///
@@ -45,19 +47,31 @@ fn first_directory(directories: PathBuf) -> PathBuf {
     }
 }
 
-pub(super) fn send(typed: &SendArguments) -> Result<SendSettings> {
-    Ok(SendSettings {
-        bind: typed.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
-        wait_subscribers: typed.wait_subscribers,
-        on_full: typed.on_full,
-    })
+pub(super) fn send(typed: &SendArguments) -> SendSettings {
+    SendSettings { wait_subscribers: typed.wait_subscribers, on_full: typed.on_full }
 }
 
-pub(super) fn wanted(typed: &[String]) -> Result<Wanted> {
-    if typed.iter().any(|topic| topic == "*") {
+pub(super) fn binds(typed: &SendArguments) -> Result<Vec<Endpoint>> {
+    typed.bind.iter().map(|text| parse("--bind", text)).collect()
+}
+
+/// The topics that were typed; without any, or with `*`, it is every one.
+pub(super) fn wanted(typed: &[impl AsRef<[u8]>]) -> Result<Wanted> {
+    if typed.is_empty() {
         return Ok(Wanted::Every);
     }
-    typed.iter().map(|text| parse("--topic", text)).collect::<Result<Vec<Topic>>>().map(Wanted::Only)
+    let words = || typed.iter().map(|word| String::from_utf8_lossy(word.as_ref())).collect::<Vec<_>>().join(" ");
+    Wanted::of(typed).map_err(|rule| refuse("--topic", &words(), rule.to_owned()))
+}
+
+/// `[TOPIC=]WHAT`: what was said about the streams of one topic or of all. No value has a `=`, so the last one divides.
+pub(super) fn about<T: FromStr<Err: Display>>(option: &'static str, typed: &[String]) -> Result<Vec<About<T>>> {
+    let one = |text: &String| {
+        let (topic, what) = text.rsplit_once('=').map_or((None, text.as_str()), |(topic, what)| (Some(topic), what));
+        let what = what.parse().map_err(|cause: T::Err| refuse(option, text, cause.to_string()))?;
+        Ok(About { topic: topic.map(|topic| trimmed(topic.as_bytes()).to_vec()), what })
+    };
+    typed.iter().map(one).collect()
 }
 
 pub(super) fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64> {

@@ -40,7 +40,12 @@ pub struct Channels(Vec<Channel>);
 impl Channels {
     /// One for each number of a layout, without names.
     pub fn unnamed(layout: &Layout) -> Self {
-        Self(layout.numbers().enumerate().map(|(place, _)| Channel::unnamed(place)).collect())
+        Self((0..layout.number_count()).map(Channel::unnamed).collect())
+    }
+
+    /// These.
+    pub fn of(channels: Vec<Channel>) -> Self {
+        Self(channels)
     }
 
     /// All of them.
@@ -53,7 +58,7 @@ impl Channels {
     /// # Errors
     /// How many are needed.
     pub fn fit(&self, layout: &Layout) -> Result<(), String> {
-        let (needed, named) = (layout.numbers().count(), self.0.len());
+        let (needed, named) = (layout.number_count(), self.0.len());
         match needed == named {
             true => Ok(()),
             false => Err(format!("layout {layout} has {needed} numbers in its headers and records; {named} are named")),

@@ -6,18 +6,25 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
+
 /// How a topic is found in a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Framing {
-    /// One frame; the topic ends at its first space.
+    /// Before the first space of the only frame.
     Space,
-    /// The first frame is the topic.
+    /// It is the first frame.
     Frames,
-    /// There is none.
+    /// Nowhere: there is none.
     Whole,
 }
 
 impl Framing {
+    /// The framing of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Space, Self::Frames, Self::Whole].into_iter().find(|framing| framing.name() == name)
+    }
+
     /// Its name in the database and on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,10 +48,11 @@ pub const SEPARATOR: u8 = b' ';
 pub const TOPIC_MAX_BYTES: usize = 255;
 
 /// The most topics of an endpoint; messages of further ones have none.
-pub const TOPICS_MAX: u64 = 65_536;
+pub const TOPICS_MAX: usize = 65_536;
 
-/// So many topics may be new, one after the other; then there must be messages that have them.
-const FREE_TOPICS: u64 = 256;
+/// So many topics may be new, one after the other; then there must be messages that have them. With the messages that have
+/// none, these are 256 streams.
+const FREE_TOPICS: u64 = 255;
 
 /// ... as many as this for each topic.
 const MESSAGES_PER_TOPIC: u64 = 8;
@@ -62,7 +70,8 @@ pub struct Framed<'a> {
 }
 
 impl Framed<'_> {
-    const WHOLE: Framed<'static> = Framed { framing: Framing::Whole, topic: b"" };
+    /// No topic.
+    pub const WHOLE: Framed<'static> = Framed { framing: Framing::Whole, topic: b"" };
 }
 
 /// The topic that this framing finds in a message of `frame_count` frames; none if that cannot be one.
@@ -111,6 +120,13 @@ struct Seen {
 }
 
 impl Guess {
+    /// The next message has a topic that is known.
+    pub fn saw_topic(&mut self, frame_count: usize) {
+        let seen = if frame_count > 1 { &mut self.several } else { &mut self.single };
+        seen.messages += 1;
+        seen.with_topic += 1;
+    }
+
     /// The topic of the next message. `is_known` says whether the endpoint has sent this topic already.
     pub fn next<'a>(
         &mut self,
@@ -124,7 +140,7 @@ impl Guess {
         };
         let framed = Some(framed(framing, first, frame_count)).filter(|framed| is_likely_topic(framed.topic));
         let has_room = seen.with_topic >= seen.messages.div_ceil(2)
-            && self.topics < TOPICS_MAX
+            && self.topics < TOPICS_MAX as u64
             && (self.topics < FREE_TOPICS || seen.messages >= self.topics.saturating_mul(MESSAGES_PER_TOPIC));
         seen.messages += 1;
         let Some(framed) = framed else { return Framed::WHOLE };
@@ -214,7 +230,7 @@ mod tests {
         };
         assert!(topics((0..20_000).map(bytes)).0 <= 1);
         assert_eq!(topics((0..10_000).map(|n| format!("{{\"temp\": {n}}}").into_bytes())).0, 0);
-        assert_eq!(topics((0..100_000).map(|n| format!("{n}.5 {n}.7").into_bytes())), (256, 256));
+        assert_eq!(topics((0..100_000).map(|n| format!("{n}.5 {n}.7").into_bytes())), (255, 255));
     }
 
     #[test]

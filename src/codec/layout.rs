@@ -121,6 +121,14 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// How many numbers have a channel: those that it names, and one for each array.
+    pub fn number_count(&self) -> usize {
+        let arrays = self.parts.iter().filter(|part| **part == Part::NdArray).count();
+        self.numbers().count() + arrays
+    }
+}
+
 impl Fields {
     /// Where each number is.
     pub fn numbers(&self) -> &[Placed] {
@@ -298,7 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::number::Kind;
+    use crate::codec::number::Scalar;
 
     fn layout(text: &str) -> Layout {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -331,7 +339,7 @@ mod tests {
         let layout = layout("uint32,uint64/int16x8");
         let Part::Numbers(numbers) = &layout.parts()[0] else { panic!("no numbers") };
         assert_eq!((numbers.header.bytes(), numbers.record.bytes()), (12, 16));
-        assert_eq!(numbers.record.numbers()[7].of, Type { kind: Kind::Int16, is_big_endian: false });
+        assert_eq!(numbers.record.numbers()[7].of, Type { kind: Scalar::Int16, is_big_endian: false });
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What messages mean: pure functions, bytes in, values out.
 
 pub mod channels;
-pub mod envelope;
 pub mod framing;
 pub mod layout;
 pub mod number;
 pub mod reading;
+pub mod stream;
+pub mod topic;
+pub mod words;

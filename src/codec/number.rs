@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Types that a number can have on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum Scalar {
     /// A signed byte.
     Int8,
     /// A byte.
@@ -29,7 +29,7 @@ pub enum Kind {
     Float64,
 }
 
-impl Kind {
+impl Scalar {
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Int8,
@@ -78,7 +78,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
     /// What it is.
-    pub kind: Kind,
+    pub kind: Scalar,
     /// Whether the most significant byte comes first.
     pub is_big_endian: bool,
 }
@@ -87,7 +87,7 @@ impl Type {
     /// The type of this name, such as `int16` or `float32-be`.
     pub fn named(name: &str) -> Option<Self> {
         let (name, is_big_endian) = name.strip_suffix("-be").map_or((name, false), |name| (name, true));
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+        let kind = Scalar::ALL.into_iter().find(|kind| kind.name() == name)?;
         Some(Self { kind, is_big_endian })
     }
 
@@ -109,16 +109,28 @@ impl Type {
         }
         let bits = u64::from_le_bytes(low_first);
         Some(match self.kind {
-            Kind::Int8 => Value::Int(i64::from(bits as i8)),
-            Kind::Int16 => Value::Int(i64::from(bits as i16)),
+            Scalar::Int8 => Value::Int(i64::from(bits as i8)),
+            Scalar::Int16 => Value::Int(i64::from(bits as i16)),
             // The sign is moved to the top and back.
-            Kind::Int24 => Value::Int(i64::from((bits << 8) as i32 >> 8)),
-            Kind::Int32 => Value::Int(i64::from(bits as i32)),
-            Kind::Int64 => Value::Int(bits as i64),
-            Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => Value::UInt(bits),
-            Kind::Float32 => Value::Float32(f32::from_bits(bits as u32)),
-            Kind::Float64 => Value::Float64(f64::from_bits(bits)),
+            Scalar::Int24 => Value::Int(i64::from((bits << 8) as i32 >> 8)),
+            Scalar::Int32 => Value::Int(i64::from(bits as i32)),
+            Scalar::Int64 => Value::Int(bits as i64),
+            Scalar::UInt8 | Scalar::UInt16 | Scalar::UInt32 | Scalar::UInt64 => Value::UInt(bits),
+            Scalar::Float32 => Value::Float32(f32::from_bits(bits as u32)),
+            Scalar::Float64 => Value::Float64(f64::from_bits(bits)),
         })
+    }
+}
+
+impl Type {
+    /// Put the lowest bytes of `bits` in this order into `bytes`, of which there must be [`Type::bytes`].
+    pub fn put(self, bits: u64, bytes: &mut [u8]) {
+        let low_first = bits.to_le_bytes();
+        let count = bytes.len();
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let from = if self.is_big_endian { count - 1 - place } else { place };
+            *byte = low_first.get(from).copied().unwrap_or_default();
+        }
     }
 }
 
@@ -196,6 +208,13 @@ mod tests {
             assert_eq!(value(name, bytes), expected, "{name}");
             let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
             assert_eq!(value(&format!("{name}-be"), &reversed), expected, "{name}-be");
+            let mut low_first = [0; 8];
+            low_first[..bytes.len()].copy_from_slice(bytes);
+            for (name, bytes) in [(name.to_owned(), bytes), (format!("{name}-be"), &reversed)] {
+                let mut put = vec![0; bytes.len()];
+                Type::named(&name).unwrap().put(u64::from_le_bytes(low_first), &mut put);
+                assert_eq!(put, bytes, "{name}");
+            }
         }
     }
 
@@ -217,7 +236,7 @@ mod tests {
 
     #[test]
     fn every_type_has_a_name_that_leads_to_it() {
-        for kind in Kind::ALL {
+        for kind in Scalar::ALL {
             for is_big_endian in [false, true] {
                 let found = Type { kind, is_big_endian };
                 assert_eq!(Type::named(&found.to_string()), Some(found));

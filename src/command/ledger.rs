@@ -26,7 +26,7 @@ pub(super) fn gaps_as_json(gaps: &Gaps) -> Value {
             "last_number": gap.last_number,
             "elapsed_ns": gap.elapsed_ns,
             "until_elapsed_ns": gap.until_elapsed_ns,
-            "packets": gap.messages(),
+            "messages": gap.messages(),
         })
     });
     Value::Array(gaps.collect())

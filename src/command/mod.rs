@@ -13,13 +13,10 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::log;
 use crate::message::queue::OnFull;
-use crate::socket::{Endpoint, Sender};
 
-/// Where and how to send.
+/// How to send.
 #[derive(Clone, Debug)]
 pub struct SendSettings {
-    /// Endpoints to bind.
-    pub bind: Vec<Endpoint>,
     /// Subscribers to wait for.
     pub wait_subscribers: u64,
     /// What to do when a subscriber is full.
@@ -55,8 +52,4 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
 fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     let panicked = |_| Error::System { operation: "finish a thread", cause: io::Error::other("it panicked") };
     thread.join().map_err(panicked)?
-}
-
-fn bind(settings: &SendSettings, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Sender> {
-    Sender::bind(&settings.bind, settings.on_full, heads, message_bytes)
 }

@@ -1,17 +1,20 @@
 //! `fancyhwd publish`.
 
-use crate::command::{SendSettings, bind};
+use crate::command::SendSettings;
 use crate::device::Source;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::publisher::{self, Publication, Published};
 use crate::service;
+use crate::socket::{Endpoint, Sender};
 
 /// What `publish` does.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to.
+    /// Where to, ...
+    pub bind: Vec<Endpoint>,
+    /// ... and how.
     pub send: SendSettings,
     /// From where.
     pub device: Source,
@@ -27,15 +30,16 @@ pub struct Settings {
 /// When the device or an endpoint cannot be opened, or fails later.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let publication = &settings.publication;
-    let mut device = settings.device.open(settings.seed)?;
-    let head = publication.topic.head();
-    let envelope_bytes = head.len() as u64 + 2 * u64::from(publication.packet_samples);
-    let mut sender = bind(&settings.send, vec![head], envelope_bytes)?;
+    let mut device = settings.device.open(settings.seed, &publication.record)?;
+    let head = publication.head();
+    let message_bytes = head.len() as u64 + publication.payload_bytes() as u64;
+    let mut sender = Sender::bind(&settings.bind, settings.send.on_full, vec![head], message_bytes)?;
     let status = format!(
-        "publishing {} on {}, {} samples a packet, {}",
+        "publishing {} on {}, {} records of {} a packet, {}",
         publication.topic,
         sender.endpoints().join(" "),
-        publication.packet_samples,
+        publication.packet_records,
+        publication.record,
         publication.cadence,
     );
     tracing::info!("{status}");
@@ -50,7 +54,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let dropped = sender.close(stop);
 
     if published.odd_bytes > 0 {
-        tracing::warn!("the stream ended in the middle of a sample: its last byte was not sent");
+        let bytes = match published.odd_bytes {
+            1 => "byte was".to_owned(),
+            bytes => format!("{bytes} bytes were"),
+        };
+        tracing::warn!("the stream ended in the middle of a record: its last {bytes} not sent");
     }
     tracing::info!(
         "published {}, {dropped}; subscribers at the end: {subscribers}{}",

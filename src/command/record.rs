@@ -1,6 +1,6 @@
 //! `fancyhwd record`.
 
-use crate::recorder::{self, Capture, EndOnDrop, Exposure, Intake, PRINT_QUEUE_BYTES, Progress, Taken, Writer};
+use crate::recorder::{self, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
 use crate::socket::{Endpoint, Receiver};
 use crate::store::{Chapter, Database, Durability, EndReason, Limits, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
@@ -42,11 +42,13 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// How much room it may take.
     pub limits: Limits,
-    /// The largest frame that is received.
-    pub frame_max_bytes: i64,
+    /// The largest message that is received.
+    pub message_max_bytes: usize,
     /// What to take, and when to end.
     pub capture: Capture,
-    /// Whether to print packets.
+    /// The topics that are asked for, as they were typed.
+    pub topics: Vec<String>,
+    /// Whether to print messages.
     pub print: bool,
 }
 
@@ -64,8 +66,9 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
             cause: "the disk has not so much room at all".to_owned(),
         });
     }
-    let subscriptions = settings.capture.wanted.subscriptions();
-    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.frame_max_bytes, stop, reload)?;
+    let told = &settings.capture.told;
+    let subscriptions = told.wanted.subscriptions(told.framing);
+    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.message_max_bytes, stop, reload)?;
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
     let status = format!(
@@ -77,7 +80,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
     tracing::info!("{status}");
     service::ready(&status);
 
-    let shared = Shared { queue: Queue::new(settings.queue_bytes), progress: Progress::default() };
+    let shared = Shared { queue: Queue::new(settings.queue_bytes), gauges: Gauges::default() };
     let ended = capture(settings, socket, &shared, &mut recording, clock, stop, reload);
     let elapsed_ns = clock.elapsed_ns();
     let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
@@ -91,20 +94,20 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
     let known = closed.as_ref().copied().unwrap_or_default();
     let missed = match known.gaps {
         0 => String::new(),
-        gaps => format!(", packets may be missing in {gaps} gaps of the link"),
+        gaps => format!(", messages may be missing in {gaps} gaps of the link"),
     };
-    let doubt = match (known.files_in_doubt, known.deleted_packets) {
+    let doubt = match (known.files_in_doubt, known.deleted_messages) {
         (0, _) => String::new(),
         (files, 0) => format!(", {files} files in doubt"),
-        (files, packets) => format!(", {files} files in doubt, {packets} of the packets in deleted files"),
+        (files, messages) => format!(", {files} files in doubt, {messages} of the messages in deleted files"),
     };
-    let fill = shared.queue.fill();
+    let last = shared.gauges.snapshot(&shared.queue);
     tracing::info!(
         "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
         tally.lost,
-        recorder::percent(fill.peak_bytes, fill.limit_bytes),
-        shared.progress.on_disk_within(),
+        last.queue_peak_percent,
+        last.on_disk_within(),
     );
     // What failed first is what the user must know.
     ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || known.gaps > 0 || known.files_in_doubt > 0))
@@ -113,7 +116,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
 /// What the threads of a recording share.
 struct Shared {
     queue: Queue,
-    progress: Progress,
+    gauges: Gauges,
 }
 
 /// Run receiver, writer and, if asked for, printer and status side by side until all are done.
@@ -127,30 +130,29 @@ fn capture(
     reload: &Request,
 ) -> Result<Taken> {
     let capture = &settings.capture;
-    let Shared { queue, progress } = shared;
-    let exposure = Exposure::new(capture.commit_every_ns + settings.durability.sync_within_ns());
-    progress.stored(recording.session_id(), recording.tally());
+    let Shared { queue, gauges } = shared;
+    gauges.stored(recording.session_id(), recording.tally(), None);
+    settings.connect.iter().for_each(|endpoint| gauges.link(&endpoint.to_string(), false));
+    let database = recording.path().to_owned();
     let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
     let to_print = settings.print.then_some(print_queue);
     thread::scope(|scope| {
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
-        let _end = EndOnDrop(progress);
-        let writer = Writer::new(queue, recording, to_print, clock, stop, progress, exposure);
+        let _end = EndOnDrop(gauges);
+        let writer = Writer::new(queue, recording, to_print, clock, capture, stop, gauges);
         let writer = spawn(scope, "writer", move || writer.run())?;
         if settings.print {
             spawn(scope, "printer", move || {
-                recorder::print(print_queue, &capture.wanted, stop);
+                recorder::print(print_queue, &capture.told, settings.connect.len() > 1, stop);
                 Ok(())
             })?;
         }
-        if recorder::is_watched() {
-            spawn(scope, "status", move || {
-                recorder::watch(progress, queue);
-                Ok(())
-            })?;
-        }
-        let taken = Intake::new(socket, queue, capture, clock, progress, stop).run(reload);
+        spawn(scope, "status", move || {
+            recorder::watch(gauges, queue, &database);
+            Ok(())
+        })?;
+        let taken = Intake::new(socket, queue, capture, clock, gauges, stop).run(reload);
         join(writer)?;
         taken
     })
@@ -174,7 +176,8 @@ fn about(settings: &Settings, clock: SessionClock) -> SessionStart {
         note: settings.note.clone(),
         started_unix_ns: clock.unix_ns,
         endpoints: settings.connect.iter().map(ToString::to_string).collect(),
-        wanted: settings.capture.wanted.clone(),
+        topics: settings.topics.clone(),
+        framing: settings.capture.told.framing,
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         durability: settings.durability,

@@ -1,25 +1,28 @@
 //! `fancyhwd replay`.
 
-use crate::command::{SendSettings, bind, join, ledger, spawn};
-use crate::replayer::{
-    Announcement, Controls, EndOnDrop, Jumps, PREFETCH_BYTES, Playback, Played, Player, Screen, prefetch,
-};
-use crate::store::{Database, Reader, Selection, Session};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::codec::envelope::{self, Wanted};
+use crate::codec::framing::{Framing, SEPARATOR};
+use crate::codec::stream::Stream;
+use crate::codec::topic::{Topic, trimmed};
+use crate::command::{SendSettings, join, ledger, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::message::Origin;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
+use crate::replayer::{
+    Announcement, Controls, EndOnDrop, Jumps, Outlets, PREFETCH_BYTES, Playback, Played, Player, Screen, prefetch,
+};
 use crate::service;
-use crate::socket::{Dropped, Sender};
+use crate::socket::{Dropped, Endpoint, Sender};
+use crate::store::{Database, Reader, Selection, Session};
 
 /// What `replay` does.
 #[derive(Clone, Debug)]
@@ -28,7 +31,9 @@ pub struct Settings {
     pub session: String,
     /// From where.
     pub database: PathBuf,
-    /// Where to.
+    /// Where to, ...
+    pub outlets: To,
+    /// ... and how.
     pub send: SendSettings,
     /// Which messages.
     pub selection: Selection,
@@ -38,6 +43,17 @@ pub struct Settings {
     pub lateness_budget_ns: Option<i64>,
     /// Where to say how late they left.
     pub timing_report: Option<PathBuf>,
+}
+
+/// Where messages go.
+#[derive(Clone, Debug)]
+pub enum To {
+    /// All of them to each of these endpoints.
+    All(Vec<Endpoint>),
+    /// Those of each endpoint, by its number, to its own.
+    Each(Vec<(u32, Endpoint)>),
+    /// Each to the port that it came from, on loopback.
+    AsRecorded,
 }
 
 /// Replay a session, or as many passes over it as asked for.
@@ -53,9 +69,9 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     }
     let announcements = announcements(&ledger.entries);
     let reader = Reader::new(database, &session, &settings.selection)?;
-    let mut sender = bind(&settings.send, heads(settings, &session), reader.message_bytes()?)?;
+    let mut outlets = outlets(settings, &session, &reader)?;
     let report = settings.timing_report.as_deref().map(Report::create).transpose()?;
-    let status = format!("replaying session {} on {}", session.id, sender.endpoints().join(" "));
+    let status = format!("replaying session {} on {}", session.id, outlets.endpoints());
     tracing::info!("{status}");
     let controls = Controls::new(stop)?;
     if controls.has_keyboard() {
@@ -63,10 +79,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     }
     service::ready(&status);
 
-    let played = play(settings, &session, &announcements, reader, &mut sender, controls, stop)?;
+    let played = play(settings, &session, &announcements, reader, &mut outlets, controls, stop)?;
     service::stopping();
-    let subscribers = sender.subscribers()?;
-    let dropped = sender.close(stop);
+    let subscribers = outlets.subscribers()?;
+    let dropped = outlets.close(stop);
     let verb = if played.stopped { "stopped replay of" } else { "replayed" };
     let underruns = match played.underruns {
         0 => String::new(),
@@ -103,7 +119,7 @@ fn play(
     session: &Session,
     announcements: &[Announcement],
     reader: Reader,
-    sender: &mut Sender,
+    outlets: &mut Outlets,
     controls: Controls<'_>,
     stop: &Stop,
 ) -> Result<Played> {
@@ -122,9 +138,9 @@ fn play(
         }
         let player = spawn(scope, "player", move || {
             let _close = CloseOnDrop(queue);
-            match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
+            match outlets.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
                 true => Ok(Played { stopped: true, ..Played::default() }),
-                false => Player::new(sender, controls, &settings.playback, jumps, screen, announcements).run(queue),
+                false => Player::new(outlets, controls, &settings.playback, jumps, screen, announcements).run(queue),
             }
         })?;
         let played = join(player);
@@ -133,19 +149,62 @@ fn play(
     })
 }
 
-/// What the messages begin with, to tell which subscriptions are for them.
-fn heads(settings: &Settings, session: &Session) -> Vec<Vec<u8>> {
-    let names: Vec<&str> = session.topics.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let recorded = match (&settings.selection.heads, names.as_slice()) {
-        (Some(heads), _) => heads.clone(),
-        // Every topic: any subscription may be for this session.
-        (None, ["*"]) => return Wanted::Every.subscriptions(),
-        (None, names) => names.iter().map(|name| envelope::head(name.as_bytes())).collect(),
+/// Bind what the messages go to.
+fn outlets(settings: &Settings, session: &Session, reader: &Reader) -> Result<Outlets> {
+    let message_bytes = reader.message_bytes()?;
+    let streams = reader.streams()?;
+    let heads = |of: Option<u32>| {
+        let is_for = |stream: &&Stream| of.is_none_or(|number| number == stream.endpoint);
+        streams
+            .iter()
+            .filter(is_for)
+            .map(|stream| head(settings, stream))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     };
-    let renamed = |head: Vec<u8>| {
-        settings.playback.renamed.iter().find(|(old, _)| *old == head).map_or(head, |(_, new)| new.clone())
+    let bind = |endpoints: &[Endpoint], heads| Sender::bind(endpoints, settings.send.on_full, heads, message_bytes);
+    let recorded = || reader.endpoints();
+    let each = match &settings.outlets {
+        To::All(endpoints) => return Ok(Outlets::one(bind(endpoints, heads(None))?)),
+        To::Each(each) => each.clone(),
+        To::AsRecorded => as_recorded(recorded()?, session)?,
     };
-    recorded.into_iter().map(renamed).collect()
+    let bound =
+        each.into_iter().map(|(number, endpoint)| Ok((Origin(number), bind(&[endpoint], heads(Some(number)))?)));
+    Ok(Outlets::each(bound.collect::<Result<_>>()?))
+}
+
+/// The endpoints of a session on loopback.
+fn as_recorded(recorded: BTreeMap<u32, String>, session: &Session) -> Result<Vec<(u32, Endpoint)>> {
+    let refuse = |cause: String| Error::Setting { option: "--as-recorded", value: session.id.to_string(), cause };
+    let mut found: Vec<(u32, Endpoint)> = Vec::new();
+    for (number, text) in recorded {
+        let local = match text.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':')) {
+            Some((_, port)) => format!("tcp://127.0.0.1:{port}"),
+            None => text,
+        };
+        let endpoint: Endpoint =
+            local.parse().map_err(|cause| refuse(format!("endpoint {number} is '{local}': {cause}")))?;
+        if let Some((other, _)) = found.iter().find(|(_, known)| *known == endpoint) {
+            return Err(refuse(format!(
+                "endpoints {other} and {number} would both be {endpoint}; give each its own with --bind {number}=ENDPOINT"
+            )));
+        }
+        found.push((number, endpoint));
+    }
+    Ok(found)
+}
+
+/// What the messages of a stream begin with, to tell which subscriptions are for them.
+fn head(settings: &Settings, stream: &Stream) -> Vec<u8> {
+    let is_old = |(old, _): &&(Topic, Topic)| old.as_str().as_bytes() == trimmed(&stream.topic);
+    let renamed = settings.playback.renamed.iter().find(is_old);
+    let mut head = renamed.map_or_else(|| stream.topic.clone(), |(_, new)| new.as_str().as_bytes().to_vec());
+    if stream.framing == Framing::Space {
+        head.push(SEPARATOR);
+    }
+    head
 }
 
 /// What of the ledger is said when the replay comes by: all that lost or may have lost packets.
@@ -153,8 +212,8 @@ fn announcements(entries: &[Value]) -> Vec<Announcement> {
     let announcement = |entry: &Value| {
         let lost = match ledger::at(entry, "lost") {
             Some(0) => return None,
-            Some(lost) => format!("{lost} packets are missing"),
-            None => "packets may be missing".to_owned(),
+            Some(lost) => format!("{lost} messages are missing"),
+            None => "messages may be missing".to_owned(),
         };
         let text = format!("in the capture, {}", ledger::line(entry, &lost));
         Some(Announcement { elapsed_ns: ledger::at(entry, "elapsed_ns")?, text })
@@ -169,7 +228,7 @@ fn missing(session: &Session, announcements: &[Announcement], played: &Played) -
     let in_ledger = match (session.tally.lost, announcements.len()) {
         (0, 0) => String::new(),
         (lost, entries) => {
-            format!("; of the capture itself {lost} packets are known to be missing, entries in its ledger: {entries}")
+            format!("; of the capture itself {lost} messages are known to be missing, entries in its ledger: {entries}")
         }
     };
     match played.gaps.is_empty() {
@@ -181,9 +240,9 @@ fn missing(session: &Session, announcements: &[Announcement], played: &Played) -
 fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
     json!({
         "session": session.id,
-        "fancyhwd_version": env!("CARGO_PKG_VERSION"),
-        "packets": played.tally.packets,
-        "rejected": played.tally.rejected,
+        "version": env!("CARGO_PKG_VERSION"),
+        "messages": played.tally.messages,
+        "bytes": played.tally.bytes,
         "elapsed_ns": played.elapsed_ns,
         "underruns": played.underruns,
         "stops": played.stalls.count,

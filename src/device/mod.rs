@@ -1,21 +1,23 @@
-//! Where the samples of `publish` come from.
+//! Where the numbers of `publish` come from.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::codec::layout::Fields;
+use crate::codec::number::Scalar;
 use crate::error::Result;
 use crate::process::stop::Stop;
 
 mod simulated;
 mod stream;
 
-pub use simulated::Simulated;
+pub use simulated::{Numbers, Simulated};
 pub use stream::Stream;
 
-/// A source of int16 samples.
+/// A source of records, each some numbers.
 pub trait Device {
-    /// Fill `payload` with the little-endian samples of the next packet; at the end of the device's data with fewer.
+    /// Fill `payload` with the records of the next packet; at the end of the device's data with fewer.
     ///
     /// # Errors
     /// When the device cannot be read.
@@ -28,11 +30,11 @@ pub trait Device {
 /// What a device gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// The first so many bytes of the payload are samples.
-    Samples(usize),
+    /// The first so many bytes of the payload are records.
+    Records(usize),
     /// The device has no more data.
     End {
-        /// Bytes left over that make no sample: 0 or 1.
+        /// Bytes left over that make no record.
         odd_bytes: u64,
     },
     /// A stop was asked for while the device was waited for.
@@ -44,24 +46,32 @@ pub enum Fill {
 pub enum Source {
     /// The C library's random numbers.
     Simulated,
-    /// Raw little-endian int16 from a file or FIFO.
+    /// Raw numbers from a file or FIFO.
     File(PathBuf),
     /// The same from standard input.
     StandardInput,
 }
 
 impl Source {
-    /// Open the device. `seed` is for the simulated one.
+    /// Open the device, which gives records like this one. `seed` is for the simulated one.
     ///
     /// # Errors
     /// When a stream cannot be opened.
-    pub fn open(&self, seed: u32) -> Result<Box<dyn Device>> {
+    pub fn open(&self, seed: u32, record: &Fields) -> Result<Box<dyn Device>> {
         Ok(match self {
-            Self::Simulated => Box::new(Simulated::new(seed)),
-            Self::File(path) => Box::new(Stream::open(path)?),
-            Self::StandardInput => Box::new(Stream::standard_input()?),
+            Self::Simulated if is_int16(record) => Box::new(Simulated::new(seed)),
+            Self::Simulated => Box::new(Numbers::new(Simulated::new(seed), record.clone())),
+            Self::File(path) => Box::new(Stream::open(path, record.bytes())?),
+            Self::StandardInput => Box::new(Stream::standard_input(record.bytes())?),
         })
     }
+}
+
+/// Whether a record is what the reference device sends: little-endian int16 alone.
+fn is_int16(record: &Fields) -> bool {
+    let numbers = record.numbers();
+    numbers.iter().all(|number| number.of.kind == Scalar::Int16 && !number.of.is_big_endian)
+        && record.bytes() == 2 * numbers.len()
 }
 
 impl FromStr for Source {

@@ -3,6 +3,8 @@
 //! glibc's default generator is the additive feedback generator TYPE_3 (degree 31, separation 3) of its
 //! `stdlib/random_r.c`: `r[i] = r[i-3] + r[i-31]`, of which the lowest bit is dropped.
 
+use crate::codec::layout::Fields;
+use crate::codec::number::Scalar;
 use crate::device::{Device, Fill};
 use crate::error::Result;
 use crate::process::stop::Stop;
@@ -61,7 +63,47 @@ impl Device for Simulated {
         for sample in payload.as_chunks_mut().0 {
             *sample = (self.rand() as i16).to_le_bytes();
         }
-        Ok(Fill::Samples(payload.len()))
+        Ok(Fill::Records(payload.len()))
+    }
+
+    fn may_wait(&self) -> bool {
+        false
+    }
+}
+
+/// A device of other numbers: integers are the lowest bits of `rand()`, floats its part of 2^31.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    generator: Simulated,
+    record: Fields,
+}
+
+impl Numbers {
+    /// Numbers of this generator, in records like this one.
+    pub fn new(generator: Simulated, record: Fields) -> Self {
+        Self { generator, record }
+    }
+}
+
+impl Device for Numbers {
+    fn fill(&mut self, payload: &mut [u8], _stop: &Stop) -> Result<Fill> {
+        let Self { generator, record } = self;
+        for bytes in payload.chunks_exact_mut(record.bytes().max(1)) {
+            for number in record.numbers() {
+                let value = generator.rand();
+                let part = f64::from(value) / f64::from(1_u32 << 31);
+                let bits = match number.of.kind {
+                    Scalar::Float32 => u64::from((part as f32).to_bits()),
+                    Scalar::Float64 => part.to_bits(),
+                    Scalar::Int64 | Scalar::UInt64 => u64::from(value) << 32 | u64::from(generator.rand()),
+                    _ => u64::from(value),
+                };
+                if let Some(bytes) = bytes.get_mut(number.offset..number.offset + number.of.bytes()) {
+                    number.of.put(bits, bytes);
+                }
+            }
+        }
+        Ok(Fill::Records(payload.len()))
     }
 
     fn may_wait(&self) -> bool {
@@ -71,8 +113,12 @@ impl Device for Simulated {
 
 #[cfg(test)]
 mod tests {
+    /// The numbers of a payload.
+    fn int16(payload: &[u8]) -> impl Iterator<Item = i16> {
+        payload.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair))
+    }
+
     use super::*;
-    use crate::codec::envelope::samples;
 
     #[test]
     fn the_first_packets_of_seed_12345_are_known() {
@@ -80,8 +126,8 @@ mod tests {
         let stop = Stop::new().unwrap();
         let mut packet = || {
             let mut payload = [0; 32];
-            assert_eq!(device.fill(&mut payload, &stop).unwrap(), Fill::Samples(32));
-            samples(&payload).collect::<Vec<_>>()
+            assert_eq!(device.fill(&mut payload, &stop).unwrap(), Fill::Records(32));
+            int16(&payload).collect::<Vec<_>>()
         };
         let known: [[i16; 16]; 3] = [
             [

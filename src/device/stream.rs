@@ -1,4 +1,4 @@
-//! A device whose samples come as raw little-endian int16 from a file, a FIFO or standard input.
+//! A device whose numbers come raw from a file, a FIFO or standard input.
 
 use std::fs::File;
 use std::io::{self, Read, stdin};
@@ -12,37 +12,40 @@ use crate::device::{Device, Fill};
 use crate::error::{Error, Result};
 use crate::process::stop::Stop;
 
-/// An open stream of samples.
+/// An open stream of records.
 #[derive(Debug)]
 pub struct Stream {
     file: File,
     name: String,
-    /// Set at the end of the stream: the bytes left over that make no sample.
+    record_bytes: usize,
+    /// Set at the end of the stream: the bytes left over that make no record.
     ended: Option<u64>,
 }
 
 impl Stream {
-    /// Open a file, or a FIFO whose writer may come later.
+    /// Open a file, or a FIFO whose writer may come later, with records of so many bytes.
     ///
     /// # Errors
     /// When `path` cannot be opened for reading.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, record_bytes: usize) -> Result<Self> {
         let name = path.display().to_string();
         // Opening a FIFO would otherwise wait for its writer, where no signal could end the wait in order.
-        Self::of(name, File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path))
+        let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+        Self::of(name, file, record_bytes)
     }
 
-    /// Read standard input.
+    /// Read standard input, with records of so many bytes.
     ///
     /// # Errors
     /// When standard input is closed.
-    pub fn standard_input() -> Result<Self> {
-        Self::of("standard input".to_owned(), stdin().as_fd().try_clone_to_owned().map(File::from))
+    pub fn standard_input(record_bytes: usize) -> Result<Self> {
+        let file = stdin().as_fd().try_clone_to_owned().map(File::from);
+        Self::of("standard input".to_owned(), file, record_bytes)
     }
 
-    fn of(name: String, file: io::Result<File>) -> Result<Self> {
+    fn of(name: String, file: io::Result<File>, record_bytes: usize) -> Result<Self> {
         match file {
-            Ok(file) => Ok(Self { file, name, ended: None }),
+            Ok(file) => Ok(Self { file, name, record_bytes: record_bytes.max(1), ended: None }),
             Err(cause) => Err(Error::Device { operation: "open", source_name: name, cause }),
         }
     }
@@ -60,17 +63,17 @@ impl Device for Stream {
             }
             match self.file.read(room) {
                 Ok(0) => {
-                    let odd_bytes = filled as u64 % 2;
+                    let left = filled % self.record_bytes;
+                    let (odd_bytes, whole) = (left as u64, filled - left);
                     self.ended = Some(odd_bytes);
-                    let whole = filled - filled % 2;
-                    return Ok(if whole == 0 { Fill::End { odd_bytes } } else { Fill::Samples(whole) });
+                    return Ok(if whole == 0 { Fill::End { odd_bytes } } else { Fill::Records(whole) });
                 }
                 Ok(count) => filled += count,
                 Err(cause) if matches!(cause.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
                 Err(cause) => return Err(Error::Device { operation: "read", source_name: self.name.clone(), cause }),
             }
         }
-        Ok(Fill::Samples(filled))
+        Ok(Fill::Records(filled))
     }
 
     fn may_wait(&self) -> bool {

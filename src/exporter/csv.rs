@@ -1,9 +1,10 @@
-//! A line per packet, as the view `decoded_packets` shows it.
+//! A line per message.
 
 use std::io::{self, BufWriter, Write};
 
-use crate::exporter::text::{Times, append_samples, append_seconds};
-use crate::exporter::{Encoder, Packet, Sink};
+use crate::codec::topic::trimmed;
+use crate::exporter::text::{Times, append_seconds};
+use crate::exporter::{Encoder, Packet, Sink, content};
 
 /// Handed to the operating system at once.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
@@ -26,28 +27,32 @@ impl<'a> Csv<'a> {
             encoded: vec![0; 2 * PIECE_BYTES + 1],
         };
         lines.field(b"time")?;
-        lines.next_field(b"elapsed_s")?;
-        lines.next_field(b"topic")?;
-        lines.next_field(b"samples")?;
+        for column in ["elapsed_s", "endpoint", "topic", "number", "samples"] {
+            lines.next_field(column.as_bytes())?;
+        }
         lines.end()?;
         Ok(Self { lines, times: Times::default(), field: Vec::new() })
     }
 }
 
 impl Encoder for Csv<'_> {
-    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
         let Self { lines, times, field } = self;
+        let mut integer = itoa::Buffer::new();
         field.clear();
-        times.append(packet.unix_ns, field);
+        times.append(packet.message.unix_ns, field);
         lines.field(field)?;
         field.clear();
-        append_seconds(packet.elapsed_ns, field);
+        append_seconds(packet.message.elapsed_ns, field);
         lines.next_field(field)?;
-        lines.next_field(packet.topic)?;
+        lines.next_field(integer.format(packet.stream.endpoint).as_bytes())?;
+        lines.next_field(trimmed(&packet.stream.topic))?;
+        lines.next_field(integer.format(packet.number).as_bytes())?;
         field.clear();
-        append_samples(packet.payload, field);
+        let is_read = content::append(packet.stream, packet.message, field).is_ok();
         lines.next_field(field)?;
-        lines.end()
+        lines.end()?;
+        Ok(is_read)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -1,18 +1,21 @@
-//! A JSON object per packet, each on a line of its own.
+//! A JSON object per message, each on a line of its own.
 
 use std::io::{self, BufWriter, Write};
 
+use crate::codec::framing::Framing;
+use crate::codec::topic::{printable, trimmed};
 use crate::exporter::csv::BUFFER_BYTES;
-use crate::exporter::text::{Times, append_samples, append_seconds, printable};
-use crate::exporter::{Encoder, Packet, Sink};
+use crate::exporter::text::{Times, append_seconds};
+use crate::exporter::{Encoder, Packet, Sink, content};
 
 pub(super) struct Jsonl<'a> {
     out: BufWriter<Sink<'a>>,
     times: Times,
     line: Vec<u8>,
-    topic: Vec<u8>,
-    /// The members that say the topic, which most packets share with the one before.
-    topic_members: Vec<u8>,
+    /// The stream whose members are in `stream_members`, by its row.
+    stream_id: Option<i64>,
+    /// The members that say where a message came from, which most messages share with the one before.
+    stream_members: Vec<u8>,
 }
 
 impl<'a> Jsonl<'a> {
@@ -21,30 +24,43 @@ impl<'a> Jsonl<'a> {
             out: BufWriter::with_capacity(BUFFER_BYTES, sink),
             times: Times::default(),
             line: Vec::new(),
-            topic: Vec::new(),
-            topic_members: Vec::new(),
+            stream_id: None,
+            stream_members: Vec::new(),
         }
     }
 }
 
 impl Encoder for Jsonl<'_> {
-    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        if self.topic != packet.topic || self.topic_members.is_empty() {
-            self.topic.clear();
-            self.topic.extend_from_slice(packet.topic);
-            self.topic_members = topic_members(packet.topic)?;
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
+        let Packet { message, stream, .. } = packet;
+        if self.stream_id.replace(packet.stream_id) != Some(packet.stream_id) {
+            self.stream_members = format!(",\"endpoint\":{}", stream.endpoint).into_bytes();
+            if stream.framing != Framing::Whole {
+                self.stream_members.extend(topic_members(trimmed(&stream.topic))?);
+            }
         }
         let line = &mut self.line;
         line.clear();
         line.extend_from_slice(b"{\"time\":\"");
-        self.times.append(packet.unix_ns, line);
+        self.times.append(message.unix_ns, line);
         line.extend_from_slice(b"\",\"elapsed_s\":");
-        append_seconds(packet.elapsed_ns, line);
-        line.extend_from_slice(&self.topic_members);
-        line.extend_from_slice(b",\"samples\":");
-        append_samples(packet.payload, line);
+        append_seconds(message.elapsed_ns, line);
+        line.extend_from_slice(&self.stream_members);
+        line.extend_from_slice(b",\"number\":");
+        line.extend_from_slice(itoa::Buffer::new().format(packet.number).as_bytes());
+        let begin = line.len();
+        line.extend_from_slice(if content::is_list(stream) { b",\"samples\":" } else { b",\"parts\":" });
+        let unread = content::append(stream, *message, line).err();
+        if let Some(why) = &unread {
+            line.truncate(begin);
+            line.extend_from_slice(b",\"undecodable\":");
+            serde_json::to_writer(&mut *line, &why.to_string())?;
+            line.extend_from_slice(b",\"frames\":");
+            content::append_raw(message.frames(), line);
+        }
         line.extend_from_slice(b"}\n");
-        self.out.write_all(line)
+        self.out.write_all(line)?;
+        Ok(unread.is_none())
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

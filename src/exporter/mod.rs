@@ -1,13 +1,14 @@
-//! The loop of `session export`: the packets of a session, batch by batch, into a file or standard output.
+//! The loop of `session export`: the messages of a session, batch by batch, into a file or standard output.
 //!
 //! Each format is an `Encoder`. A session that becomes a database of its own is copied row by row instead, by the store.
 
+mod content;
 mod csv;
 mod extent;
 mod jsonl;
 mod output;
 mod raw;
-mod selection;
+mod scope;
 mod text;
 mod wav;
 mod watch;
@@ -17,26 +18,27 @@ use std::io;
 
 use clap::ValueEnum;
 
-use crate::codec::envelope::{self, Envelope};
+use crate::codec::stream::Stream;
+use crate::codec::topic::Wanted;
 use crate::error::Result;
-use crate::message::{Batch, Gaps};
-use crate::store::{self, Copied, Database, Reader, Session};
+use crate::message::{Batch, Gap, Gaps, Message};
+use crate::store::{Copied, Database, Reader, Session};
 
 pub use output::{Output, Sink};
-pub use selection::{Selection, Topics};
+pub use scope::Scope;
 pub use watch::Watch;
 pub use wav::SAMPLE_RATE_MAX_HZ;
 
 /// What an export is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A line per packet.
+    /// A line per message.
     Csv,
-    /// A JSON object per packet.
+    /// A JSON object per message.
     Jsonl,
     /// The samples as mono sound.
     Wav,
-    /// The samples and nothing else, as little-endian int16.
+    /// What follows the topics, and nothing else.
     Raw,
     /// A database with this session only.
     Sqlite,
@@ -71,8 +73,10 @@ impl fmt::Display for Format {
 pub struct Export {
     /// Into what.
     pub format: Format,
-    /// The packets of which topics.
-    pub topics: Topics,
+    /// The messages of which topics; `None`: nobody said.
+    pub wanted: Option<Wanted>,
+    /// From the endpoints of these numbers; `None` is all of them.
+    pub endpoints: Option<Vec<u32>>,
     /// Samples in a second, for `wav`; `None` is to be estimated.
     pub sample_rate_hz: Option<u32>,
 }
@@ -80,10 +84,10 @@ pub struct Export {
 /// What was exported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Packets.
-    pub packets: u64,
-    /// Rejects, which only a database holds.
-    pub rejected: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Of them, those that their layout cannot read, so that their values are left out.
+    pub undecodable: u64,
     /// What is missing, because the database is damaged ...
     pub gaps: Gaps,
     /// ... or because the session was deleted meanwhile.
@@ -92,35 +96,35 @@ pub struct Exported {
     pub is_ledger_damaged: bool,
 }
 
-/// Writes packets in one format.
+/// Writes messages in one format.
 trait Encoder {
-    /// Write one packet.
-    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()>;
+    /// Write one message. Says whether its layout could read it, where that is asked.
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool>;
 
-    /// Write what follows the last packet. All is handed to the operating system then.
+    /// Write what follows the last message. All is handed to the operating system then.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// A packet with its stamps.
+/// A message with what is known of it.
 #[derive(Clone, Copy, Debug)]
 struct Packet<'a> {
-    /// Wall clock time of its arrival.
-    unix_ns: i64,
-    /// Monotonic time of its arrival since the session began.
-    elapsed_ns: i64,
-    topic: &'a [u8],
-    payload: &'a [u8],
+    /// Its number in the session, from 0.
+    number: i64,
+    message: Message<'a>,
+    /// The row of its stream.
+    stream_id: i64,
+    stream: &'a Stream,
 }
 
-/// Write the selected packets of a session. What was written is not under its final name yet.
+/// Write the selected messages of a session. What was written is not under its final name yet.
 ///
 /// # Errors
 /// When the database cannot be read, the output not be written, or a stop is asked for.
-pub fn write_packets(
+pub fn write_messages(
     database: Database,
     session: &Session,
     format: Format,
-    selection: &Selection,
+    scope: &Scope,
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
@@ -129,28 +133,32 @@ pub fn write_packets(
     let mut encoder: Box<dyn Encoder + '_> = match format {
         Format::Csv => Box::new(csv::Csv::new(sink).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
-        Format::Wav => Box::new(wav::Wav::new(sink, selection.sample_rate_hz).map_err(failed)?),
+        Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
-    let packets = store::Selection { heads: selection.heads.clone(), only_valid: true, ..store::Selection::default() };
     let mut exported = Exported::default();
     if !session.is_empty() {
-        let mut reader = Reader::new(database, session, &packets)?;
+        let streams = database.streams(session)?;
+        let mut reader = Reader::new(database, session, &scope.messages)?;
         let mut batch = Batch::default();
         while reader.step(&mut batch)? {
-            for message in batch.messages() {
-                let frame = message.frames().next().unwrap_or_default();
-                // What is no envelope stands in another table.
-                let Ok(Envelope { topic, payload }) = envelope::decode(frame) else { continue };
-                let packet = Packet { unix_ns: message.unix_ns, elapsed_ns: message.elapsed_ns, topic, payload };
-                encoder.packet(&packet).map_err(failed)?;
-                exported.packets += 1;
+            for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
+                let Some(stream) = streams.get(&stream_id) else {
+                    // What it is cannot be read.
+                    let at_ns = Some(message.elapsed_ns);
+                    let (first_number, last_number) = (number, number);
+                    exported.gaps.add(Gap { first_number, last_number, elapsed_ns: at_ns, until_elapsed_ns: at_ns });
+                    continue;
+                };
+                let is_read = encoder.message(&Packet { number, message, stream_id, stream }).map_err(failed)?;
+                exported.messages += 1;
+                exported.undecodable += u64::from(!is_read);
             }
             batch.gaps().iter().for_each(|gap| exported.gaps.add(*gap));
             watch.at(reader.passed())?;
             batch.clear();
         }
-        if exported.packets == 0 && !exported.gaps.is_empty() {
+        if exported.messages == 0 && !exported.gaps.is_empty() {
             return Err(reader.gone(session.first_id));
         }
         exported.is_deleted = reader.is_deleted()?;
@@ -165,6 +173,6 @@ pub fn write_packets(
 /// When one database cannot be read or the other not be written, or a stop is asked for.
 pub fn write_database(database: Database, session: &Session, output: &Output, watch: &Watch<'_>) -> Result<Exported> {
     let copied = database.copy_session(session, output.path(), &output.name(), &mut |done| watch.at(done))?;
-    let Copied { packets, rejected, gaps, is_deleted, is_ledger_damaged } = copied;
-    Ok(Exported { packets, rejected, gaps, is_deleted, is_ledger_damaged })
+    let Copied { messages, gaps, is_deleted, is_ledger_damaged } = copied;
+    Ok(Exported { messages, undecodable: 0, gaps, is_deleted, is_ledger_damaged })
 }

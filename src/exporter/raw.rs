@@ -1,7 +1,8 @@
-//! The payloads one after the other: little-endian int16, as they came.
+//! What follows the topics, one message after the other, as it came.
 
 use std::io::{self, BufWriter, Write};
 
+use crate::codec::stream::after_topic;
 use crate::exporter::csv::BUFFER_BYTES;
 use crate::exporter::{Encoder, Packet, Sink};
 
@@ -16,8 +17,11 @@ impl<'a> Raw<'a> {
 }
 
 impl Encoder for Raw<'_> {
-    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        self.out.write_all(packet.payload)
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
+        for frame in after_topic(packet.stream.framed(), packet.message.frames()) {
+            self.out.write_all(frame)?;
+        }
+        Ok(true)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -1,8 +1,7 @@
-//! Times, samples and topics as text. Called for each packet, so nothing is allocated here but for a new second or topic.
+//! Times as text. Called for each message, so nothing is allocated here but for a new second.
 
 use chrono::{DateTime, Utc};
 
-use crate::codec::envelope::samples;
 use crate::time::clock::NS_PER_S;
 
 /// Writes wall clock times, and keeps the text of the second before the point: most packets share it with the one before.
@@ -49,27 +48,6 @@ fn append_fraction(mut ns: i64, text: &mut Vec<u8>) {
     text.extend_from_slice(&digits);
 }
 
-/// Append samples as a JSON array: `[1,-2,3]`.
-pub(super) fn append_samples(payload: &[u8], text: &mut Vec<u8>) {
-    let mut number = itoa::Buffer::new();
-    text.push(b'[');
-    for (index, sample) in samples(payload).enumerate() {
-        if index > 0 {
-            text.push(b',');
-        }
-        text.extend_from_slice(number.format(sample).as_bytes());
-    }
-    text.push(b']');
-}
-
-/// A topic for people: without control characters, and bytes that are no UTF-8 as `\xff`.
-pub(super) fn printable(topic: &[u8]) -> String {
-    match std::str::from_utf8(topic) {
-        Ok(text) => text.escape_debug().to_string(),
-        Err(_) => topic.escape_ascii().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -107,18 +85,5 @@ mod tests {
         ] {
             assert_eq!(text(|text| append_seconds(ns, text)), expected);
         }
-    }
-
-    #[test]
-    fn samples_are_an_array() {
-        assert_eq!(text(|text| append_samples(b"", text)), "[]");
-        assert_eq!(text(|text| append_samples(b"\x00\x80\xff\xff\xff\x7f", text)), "[-32768,-1,32767]");
-    }
-
-    #[test]
-    fn topics_are_printable() {
-        assert_eq!(printable("größe".as_bytes()), "größe");
-        assert_eq!(printable(b"a\n\x1b"), "a\\n\\u{1b}");
-        assert_eq!(printable(b"a\xff\n"), "a\\xff\\n");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
+use crate::codec::reading::check;
+use crate::codec::stream::after_topic;
 use crate::exporter::csv::BUFFER_BYTES;
 use crate::exporter::{Encoder, Packet, Sink};
 
@@ -29,9 +31,15 @@ impl<'a> Wav<'a> {
 }
 
 impl Encoder for Wav<'_> {
-    fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        self.bytes += packet.payload.len() as u64;
-        self.out.write_all(packet.payload)
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
+        if check(&packet.stream.layout, after_topic(packet.stream.framed(), packet.message.frames())).is_err() {
+            return Ok(false);
+        }
+        for frame in after_topic(packet.stream.framed(), packet.message.frames()) {
+            self.bytes += frame.len() as u64;
+            self.out.write_all(frame)?;
+        }
+        Ok(true)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -4,12 +4,12 @@
 //! One message is this record, all integers little-endian:
 //!
 //! ```text
-//! unix_ns i64 | elapsed_ns i64 | frame_count u32 | kept_count u32 | kept_count times: length_bytes u32 | that many bytes
+//! origin u32 | frame_count u32 | unix_ns i64 | elapsed_ns i64 | frame_count times: length_bytes u32 | that many bytes
 //! ```
 //!
-//! Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
+//! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
 
-use crate::message::{Digest, Digester, Gap, Message, Messages};
+use crate::message::{Digest, Digester, Gap, Message, Messages, Origin};
 use crate::observe::event::Event;
 use crate::time::clock::SessionClock;
 
@@ -20,22 +20,23 @@ pub const BATCH_MAX_MESSAGES: usize = 20_000;
 /// ... or this many bytes, so that large messages do not make large batches.
 pub const BATCH_MAX_BYTES: usize = 4 << 20;
 
-/// Frames that are kept of one message; what follows is counted and thrown away. Envelopes have one frame, and no
-/// socket option limits the number.
-pub const MESSAGE_MAX_FRAMES: u32 = 1024;
+/// The largest message: what its frames take together, with [`FRAME_COST_BYTES`] for each. A BLOB in SQLite ends at
+/// 1,000,000,000 bytes.
+pub const MESSAGE_MAX_BYTES: usize = 900_000_000;
 
-/// The largest message: no frame that is received is longer, nor are the frames of a message that are kept, together.
-/// Where a message is read again there are up to eight copies of it, and whoever reads a file that somebody else sent
-/// should not need more than 256 MB.
-pub const MESSAGE_MAX_BYTES: usize = 16 << 20;
+/// What a frame counts beside its bytes: its length here, and in the list of lengths in the database.
+pub const FRAME_COST_BYTES: usize = 12;
 
 /// What an entry of the ledger takes, with its texts, about.
 const EVENT_BYTES: usize = 512;
 
-pub(super) const HEADER_BYTES: usize = 8 + 8 + 4 + 4;
+pub(super) const HEADER_BYTES: usize = 4 + 4 + 8 + 8;
 
-/// Where the two counts of frames stand in the header.
-pub(super) const COUNTS_AT: usize = 16;
+/// Where the number of frames stands in the header.
+pub(super) const COUNT_AT: usize = 4;
+
+/// What stands before each frame: its length.
+pub(super) const FRAME_LENGTH_BYTES: usize = 4;
 
 /// Messages in the order of their arrival, each with its two stamps and its frames.
 #[derive(Debug, Default)]
@@ -44,8 +45,10 @@ pub struct Batch {
     messages: usize,
     last_at: usize,
     events: Vec<Event>,
+    unwanted: u64,
     session_start: Option<SessionClock>,
     numbers: Vec<i64>,
+    streams: Vec<i64>,
     gaps: Vec<Gap>,
     jump: u64,
 }
@@ -66,16 +69,17 @@ impl Mark {
 }
 
 impl Batch {
-    /// Append a message without frames, stamped with wall clock time and nanoseconds since the session began. Its
-    /// frames follow through [`Entry::frame`].
-    pub fn message(&mut self, unix_ns: i64, elapsed_ns: i64) -> Entry<'_> {
+    /// Append a message without frames, with where it came from, and stamped with wall clock time and nanoseconds since
+    /// the session began. Its frames follow through [`Entry::frame`].
+    pub fn message(&mut self, origin: Origin, unix_ns: i64, elapsed_ns: i64) -> Entry<'_> {
         let start = self.log.len();
+        self.log.extend_from_slice(&origin.0.to_le_bytes());
+        self.log.extend_from_slice(&0_u32.to_le_bytes());
         self.log.extend_from_slice(&unix_ns.to_le_bytes());
         self.log.extend_from_slice(&elapsed_ns.to_le_bytes());
-        self.log.extend_from_slice(&[0; HEADER_BYTES - COUNTS_AT]);
         self.messages += 1;
         self.last_at = start;
-        Entry { log: &mut self.log, counts_at: start + COUNTS_AT, frame_count: 0, kept_count: 0 }
+        Entry { log: &mut self.log, count_at: start + COUNT_AT, frame_count: 0 }
     }
 
     /// The messages in the order in which they were appended.
@@ -95,7 +99,11 @@ impl Batch {
 
     /// Whether there is neither a message nor an event nor a gap nor the start of a session.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0 && self.events.is_empty() && self.gaps.is_empty() && self.session_start.is_none()
+        self.messages == 0
+            && self.unwanted == 0
+            && self.events.is_empty()
+            && self.gaps.is_empty()
+            && self.session_start.is_none()
     }
 
     /// Size in memory, in bytes.
@@ -116,6 +124,21 @@ impl Batch {
     /// Add an entry for the ledger.
     pub fn push_event(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// The entry that was added last.
+    pub fn last_event_mut(&mut self) -> Option<&mut Event> {
+        self.events.last_mut()
+    }
+
+    /// Messages that came beside these and that nobody had asked for.
+    pub fn unwanted(&self) -> u64 {
+        self.unwanted
+    }
+
+    /// Count a message that nobody had asked for.
+    pub fn count_unwanted(&mut self) {
+        self.unwanted += 1;
     }
 
     /// The session that begins with this batch, if one does.
@@ -145,9 +168,15 @@ impl Batch {
         self.numbers.get_mut(mark.messages..).unwrap_or_default()
     }
 
-    /// Note the number of the message that was appended last.
-    pub fn push_number(&mut self, number: i64) {
+    /// The row of the stream of each message, where they are read.
+    pub fn streams(&self) -> &[i64] {
+        &self.streams
+    }
+
+    /// Note the number of the message that was appended last, and the row of its stream.
+    pub fn push_place(&mut self, number: i64, stream: i64) {
         self.numbers.push(number);
+        self.streams.push(stream);
     }
 
     /// What is missing before some of the messages, or behind the last one, in the order of the numbers.
@@ -183,6 +212,7 @@ impl Batch {
     pub fn truncate(&mut self, mark: Mark) {
         self.log.truncate(mark.bytes);
         self.numbers.truncate(mark.messages);
+        self.streams.truncate(mark.messages);
         (self.messages, self.last_at) = (mark.messages, mark.last_at);
     }
 
@@ -199,6 +229,7 @@ impl Batch {
             if keeps(number) {
                 self.log.copy_within(at..end, kept.bytes);
                 self.numbers.swap(kept.messages, read);
+                self.streams.swap(kept.messages, read);
                 kept = Mark { bytes: kept.bytes + end - at, messages: kept.messages + 1, last_at: kept.bytes };
             }
             (at, read) = (end, read + 1);
@@ -225,16 +256,18 @@ impl Batch {
         self.messages = 0;
         self.last_at = 0;
         self.events.clear();
+        self.unwanted = 0;
         self.session_start = None;
         self.numbers.clear();
+        self.streams.clear();
         self.gaps.clear();
         self.jump = 0;
     }
 
-    /// The digest of this batch in a chain: BLAKE3 over the previous digest, the id of the first message
-    /// (i64, little-endian) and all records.
-    pub fn digest(&self, previous: &Digest, first_id: i64) -> Digest {
-        let mut digester = Digester::new(previous, first_id);
+    /// The digest of this batch in a chain: BLAKE3 over the previous digest, the number of the first message in its
+    /// session (i64, little-endian) and all records.
+    pub fn digest(&self, previous: &Digest, first_number: i64) -> Digest {
+        let mut digester = Digester::new(previous, first_number);
         digester.add(self, Mark::default());
         digester.finish()
     }
@@ -244,35 +277,22 @@ impl Batch {
 #[derive(Debug)]
 pub struct Entry<'a> {
     log: &'a mut Vec<u8>,
-    counts_at: usize,
+    count_at: usize,
     frame_count: u32,
-    kept_count: u32,
 }
 
 impl Entry<'_> {
-    /// Append one frame, given in parts. Those beyond [`MESSAGE_MAX_FRAMES`] and [`MESSAGE_MAX_BYTES`] are only counted.
+    /// Append one frame, given in parts.
     pub fn frame(&mut self, parts: &[&[u8]]) {
-        // Frames are limited to far less than 4 GiB where they are received and where they are stored.
+        // A message is bounded to far less than 4 GiB where it is received and where it is read.
         let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
-        let kept_bytes = self.log.len() - self.counts_at;
-        let has_room = self.kept_count == 0 || kept_bytes + length_bytes <= MESSAGE_MAX_BYTES;
-        // One that is left out is followed by no other: what is kept is the beginning of the message.
-        if has_room && self.kept_count == self.frame_count && self.kept_count < MESSAGE_MAX_FRAMES {
-            self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
-            for part in parts {
-                self.log.extend_from_slice(part);
-            }
-            self.kept_count += 1;
+        self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
+        for part in parts {
+            self.log.extend_from_slice(part);
         }
-        self.set_frame_count(self.frame_count.saturating_add(1));
-    }
-
-    /// Say how many frames the message had when it came, if some of them were not kept.
-    pub fn set_frame_count(&mut self, frame_count: u32) {
-        self.frame_count = frame_count;
-        if let Some(counts) = self.log.get_mut(self.counts_at..self.counts_at + 8) {
-            let both = u64::from(self.frame_count) | u64::from(self.kept_count) << 32;
-            counts.copy_from_slice(&both.to_le_bytes());
+        self.frame_count += 1;
+        if let Some(count) = self.log.get_mut(self.count_at..self.count_at + 4) {
+            count.copy_from_slice(&self.frame_count.to_le_bytes());
         }
     }
 }
@@ -284,10 +304,12 @@ mod tests {
     use super::*;
     use crate::message::FIRST_DIGEST;
 
-    fn frames_of(batch: &Batch) -> Vec<(i64, i64, Vec<Vec<u8>>)> {
+    fn frames_of(batch: &Batch) -> Vec<(u32, i64, i64, Vec<Vec<u8>>)> {
         batch
             .messages()
-            .map(|message| (message.unix_ns, message.elapsed_ns, message.frames().map(<[u8]>::to_vec).collect()))
+            .map(|message| {
+                (message.origin.0, message.unix_ns, message.elapsed_ns, message.frames().map(<[u8]>::to_vec).collect())
+            })
             .collect()
     }
 
@@ -295,20 +317,20 @@ mod tests {
         #[test]
         fn messages_come_out_as_they_went_in(
             messages in prop::collection::vec(
-                (any::<i64>(), any::<i64>(), prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)),
+                (any::<u32>(), any::<i64>(), any::<i64>(), prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)),
                 0..20,
             )
         ) {
             let mut batch = Batch::default();
-            for (unix_ns, elapsed_ns, frames) in &messages {
-                let mut entry = batch.message(*unix_ns, *elapsed_ns);
+            for (origin, unix_ns, elapsed_ns, frames) in &messages {
+                let mut entry = batch.message(Origin(*origin), *unix_ns, *elapsed_ns);
                 for frame in frames {
                     let (left, right) = frame.split_at(frame.len() / 2);
                     entry.frame(&[left, right]);
                 }
             }
             prop_assert_eq!(batch.len(), messages.len());
-            prop_assert_eq!(batch.last().map(|last| last.unix_ns), messages.last().map(|last| last.0));
+            prop_assert_eq!(batch.last().map(|last| last.unix_ns), messages.last().map(|last| last.1));
             prop_assert_eq!(frames_of(&batch), messages);
         }
     }
@@ -318,16 +340,16 @@ mod tests {
         let numbered = |numbers: &[i64]| {
             let mut batch = Batch::default();
             for &number in numbers {
-                batch.message(number, number).frame(&[&vec![7; number as usize]]);
-                batch.push_number(number);
+                batch.message(Origin(1), number, number).frame(&[&vec![7; number as usize]]);
+                batch.push_place(number, 1);
             }
             batch
         };
         let mut batch = numbered(&[1, 2]);
         let mark = batch.mark();
         for number in [3, 4, 5, 6] {
-            batch.message(number, number).frame(&[&vec![7; number as usize]]);
-            batch.push_number(number);
+            batch.message(Origin(1), number, number).frame(&[&vec![7; number as usize]]);
+            batch.push_place(number, 1);
         }
         let mut digester = Digester::new(&FIRST_DIGEST, 3);
         digester.add(&batch, mark);
@@ -341,19 +363,5 @@ mod tests {
         batch.truncate(mark);
         assert_eq!((frames_of(&batch), batch.numbers()), (frames_of(&numbered(&[1, 2])), [1, 2].as_slice()));
         assert_eq!(batch.last().map(|last| last.unix_ns), Some(2));
-    }
-
-    #[test]
-    fn a_message_of_endless_frames_is_cut() {
-        let mut batch = Batch::default();
-        let mut entry = batch.message(1, 2);
-        for _ in 0..MESSAGE_MAX_FRAMES + 10 {
-            entry.frame(&[b"x"]);
-        }
-        batch.message(3, 4).frame(&[b"next"]);
-        assert_eq!(batch.messages().next().unwrap().frame_count, MESSAGE_MAX_FRAMES + 10);
-        let messages = frames_of(&batch);
-        assert_eq!(messages[0].2.len(), MESSAGE_MAX_FRAMES as usize);
-        assert_eq!(messages[1], (3, 4, vec![b"next".to_vec()]));
     }
 }

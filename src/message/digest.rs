@@ -13,10 +13,10 @@ pub const FIRST_DIGEST: Digest = [0; 32];
 pub struct Digester(blake3::Hasher);
 
 impl Digester {
-    /// Begin the digest that follows `previous`, with the id of the first message.
-    pub fn new(previous: &Digest, first_id: i64) -> Self {
+    /// Begin the digest that follows `previous`, with the number of its first message in the session.
+    pub fn new(previous: &Digest, first_number: i64) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(previous).update(&first_id.to_le_bytes());
+        hasher.update(previous).update(&first_number.to_le_bytes());
         Self(hasher)
     }
 
@@ -34,12 +34,13 @@ impl Digester {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Origin;
 
     #[test]
     fn the_digest_depends_on_every_bit_and_on_the_chain() {
         let batch = |unix_ns, frame: &[u8]| {
             let mut batch = Batch::default();
-            batch.message(unix_ns, 9).frame(&[frame]);
+            batch.message(Origin(1), unix_ns, 9).frame(&[frame]);
             batch
         };
         let digest = batch(1, b"t ab").digest(&FIRST_DIGEST, 1);

@@ -45,7 +45,7 @@ impl Gap {
     }
 }
 
-/// As an entry of the ledger would say it: `1.000 s to 1.100 s: damaged, 100 packets are missing (#1000 to #1099)`.
+/// As an entry of the ledger would say it: `1.000 s to 1.100 s: damaged, 100 messages are missing (#1000 to #1099)`.
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.elapsed_ns, self.until_elapsed_ns) {
@@ -55,8 +55,8 @@ impl fmt::Display for Gap {
         }
         let first = self.first_number;
         match self.messages() {
-            1 => write!(f, "damaged, 1 packet is missing (#{first})"),
-            packets => write!(f, "damaged, {packets} packets are missing (#{first} to #{})", self.last_number),
+            1 => write!(f, "damaged, 1 message is missing (#{first})"),
+            messages => write!(f, "damaged, {messages} messages are missing (#{first} to #{})", self.last_number),
         }
     }
 }
@@ -104,13 +104,13 @@ impl Gaps {
     }
 }
 
-/// All in one: `1100 packets are missing in 2 gaps`.
+/// All in one: `1100 messages are missing in 2 gaps`.
 impl fmt::Display for Gaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at_least = if self.and_more { "at least " } else { "" };
-        let (packets, are) = if self.messages() == 1 { ("packet", "is") } else { ("packets", "are") };
+        let (messages, are) = if self.messages() == 1 { ("message", "is") } else { ("messages", "are") };
         let gaps = if self.gaps.len() == 1 { "gap" } else { "gaps" };
-        write!(f, "{at_least}{} {packets} {are} missing in {} {gaps}", self.messages(), self.gaps.len())
+        write!(f, "{at_least}{} {messages} {are} missing in {} {gaps}", self.messages(), self.gaps.len())
     }
 }
 
@@ -129,10 +129,10 @@ mod tests {
     fn a_gap_reads_like_an_entry_of_the_ledger() {
         assert_eq!(
             gap(1000, 1099).to_string(),
-            "1.000 s to 1.100 s: damaged, 100 packets are missing (#1000 to #1099)"
+            "1.000 s to 1.100 s: damaged, 100 messages are missing (#1000 to #1099)"
         );
         let last = Gap { until_elapsed_ns: None, ..gap(7, 7) };
-        assert_eq!(last.to_string(), "0.007 s: damaged, 1 packet is missing (#7)");
+        assert_eq!(last.to_string(), "0.007 s: damaged, 1 message is missing (#7)");
         let every = Gap { first_number: i64::MIN, last_number: i64::MAX, elapsed_ns: None, until_elapsed_ns: None };
         assert_eq!(every.messages(), u64::MAX);
     }
@@ -145,7 +145,7 @@ mod tests {
         gaps.add(gap(10, 19));
         assert_eq!(gaps.iter().collect::<Vec<_>>(), [&gap(10, 19)]);
         gaps.add(gap(30, 30));
-        assert_eq!(gaps.to_string(), "11 packets are missing in 2 gaps");
+        assert_eq!(gaps.to_string(), "11 messages are missing in 2 gaps");
     }
 
     proptest! {

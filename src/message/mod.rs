@@ -5,20 +5,26 @@ mod digest;
 mod gap;
 pub mod queue;
 
-pub use batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Entry, MESSAGE_MAX_BYTES, MESSAGE_MAX_FRAMES, Mark};
+pub use batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Entry, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Mark};
 pub use digest::{Digest, Digester, FIRST_DIGEST};
 pub use gap::{Gap, Gaps};
 
-use batch::{COUNTS_AT, HEADER_BYTES};
+use batch::{COUNT_AT, FRAME_LENGTH_BYTES, HEADER_BYTES};
+
+/// Where a message came from: the number of its endpoint in the session, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(pub u32);
 
 /// One stamped message of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
+    /// Where it came from.
+    pub origin: Origin,
     /// Wall clock time of its arrival.
     pub unix_ns: i64,
     /// Monotonic time of its arrival since the session began.
     pub elapsed_ns: i64,
-    /// How many frames it had. [`Message::frames`] gives the first of them if they were too many to keep.
+    /// How many frames it has.
     pub frame_count: u32,
     frames: &'a [u8],
 }
@@ -27,6 +33,11 @@ impl<'a> Message<'a> {
     /// The frames, byte for byte.
     pub fn frames(&self) -> Frames<'a> {
         Frames { rest: self.frames }
+    }
+
+    /// All bytes of its frames.
+    pub fn bytes(&self) -> usize {
+        self.frames.len() - FRAME_LENGTH_BYTES * self.frame_count as usize
     }
 }
 
@@ -53,17 +64,17 @@ impl<'a> Iterator for Messages<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (header, rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
-        let unix_ns = i64::from_le_bytes(*header.first_chunk()?);
-        let elapsed_ns = i64::from_le_bytes(*header.get(8..)?.first_chunk()?);
-        let frame_count = u32::from_le_bytes(*header.get(COUNTS_AT..)?.first_chunk()?);
-        let kept_count = u32::from_le_bytes(*header.last_chunk()?);
+        let origin = Origin(u32::from_le_bytes(*header.first_chunk()?));
+        let frame_count = u32::from_le_bytes(*header.get(COUNT_AT..)?.first_chunk()?);
+        let unix_ns = i64::from_le_bytes(*header.get(COUNT_AT + 4..)?.first_chunk()?);
+        let elapsed_ns = i64::from_le_bytes(*header.last_chunk()?);
         let mut frames = Frames { rest };
-        for _ in 0..kept_count {
+        for _ in 0..frame_count {
             frames.next()?;
         }
         let (frames, rest) = rest.split_at_checked(rest.len() - frames.rest.len())?;
         self.rest = rest;
-        Some(Message { unix_ns, elapsed_ns, frame_count, frames })
+        Some(Message { origin, unix_ns, elapsed_ns, frame_count, frames })
     }
 }
 

@@ -213,10 +213,11 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::message::Origin;
 
     fn batch(bytes: usize) -> Batch {
         let mut batch = Batch::default();
-        batch.message(0, 0).frame(&[&vec![0; bytes]]);
+        batch.message(Origin(1), 0, 0).frame(&[&vec![0; bytes]]);
         batch
     }
 

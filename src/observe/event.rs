@@ -19,8 +19,8 @@ pub enum Kind {
     SyncedLate,
     /// The file could not be used any more: the recording went on in another one.
     Moved,
-    /// Messages came that are no envelopes. They are stored.
-    Rejected,
+    /// Messages were larger than a message may be.
+    TooLarge,
     /// An older session was deleted to make room.
     Deleted,
     /// The recorder was not there: nothing was recorded until the next session.
@@ -41,7 +41,7 @@ impl Kind {
             Self::DiskFull => "disk-full",
             Self::SyncedLate => "synced-late",
             Self::Moved => "moved",
-            Self::Rejected => "rejected",
+            Self::TooLarge => "too-large",
             Self::Deleted => "deleted",
             Self::Gap => "gap",
             Self::Failed => "failed",

@@ -2,4 +2,5 @@
 
 pub mod event;
 pub mod progress;
+pub mod snapshot;
 pub mod tally;

@@ -2,16 +2,22 @@
 //! transaction and passes it on to the printer, if there is one. The queue between receiver and writer takes what the
 //! disk cannot take at once.
 
+mod capture;
 mod exposure;
+mod gauges;
 mod printer;
 mod receiver;
 mod reporter;
+mod sorter;
 mod status;
 mod writer;
 
+pub use capture::{Capture, SplitEvery};
 pub use exposure::Exposure;
+pub use gauges::{BEAT_EVERY_NS, EndOnDrop, Gauges};
 pub use printer::{PRINT_QUEUE_BYTES, print};
-pub use receiver::{Capture, Intake, SplitEvery, Taken};
+pub use receiver::{Intake, Taken};
 pub use reporter::Reporter;
-pub use status::{BEAT_EVERY_NS, EndOnDrop, Progress, is_watched, percent, watch};
+pub use sorter::Sorter;
+pub use status::watch;
 pub use writer::Writer;

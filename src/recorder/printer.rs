@@ -1,4 +1,4 @@
-//! `record --print`: each packet, decoded, as a line on standard output. A thread of its own, because whoever reads
+//! `record --print`: each message, read as its layout says, as a line on standard output. A thread of its own, because whoever reads
 //! standard output may stop reading, and that must not stop the capture.
 
 use std::fmt::Write;
@@ -7,13 +7,16 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::codec::envelope::{Wanted, samples};
+use crate::codec::topic::printable;
+use crate::codec::words;
 use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
+use crate::streams::{Streams, Told};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::durations::iso;
 
-/// What may wait to be printed. Beyond that packets are stored without being printed.
+/// What may wait to be printed. Beyond that messages are stored without being printed.
 pub const PRINT_QUEUE_BYTES: usize = 16 << 20;
 
 /// A pipe that can be written takes so many bytes without blocking (pipe(7), `PIPE_BUF`).
@@ -25,36 +28,47 @@ const LINGER_NS: i64 = NS_PER_S;
 /// How often to look whether the recording has ended while standard output is not read.
 const LOOK_NS: i64 = 100_000_000;
 
-/// Print all packets that come through the queue. A reader of standard output that leaves ends the recording.
-pub fn print(queue: &Queue, wanted: &Wanted, stop: &Stop) {
+/// Numbers or characters of a frame that are printed: a terminal is no place for more.
+const FRAME_MAX: usize = 10_000;
+
+/// Print all messages that come through the queue, of streams of which this was told. A reader of standard output that leaves
+/// ends the recording. With `several` endpoints, their numbers are printed too.
+pub fn print(queue: &Queue, told: &Told, several: bool, stop: &Stop) {
     let _close = CloseOnDrop(queue);
+    let mut streams = Streams::new(told.clone());
     let mut text = String::new();
     while let Some(batch) = queue.pop() {
+        if batch.session_start().is_some() {
+            streams.restart();
+        }
         text.clear();
-        render(&batch, wanted, &mut text);
+        render(&batch, &mut streams, several, &mut text);
         match write(text.as_bytes(), queue) {
             Ok(()) => queue.recycle(batch),
             Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => return stop.request(),
             Err(cause) => {
-                tracing::error!("cannot print packets: {cause}; the recording goes on without printing");
+                tracing::error!("cannot print messages: {cause}; the recording goes on without printing");
                 return;
             }
         }
     }
 }
 
-/// `#number topic size [samples]` for each packet.
-fn render(batch: &Batch, wanted: &Wanted, text: &mut String) {
-    for (number, message) in (batch.numbers().first().copied().unwrap_or(0)..).zip(batch.messages()) {
-        let Ok(envelope) = wanted.decode(message.frames()) else { continue };
-        let topic = String::from_utf8_lossy(envelope.topic);
+/// `time #number topic size content` for each message.
+fn render(batch: &Batch, streams: &mut Streams, several: bool, text: &mut String) {
+    let sorted = streams.sort(batch);
+    let numbers = batch.numbers().first().copied().unwrap_or(0)..;
+    for ((number, message), of) in numbers.zip(batch.messages()).zip(sorted.streams) {
+        let Some(stream) = streams.all().get(of) else { continue };
+        let endpoint = if several { format!("{}:", stream.endpoint) } else { String::new() };
+        let topic = match printable(&stream.topic) {
+            topic if topic.is_empty() => "-".to_owned(),
+            topic => topic,
+        };
         // Writing to a String cannot fail.
-        let _ = write!(text, "#{number} {} {} bytes [", topic.escape_debug(), envelope.payload.len());
-        for (index, sample) in samples(envelope.payload).enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            let _ = write!(text, "{comma}{sample}");
-        }
-        text.push_str("]\n");
+        let _ = write!(text, "{} #{number} {endpoint}{topic} {} bytes ", iso(message.unix_ns), message.bytes());
+        words::append(stream, message.frames(), FRAME_MAX, text);
+        text.push('\n');
     }
 }
 

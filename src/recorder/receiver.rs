@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use crate::codec::envelope::Wanted;
 use crate::error::Result;
+use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, OnFull, Queue, Refused};
-use crate::message::{Batch, Message};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
-use crate::recorder::{BEAT_EVERY_NS, Progress};
+use crate::recorder::{BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
 use crate::service;
-use crate::socket::{Change, Receiver, Woken};
+use crate::socket::{Change, Oversize, Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
 use crate::time::durations::seconds;
 
@@ -29,32 +28,6 @@ const CLOCK_STEP_NS: i64 = 1_000_000;
 
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
-
-/// When a session is followed by the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SplitEvery {
-    /// After this time.
-    ElapsedNs(i64),
-    /// After so many bytes of messages with their stamps.
-    Bytes(u64),
-}
-
-/// What to take, and when to end.
-#[derive(Clone, Debug)]
-pub struct Capture {
-    /// Which messages are packets.
-    pub wanted: Wanted,
-    /// Packets after which to end.
-    pub count: Option<u64>,
-    /// Time after which to end.
-    pub duration_ns: Option<i64>,
-    /// When a session is followed by the next one.
-    pub split_every: Option<SplitEvery>,
-    /// The age at which a batch is handed over.
-    pub commit_every_ns: i64,
-    /// What to do when the queue is full.
-    pub on_full: OnFull,
-}
 
 /// Why receiving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +54,7 @@ pub struct Intake<'a> {
     socket: Receiver,
     queue: &'a Queue,
     capture: &'a Capture,
-    progress: &'a Progress,
+    gauges: &'a Gauges,
     /// Requested at the end, so that the writer waits no longer for a disk that is full.
     stop: &'a Stop,
     /// When to end, on the monotonic clock.
@@ -98,7 +71,7 @@ pub struct Intake<'a> {
     spill: Batch,
     /// What was lost after the last message of `batch`.
     overflow: Option<Event>,
-    packets: u64,
+    messages: u64,
 }
 
 impl<'a> Intake<'a> {
@@ -108,7 +81,7 @@ impl<'a> Intake<'a> {
         queue: &'a Queue,
         capture: &'a Capture,
         clock: SessionClock,
-        progress: &'a Progress,
+        gauges: &'a Gauges,
         stop: &'a Stop,
     ) -> Self {
         let origin_ns = clock.origin_ns;
@@ -116,7 +89,7 @@ impl<'a> Intake<'a> {
             socket,
             queue,
             capture,
-            progress,
+            gauges,
             stop,
             end_ns: capture.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
             clock,
@@ -128,7 +101,7 @@ impl<'a> Intake<'a> {
             batch_since_ns: 0,
             spill: Batch::default(),
             overflow: None,
-            packets: 0,
+            messages: 0,
         }
     }
 
@@ -176,7 +149,7 @@ impl<'a> Intake<'a> {
                 }
             }
             let now_ns = monotonic_ns();
-            self.progress.receiver.beat(now_ns);
+            self.gauges.receiver.beat(now_ns);
             if self.count_reached() || now_ns >= self.end_ns {
                 return Ok(Taken::UntilLimit);
             }
@@ -232,6 +205,7 @@ impl<'a> Intake<'a> {
     /// Put into the ledger which links came up and went down.
     fn note_link_changes(&mut self) -> Result<()> {
         while let Some((endpoint, change)) = self.socket.next_change()? {
+            self.gauges.link(&endpoint.to_string(), change == Change::Up);
             let endpoint = Some(endpoint.to_string());
             let (kind, lost) = match change {
                 Change::Up => (Kind::Connected, Some(0)),
@@ -289,28 +263,55 @@ impl<'a> Intake<'a> {
         if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
         }
-        let came = self.socket.receive(&mut self.batch, self.clock.origin_ns)?;
-        if came && self.capture.count.is_some() {
-            let is_packet = self.batch.last().is_some_and(|last| self.capture.wanted.decode(last.frames()).is_ok());
-            self.packets += u64::from(is_packet);
+        let Self { socket, batch, capture, clock, .. } = self;
+        match socket.receive(batch, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))? {
+            Received::Nothing => return Ok(false),
+            Received::Message => self.messages += 1,
+            Received::Unwanted => self.batch.count_unwanted(),
+            Received::TooLarge(message) => self.note_too_large(message),
         }
-        Ok(came)
+        Ok(true)
+    }
+
+    /// Put into the ledger that a message was too large, together with those before it.
+    fn note_too_large(&mut self, message: Oversize) {
+        self.gauges.lose(1);
+        let Oversize { origin, bytes, frames } = message;
+        let endpoint = self.socket.endpoint(origin);
+        let elapsed_ns = self.clock.elapsed_ns();
+        let is_same = |event: &&mut Event| event.kind == Kind::TooLarge && event.endpoint == endpoint;
+        if let Some(event) = self.batch.last_event_mut().filter(is_same) {
+            event.until_elapsed_ns = Some(elapsed_ns);
+            event.lost = event.lost.map(|lost| lost + 1);
+            return;
+        }
+        let detail = format!("the first of them has {bytes} bytes in {frames} frames, more than --max-message allows");
+        self.note(Event { endpoint, detail: Some(detail), ..self.event(Kind::TooLarge, Some(1)) });
     }
 
     fn lose_one(&mut self) -> Result<bool> {
         self.spill.clear();
-        let came = self.socket.receive(&mut self.spill, self.clock.origin_ns)?;
-        if let Some(lost) = self.spill.last() {
-            let event = self.overflow.get_or_insert_with(|| overflow_at(lost));
-            event.until_elapsed_ns = Some(lost.elapsed_ns);
-            event.lost = event.lost.map(|lost| lost + 1);
-            self.progress.lose(1);
+        let Self { socket, spill, capture, clock, .. } = self;
+        let received =
+            socket.receive(spill, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))?;
+        match received {
+            Received::Nothing => return Ok(false),
+            Received::Unwanted => self.batch.count_unwanted(),
+            Received::Message | Received::TooLarge(_) => {
+                let now = Event::at(unix_ns(), self.clock.elapsed_ns(), Kind::Overflow, Some(0));
+                let at =
+                    self.spill.last().map_or((now.unix_ns, now.elapsed_ns), |lost| (lost.unix_ns, lost.elapsed_ns));
+                let event = self.overflow.get_or_insert_with(|| overflow_at(at));
+                event.until_elapsed_ns = Some(at.1);
+                event.lost = event.lost.map(|lost| lost + 1);
+                self.gauges.lose(1);
+            }
         }
-        Ok(came)
+        Ok(true)
     }
 
     fn count_reached(&self) -> bool {
-        self.capture.count.is_some_and(|count| self.packets >= count)
+        self.capture.count.is_some_and(|count| self.messages >= count)
     }
 
     /// Take what has already arrived.
@@ -340,7 +341,7 @@ impl<'a> Intake<'a> {
         let pushed = match self.on_full {
             OnFull::Drop => self.queue.try_push(batch),
             OnFull::Block => {
-                self.progress.receiver.rest();
+                self.gauges.receiver.rest();
                 let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs();
                 if !self.queue.wait_for_room_within(bytes, Duration::from_nanos(left_ns)) {
                     // The time is over. The writer makes room: it stores the batches, or counts them as lost.
@@ -369,9 +370,10 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn overflow_at(first: Message<'_>) -> Event {
+/// From this time on, on both clocks.
+fn overflow_at((unix_ns, elapsed_ns): (i64, i64)) -> Event {
     Event {
         detail: Some("the queue to the disk was full".to_owned()),
-        ..Event::at(first.unix_ns, first.elapsed_ns, Kind::Overflow, Some(0))
+        ..Event::at(unix_ns, elapsed_ns, Kind::Overflow, Some(0))
     }
 }

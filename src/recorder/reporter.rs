@@ -28,20 +28,9 @@ struct Unreported {
 impl Reporter {
     /// Report an event, now or in sum with those that follow.
     pub fn report(&mut self, event: &Event) {
-        self.add(event, 1);
-    }
-
-    /// Report messages that are no envelopes.
-    pub fn report_rejects(&mut self, messages: u64) {
-        if messages > 0 {
-            self.add(&Event::at(0, 0, Kind::Rejected, Some(0)), messages);
-        }
-    }
-
-    fn add(&mut self, event: &Event, events: u64) {
         let now_ns = monotonic_ns();
         let of_kind = self.kinds.entry(event.kind).or_default();
-        of_kind.events += events;
+        of_kind.events += 1;
         of_kind.lost += event.lost.unwrap_or(0);
         of_kind.until_elapsed_ns = event.until_elapsed_ns.unwrap_or(event.elapsed_ns);
         of_kind.endpoint = event.endpoint.clone().unwrap_or_default();
@@ -82,24 +71,23 @@ impl Unreported {
         match kind {
             Kind::Connected => tracing::info!("connected to {endpoint}{times}"),
             Kind::Disconnected => {
-                tracing::warn!("disconnected from {endpoint}{times}: until it is back, packets may be missed");
+                tracing::warn!("disconnected from {endpoint}{times}: until it is back, messages may be missed");
             }
             Kind::ClockStep => {
                 tracing::warn!("{}{times}; the time since the session began goes on evenly", self.detail)
-            }
-            Kind::Rejected => {
-                tracing::warn!("{} messages that are no envelopes were stored as rejects", self.events);
             }
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
             Kind::Overflow
             | Kind::Stall
             | Kind::DiskFull
             | Kind::SyncedLate
+            | Kind::TooLarge
             | Kind::Moved
             | Kind::Failed
             | Kind::Gap => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
-                tracing::warn!("{kind}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
+                let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };
+                tracing::warn!("{kind}{from}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
             }
         }
         *self = Self { reported_ns: self.reported_ns, ..Self::default() };

@@ -7,8 +7,9 @@ use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
-use crate::recorder::{Exposure, Progress, Reporter};
+use crate::recorder::{Capture, Exposure, Gauges, Reporter, Sorter};
 use crate::store::{Recording, Room};
+use crate::streams::Sorted;
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 
 /// When the database cannot be written now, it is tried again after this time.
@@ -32,13 +33,14 @@ pub struct Writer<'a> {
     queue: &'a Queue,
     /// Where they go to.
     recording: &'a mut Recording,
-    /// Where they go to then, if packets are printed.
+    /// Where they go to then, if messages are printed.
     to_print: Option<&'a Queue>,
     /// When the session began.
     clock: SessionClock,
+    sorter: Sorter,
     /// Asked for when the database fails, so that the receiver ends too.
     stop: &'a Stop,
-    progress: &'a Progress,
+    gauges: &'a Gauges,
     reporter: Reporter,
     exposure: Exposure,
     unprinted: usize,
@@ -60,17 +62,19 @@ impl<'a> Writer<'a> {
         recording: &'a mut Recording,
         to_print: Option<&'a Queue>,
         clock: SessionClock,
+        capture: &Capture,
         stop: &'a Stop,
-        progress: &'a Progress,
-        exposure: Exposure,
+        gauges: &'a Gauges,
     ) -> Self {
+        let exposure = Exposure::new(capture.commit_every_ns + recording.sync_within_ns());
         Self {
             queue,
             recording,
             to_print,
             clock,
+            sorter: Sorter::new(capture.told.clone()),
             stop,
-            progress,
+            gauges,
             reporter: Reporter::default(),
             exposure,
             unprinted: 0,
@@ -106,7 +110,7 @@ impl<'a> Writer<'a> {
     fn write_all(&mut self) -> Result<()> {
         let mut look_due_ns = 0;
         loop {
-            self.progress.writer.beat(monotonic_ns());
+            self.gauges.writer.beat(monotonic_ns());
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
             match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
                 Popped::Batch(batch) => {
@@ -146,7 +150,7 @@ impl<'a> Writer<'a> {
 
     fn synced(&mut self, sync_ns: i64) {
         self.exposure.synced(sync_ns, monotonic_ns(), self.clock);
-        self.progress.synced(&self.exposure);
+        self.gauges.synced(&self.exposure);
     }
 
     /// Put into the ledger that messages were on the disk later than promised, when that is over.
@@ -159,8 +163,11 @@ impl<'a> Writer<'a> {
 
     /// Store a batch and pass it on.
     fn keep(&mut self, mut batch: Batch) -> Result<()> {
-        let rejected_before = self.recording.tally().rejected;
-        let sync_ns = match self.store(&mut batch) {
+        if batch.session_start().is_some_and(|clock| clock != self.clock) {
+            self.sorter.restart();
+        }
+        let sorted = self.sorter.sort(&batch);
+        let sync_ns = match self.store(&mut batch, &sorted) {
             Ok(sync_ns) => sync_ns,
             Err(error) => {
                 self.stop.request();
@@ -177,8 +184,8 @@ impl<'a> Writer<'a> {
             self.reporter.report(event);
         }
         let tally = self.recording.tally();
-        self.reporter.report_rejects(tally.rejected - rejected_before);
-        self.progress.stored(self.recording.session_id(), tally);
+        self.sorter.report(&sorted);
+        self.gauges.stored(self.recording.session_id(), tally, batch.last().map(|last| last.unix_ns));
         let messages = batch.len();
         tracing::trace!("committed {messages} messages");
         self.pass_on(batch);
@@ -202,11 +209,11 @@ impl<'a> Writer<'a> {
 
     /// Write one batch: again and again while the cause may pass, and into another file when this one fails. Meanwhile
     /// the queue takes what comes. Gives how long the sync took, in nanoseconds, if the disk has it.
-    fn store(&mut self, batch: &mut Batch) -> Result<Option<i64>> {
+    fn store(&mut self, batch: &mut Batch, sorted: &Sorted) -> Result<Option<i64>> {
         let mut lasting: Option<Event> = None;
         let mut files = 0;
         let sync_ns = loop {
-            let error = match self.try_store(batch, lasting.as_ref()) {
+            let error = match self.try_store(batch, sorted, lasting.as_ref()) {
                 Ok(sync_ns) => break sync_ns,
                 Err(error) => error,
             };
@@ -227,23 +234,23 @@ impl<'a> Writer<'a> {
             }
             if lasting.is_none() {
                 tracing::error!("{error}; trying again each second, the queue keeps what comes meanwhile");
-                self.progress.trouble(Some(error.to_string()));
+                self.gauges.trouble(Some(error.to_string()));
             }
             let event = lasting.get_or_insert_with(|| self.event(kind, Some(0), error.to_string()));
             self.stop.wait_ns(RETRY_NS);
-            self.progress.writer.beat(monotonic_ns());
+            self.gauges.writer.beat(monotonic_ns());
             event.until_elapsed_ns = Some(self.clock.elapsed_ns());
             self.look_after_file();
             self.make_room();
         };
         if let Some(event) = lasting {
-            self.progress.trouble(None);
+            self.gauges.trouble(None);
             self.reporter.report(&event);
         }
         Ok(sync_ns)
     }
 
-    fn try_store(&mut self, batch: &mut Batch, ended: Option<&Event>) -> Result<Option<i64>> {
+    fn try_store(&mut self, batch: &mut Batch, sorted: &Sorted, ended: Option<&Event>) -> Result<Option<i64>> {
         let mut ended = ended.cloned();
         if let Some(clock) = batch.session_start().filter(|clock| *clock != self.clock) {
             self.recording.split(clock.unix_ns)?;
@@ -255,7 +262,7 @@ impl<'a> Writer<'a> {
             tracing::info!("recording session {}", self.recording.session_id());
         }
         batch.set_numbers_from(self.recording.next_number());
-        self.recording.commit(batch, ended.as_ref())
+        self.recording.commit(batch, self.sorter.streams(), sorted, ended.as_ref())
     }
 
     /// See whether the file is still there, and how much room there is.
@@ -266,17 +273,17 @@ impl<'a> Writer<'a> {
             match self.recording.go_on_elsewhere(&moved) {
                 Ok(()) => {
                     self.tell_of_move(&why);
-                    self.progress.trouble(None);
+                    self.gauges.trouble(None);
                 }
                 // What is written goes into the file without its name.
                 Err(error) => {
-                    self.progress.trouble(Some(why.clone()));
+                    self.gauges.trouble(Some(why.clone()));
                     self.remind(&format!("{why}; and the recording cannot go on elsewhere: {error}"));
                 }
             }
         }
         match self.recording.space() {
-            Ok(space) => self.progress.space(space),
+            Ok(space) => self.gauges.space(space),
             Err(error) => tracing::debug!("{error}"),
         }
     }
@@ -295,7 +302,7 @@ impl<'a> Writer<'a> {
             }
             if attempt < FILES_MAX_PER_BATCH {
                 self.stop.wait_ns(RETRY_NS);
-                self.progress.writer.beat(monotonic_ns());
+                self.gauges.writer.beat(monotonic_ns());
             }
         }
         Err(error)
@@ -364,7 +371,7 @@ impl<'a> Writer<'a> {
         let mut next = Some(batch);
         while let Some(batch) = next {
             let known: u64 = batch.events().iter().filter_map(|event| event.lost).sum();
-            self.progress.lose(batch.len() as u64);
+            self.gauges.lose(batch.len() as u64);
             event.lost = event.lost.map(|lost| lost + batch.len() as u64 + known);
             self.queue.recycle(batch);
             next = self.queue.pop();

@@ -5,6 +5,7 @@
 mod announcer;
 mod awake;
 mod controls;
+mod outlets;
 mod playback;
 mod player;
 mod reader;
@@ -12,6 +13,7 @@ mod screen;
 
 pub use announcer::{Announcement, Announcer};
 pub use controls::{Controls, Key};
+pub use outlets::Outlets;
 pub use playback::{Playback, Played};
 pub use player::Player;
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Target, prefetch};

@@ -1,6 +1,7 @@
 //! What to play, and what was played.
 
 use crate::analysis::lateness::Lateness;
+use crate::codec::topic::Topic;
 use crate::message::Gaps;
 use crate::observe::tally::Tally;
 use crate::replayer::Passes;
@@ -21,8 +22,8 @@ pub struct Playback {
     pub paused: bool,
     /// How to wait.
     pub pacing: Pacing,
-    /// Topics that are sent under another name: the old head (the topic and its space) and the new one.
-    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Topics that are sent under another name: the old one and the new one.
+    pub renamed: Vec<(Topic, Topic)>,
     /// Whether to send at once what was due while this process was stopped.
     pub catch_up: bool,
 }

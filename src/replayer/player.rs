@@ -1,18 +1,18 @@
 //! The playing thread: sends each message when it is due, and notes how late it left.
 
 use std::collections::VecDeque;
-use std::iter;
 
 use crate::analysis::lateness::Late;
-use crate::codec::envelope;
+use crate::codec::framing::{Framing, SEPARATOR};
+use crate::codec::topic::named;
 use crate::error::Result;
 use crate::message::queue::Queue;
 use crate::message::{Batch, Gap, Message};
 use crate::replayer::awake::Awake;
 use crate::replayer::{
-    Announcement, Announcer, Controls, Jumps, Key, Passes, Playback, Played, Prompt, Screen, Target,
+    Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Target,
 };
-use crate::socket::{Sender, Sent};
+use crate::socket::Sent;
 use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::time::pace::Pacer;
 use crate::time::position::Position;
@@ -29,7 +29,7 @@ const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
 
 /// Plays batches.
 pub struct Player<'a> {
-    sender: &'a mut Sender,
+    outlets: &'a mut Outlets,
     controls: Controls<'a>,
     awake: Awake,
     playback: &'a Playback,
@@ -68,9 +68,9 @@ enum Turn {
 }
 
 impl<'a> Player<'a> {
-    /// Play through `sender` as planned.
+    /// Play through `outlets` as planned.
     pub fn new(
-        sender: &'a mut Sender,
+        outlets: &'a mut Outlets,
         controls: Controls<'a>,
         playback: &'a Playback,
         jumps: &'a Jumps,
@@ -78,7 +78,7 @@ impl<'a> Player<'a> {
         announcements: &'a [Announcement],
     ) -> Self {
         Self {
-            sender,
+            outlets,
             controls,
             awake: Awake::new(playback.pacing),
             playback,
@@ -177,7 +177,7 @@ impl<'a> Player<'a> {
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
         let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
         if let Some(due_ns) = due_ns {
-            self.played.stalls.waited(self.sender.take_blocked_ns());
+            self.played.stalls.waited(self.outlets.take_blocked_ns());
             let late_ns = at_ns.saturating_sub(due_ns).saturating_sub(self.notice_stall(at_ns, due_ns));
             self.played.lateness.record(Late { number, elapsed_ns: self.elapsed_ns, late_ns });
         }
@@ -258,7 +258,7 @@ impl<'a> Player<'a> {
     }
 
     fn total(&self) -> u64 {
-        self.played.tally.packets + self.played.tally.rejected
+        self.played.tally.messages
     }
 
     /// Do what was asked for, up to what a message must be sent for or read elsewhere: the keys behind that wait until it
@@ -323,7 +323,7 @@ impl<'a> Player<'a> {
             }
             _ => return,
         }
-        tracing::info!("{} at packet #{}", if on { "paused" } else { "goes on" }, self.number);
+        tracing::info!("{} at message #{}", if on { "paused" } else { "goes on" }, self.number);
     }
 
     fn at_distance(&self, by_ns: i64) -> Target {
@@ -332,30 +332,28 @@ impl<'a> Player<'a> {
 
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {
         let stop = self.controls.stop();
-        let mut frames = message.frames();
-        let renamed = match (frames.next(), frames.next()) {
-            (Some(frame), None) => {
-                self.playback.renamed.iter().find_map(|(old, new)| Some((frame.strip_prefix(old.as_slice())?, new)))
+        let Some(sender) = self.outlets.of(message.origin) else { return Ok(Sent::Stopped) };
+        let (first, frame_count) = (message.frames().next().unwrap_or_default(), message.frame_count as usize);
+        let renamed = self.playback.renamed.iter().find_map(|(old, new)| {
+            Some((named(old.as_str().as_bytes(), first, frame_count)?, new.as_str().as_bytes()))
+        });
+        let Some((found, new)) = renamed else { return sender.send(message.frames(), stop) };
+        self.renamed.clear();
+        self.renamed.extend_from_slice(new);
+        match found.framing {
+            Framing::Space => {
+                self.renamed.push(SEPARATOR);
+                self.renamed.extend_from_slice(first.get(found.topic.len() + 1..).unwrap_or_default());
             }
-            _ => None,
-        };
-        match renamed {
-            Some((payload, head)) => {
-                self.renamed.clear();
-                self.renamed.extend_from_slice(head);
-                self.renamed.extend_from_slice(payload);
-                self.sender.send(iter::once(self.renamed.as_slice()), stop)
-            }
-            None => self.sender.send(message.frames(), stop),
+            // A final NUL stays.
+            _ if found.topic.ends_with(b"\0") => self.renamed.push(0),
+            _ => {}
         }
+        sender.send(std::iter::once(self.renamed.as_slice()).chain(message.frames().skip(1)), stop)
     }
 
     fn count(&mut self, message: Message<'_>) {
-        let mut frames = message.frames();
-        match (frames.next().map(envelope::decode), frames.next()) {
-            (Some(Ok(envelope)), None) => self.played.tally.packet(envelope.payload.len()),
-            _ => self.played.tally.rejected += 1,
-        }
+        self.played.tally.message(message.bytes());
     }
 
     fn show(&mut self) {

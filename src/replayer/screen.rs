@@ -135,7 +135,7 @@ impl Screen {
             .format("%H:%M:%S%.3f");
         let rhythm = match figures.rhythm {
             Rhythm::Recorded(factor) => format!("speed {factor}"),
-            Rhythm::EveryNs(period_ns) => format!("{:.1} packets/s", 1e9 / period_ns),
+            Rhythm::EveryNs(period_ns) => format!("{:.1} messages/s", 1e9 / period_ns),
             Rhythm::Max => "full speed".to_owned(),
         };
         format!(

@@ -13,7 +13,7 @@ mod sender;
 
 pub use endpoint::Endpoint;
 pub use link::Change;
-pub use receiver::{Receiver, Woken};
+pub use receiver::{Oversize, Received, Receiver, Woken};
 pub use sender::{Dropped, Sender, Sent};
 
 /// Call again as long as a signal interrupts it.

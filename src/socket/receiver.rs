@@ -8,7 +8,7 @@ use rustix::fd::OwnedFd;
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::error::{Error, Result};
-use crate::message::Batch;
+use crate::message::{Batch, FRAME_COST_BYTES, Origin};
 use crate::process::stop::{Request, Stop};
 use crate::socket::alarm::Alarm;
 use crate::socket::link::{Change, Link};
@@ -45,6 +45,30 @@ pub enum Woken {
     Stop,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// There was none.
+    Nothing,
+    /// It is in the batch.
+    Message,
+    /// Nobody had asked for it.
+    Unwanted,
+    /// It was larger than a message may be.
+    TooLarge(Oversize),
+}
+
+/// How large a message was, and from whom it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oversize {
+    /// Where it came from.
+    pub origin: Origin,
+    /// Bytes of all its frames.
+    pub bytes: usize,
+    /// How many these were.
+    pub frames: usize,
+}
+
 /// Links to one or more devices.
 pub struct Receiver {
     links: Vec<Link>,
@@ -57,6 +81,9 @@ pub struct Receiver {
     /// Whether the last look found no message. The descriptor of a socket says that something new came, not that
     /// something is there, so only then it can be waited for.
     is_drained: bool,
+    /// What the frames of a message may take together, with [`FRAME_COST_BYTES`] for each: the first one alone is bounded by
+    /// libzmq.
+    bound_bytes: usize,
     /// There is one link, and the alarm interrupts this thread.
     can_wait_for_one: bool,
     /// When everything was looked at last, on the monotonic clock.
@@ -86,20 +113,21 @@ impl Came {
 }
 
 impl Receiver {
-    /// Subscribe and connect to all endpoints. libzmq connects in the background and again after each break. Frames
-    /// above `frame_max_bytes` are not received; they break the link, which is then mended.
+    /// Subscribe and connect to all endpoints, whose numbers count from 1. libzmq connects in the background and again after
+    /// each break. Frames above `message_max_bytes` are not received; they break the link, which is then mended.
     ///
     /// # Errors
     /// When an endpoint cannot be connected to at all.
     pub fn connect(
         endpoints: &[Endpoint],
         subscriptions: &[Vec<u8>],
-        frame_max_bytes: i64,
+        message_max_bytes: usize,
         stop: &Stop,
         reload: &Request,
     ) -> Result<Self> {
         let context = Context::new();
-        let link = |(number, endpoint)| Link::connect(&context, number, endpoint, subscriptions, frame_max_bytes);
+        let link =
+            |(number, endpoint)| Link::connect(&context, number, endpoint, subscriptions, message_max_bytes as i64);
         let links: Vec<Link> = endpoints.iter().enumerate().map(link).collect::<Result<_>>()?;
         let watch = || -> std::io::Result<OwnedFd> {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -119,6 +147,7 @@ impl Receiver {
             next: 0,
             monitor_speaks: true,
             is_drained: false,
+            bound_bytes: message_max_bytes.saturating_add(FRAME_COST_BYTES),
             can_wait_for_one: endpoints.len() == 1 && Alarm::is_mine(),
             looked_ns: 0,
             came: Came::default(),
@@ -204,6 +233,12 @@ impl Receiver {
         }
     }
 
+    /// The endpoint that messages of this origin came from.
+    pub fn endpoint(&self, origin: Origin) -> Option<String> {
+        let place = (origin.0 as usize).checked_sub(1)?;
+        self.links.get(place).map(|link| link.endpoint.to_string())
+    }
+
     /// Ask the monitors for changes the next time, whether they have spoken up or not.
     pub fn listen_to_monitors(&mut self) {
         self.monitor_speaks = true;
@@ -238,44 +273,70 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Append the next message to `batch`, stamped now, if one is there. Says whether one was.
+    /// Append the next message to `batch`, stamped now, if one is there and `accepts` its first frame, which may be one of so
+    /// many: 1, or 2 for more than that.
     ///
     /// # Errors
     /// When a socket fails.
-    pub fn receive(&mut self, batch: &mut Batch, origin_ns: i64) -> Result<bool> {
+    pub fn receive(
+        &mut self,
+        batch: &mut Batch,
+        origin_ns: i64,
+        accepts: impl Fn(&[u8], usize) -> bool,
+    ) -> Result<Received> {
         self.is_drained = false;
         if std::mem::take(&mut self.is_in_hand) {
-            return self.take(batch, origin_ns).map(|()| true);
+            return self.take(batch, origin_ns, accepts);
         }
         if std::mem::take(&mut self.is_alone) {
-            return Ok(false);
+            return Ok(Received::Nothing);
         }
         for _ in 0..self.links.len() {
             let Some(link) = self.links.get(self.next) else { break };
             match link.socket.recv(&mut self.frame, DONTWAIT) {
                 Ok(()) => {
                     self.came = Came::now();
-                    return self.take(batch, origin_ns).map(|()| true);
+                    return self.take(batch, origin_ns, accepts);
                 }
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => self.next = (self.next + 1) % self.links.len(),
                 Err(cause) => return Err(socket_error("receive", cause)),
             }
         }
         self.is_drained = true;
-        Ok(false)
+        Ok(Received::Nothing)
     }
 
     /// Append the message that begins with `frame` and came from the link `next`.
-    fn take(&mut self, batch: &mut Batch, origin_ns: i64) -> Result<()> {
-        let Some(link) = self.links.get(self.next) else { return Ok(()) };
-        let mut entry = batch.message(self.came.unix_ns, self.came.monotonic_ns.saturating_sub(origin_ns));
-        entry.frame(&[&self.frame]);
+    fn take(&mut self, batch: &mut Batch, origin_ns: i64, accepts: impl Fn(&[u8], usize) -> bool) -> Result<Received> {
+        let Some(link) = self.links.get(self.next) else { return Ok(Received::Nothing) };
+        let origin = Origin(self.next as u32 + 1);
+        self.next = (self.next + 1) % self.links.len();
+        let mark = batch.mark();
+        let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
+        let mut entry = batch.message(origin, self.came.unix_ns, self.came.monotonic_ns.saturating_sub(origin_ns));
+        let (mut bytes, mut frames) = (self.frame.len(), 1);
+        let bound_bytes = self.bound_bytes;
+        let fits = move |bytes: usize, frames: usize| bytes.saturating_add(frames * FRAME_COST_BYTES) <= bound_bytes;
+        if is_wanted {
+            entry.frame(&[&self.frame]);
+        }
         // The other frames of a message are there as soon as the first one is.
         while self.frame.get_more() {
             uninterrupted(|| link.socket.recv(&mut self.frame, 0)).map_err(|cause| socket_error("receive", cause))?;
-            entry.frame(&[&self.frame]);
+            bytes = bytes.saturating_add(self.frame.len());
+            frames += 1;
+            if is_wanted && fits(bytes, frames) {
+                entry.frame(&[&self.frame]);
+            }
         }
-        self.next = (self.next + 1) % self.links.len();
-        Ok(())
+        if !is_wanted {
+            batch.truncate(mark);
+            return Ok(Received::Unwanted);
+        }
+        if !fits(bytes, frames) {
+            batch.truncate(mark);
+            return Ok(Received::TooLarge(Oversize { origin, bytes, frames }));
+        }
+        Ok(Received::Message)
     }
 }

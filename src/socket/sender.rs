@@ -60,6 +60,11 @@ impl Dropped {
     pub fn any(self) -> bool {
         self.messages > 0 || self.and_more
     }
+
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, and_more: self.and_more || other.and_more }
+    }
 }
 
 impl fmt::Display for Dropped {

@@ -3,6 +3,7 @@
 mod sqlite;
 
 pub use sqlite::{
-    Chapter, Copied, Damage, Database, Durability, EndReason, Ended, FILE_MODE, Ledger, Limits, Listed, Name, Reader,
-    Recording, Room, Selection, Session, SessionStart, Space, Stamp, Verdict, beside, true_path,
+    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, FILE_MODE, Ledger, Limits, Listed,
+    Name, Reader, Recording, Room, STATUS_BYTES, Selection, Session, SessionStart, Space, Stamp, Verdict, beside,
+    status_path, true_path,
 };

@@ -9,7 +9,7 @@ use chrono::DateTime;
 pub enum Position {
     /// So many nanoseconds after the session began: `90s`, `1m30s`.
     Elapsed(i64),
-    /// At the message with this number, from 0: `#1500`.
+    /// At the message with this number, from 0: `n1500`, or `#1500`, as messages are shown.
     Number(i64),
     /// At this moment of the wall clock: `2026-11-22T10:00:00Z`.
     Unix(i64),
@@ -20,8 +20,8 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const RULE: &str =
-            "a position is an offset (90s, 1m30s), a packet number (#1500) or a time (2026-11-22T10:00:00Z)";
-        if let Some(number) = text.strip_prefix('#') {
+            "a position is an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)";
+        if let Some(number) = text.strip_prefix(['n', '#']) {
             return match number.parse() {
                 Ok(number) if number >= 0 => Ok(Self::Number(number)),
                 _ => Err(RULE),
@@ -46,10 +46,11 @@ mod tests {
     fn positions_are_offsets_numbers_or_times() {
         assert_eq!("1m30s".parse(), Ok(Position::Elapsed(90_000_000_000)));
         assert_eq!("0".parse(), Ok(Position::Elapsed(0)));
+        assert_eq!("n1500".parse(), Ok(Position::Number(1500)));
         assert_eq!("#1500".parse(), Ok(Position::Number(1500)));
         assert_eq!("1970-01-01T00:00:01.5Z".parse(), Ok(Position::Unix(1_500_000_000)));
         assert_eq!("1970-01-01T01:00:00+01:00".parse(), Ok(Position::Unix(0)));
-        for text in ["", "#", "#-1", "#1.5", "tomorrow", "9999-01-01T00:00:00Z", "12"] {
+        for text in ["", "#", "#-1", "#1.5", "n", "now", "tomorrow", "9999-01-01T00:00:00Z", "12"] {
             assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }

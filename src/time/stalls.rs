@@ -52,7 +52,7 @@ impl Stalls {
             true => (0, "what was due meanwhile is sent at once"),
             false => (stalled_ns, "the schedule goes on from here"),
         };
-        tracing::warn!("was stopped for {:.1} s at packet #{number}: {what}", seconds(stalled_ns));
+        tracing::warn!("was stopped for {:.1} s at message #{number}: {what}", seconds(stalled_ns));
         moves_ns
     }
 }

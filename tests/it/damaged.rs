@@ -55,7 +55,7 @@ fn a_damaged_page_in_a_session_of_a_million_packets_costs_the_commits_on_it() {
     let (path, damaged_path) = (bench.path("c.db"), bench.path("damaged.db"));
     let whole = export(&bench, "c.db").1;
     assert_eq!(whole.len(), PACKETS);
-    let packets = tree(&path, "packets");
+    let packets = tree(&path, "messages");
     let leaf = packets.leaves[packets.leaves.len() / 2];
     let interior = packets.interior[packets.interior.len() / 2];
     let on_leaf = commits_of(&path, ids(&path, leaf));
@@ -71,12 +71,12 @@ fn a_damaged_page_in_a_session_of_a_million_packets_costs_the_commits_on_it() {
 
     // In the words of the ledger: from the packet before to the one behind.
     let elapsed_s = |number: usize| {
-        let sql = format!("SELECT elapsed_ns FROM packets WHERE id = {number} + 1");
+        let sql = format!("SELECT elapsed_ns FROM messages WHERE id = {number} + 1");
         bench.sqlite3("c.db", &sql).parse::<f64>().unwrap() / 1e9
     };
     let (first, last) = (on_leaf[0], on_leaf[on_leaf.len() - 1]);
     let words = format!(
-        "{:.3} s to {:.3} s: damaged, {} packets are missing (#{first} to #{last})",
+        "{:.3} s to {:.3} s: damaged, {} messages are missing (#{first} to #{last})",
         elapsed_s(first - 1),
         elapsed_s(last + 1),
         on_leaf.len()
@@ -87,7 +87,7 @@ fn a_damaged_page_in_a_session_of_a_million_packets_costs_the_commits_on_it() {
     is_copied(&bench, &whole, &on_leaf);
     bench.fancyhwd("session list --database damaged.db").run().success();
     let shown = bench.fancyhwd("session show 1 --database damaged.db").run().code(3).stdout;
-    assert!(shown.contains("packets     1000000\n") && shown.contains("\ndamage      "), "{shown}");
+    assert!(shown.contains("messages    1000000\n") && shown.contains("\ndamage      "), "{shown}");
     bench.fancyhwd("session verify 1 --database damaged.db").run().code(3);
     let line = "session diff 1 1 --database c.db --other damaged.db --json";
     let found: Value = serde_json::from_str(&bench.fancyhwd(line).run().code(3).stdout).unwrap();
@@ -119,7 +119,7 @@ fn is_replayed(bench: &Bench, missing: &[usize], words: &str) {
     }
     let replay = replay.finish().code(3).says(&format!("warning: in the capture, {words}"));
     let missing = missing.len();
-    replay.says(&format!("; its database is damaged: {missing} packets are missing in 1 gap"));
+    replay.says(&format!("; its database is damaged: {missing} messages are missing in 1 gap"));
     let report = fs::read_to_string(bench.path("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["damaged"], &report["damage"][0]["last_number"]), (&missing.into(), &last.into()));
@@ -136,7 +136,7 @@ fn is_copied(bench: &Bench, whole: &[String], missing: &[usize]) {
     assert_true(&exported.code(3), &lines, whole);
     let verified = bench.fancyhwd("session verify 1 --database copy.db").run().code(3).stdout;
     assert!(
-        verified.starts_with("session 1: damaged at packet") && verified.contains(&format!(" #{} ", missing[0])),
+        verified.starts_with("session 1: damaged at message") && verified.contains(&format!(" #{} ", missing[0])),
         "{verified}"
     );
 }
@@ -186,15 +186,15 @@ fn what_is_beside_the_messages_is_not_needed_for_them() {
     let (exported, lines) = export(&bench, "damaged.db");
     assert_true(&exported.code(0), &lines, &whole);
     let replay = "replay 1 --speed max --database damaged.db --bind tcp://127.0.0.1:*";
-    bench.fancyhwd(replay).run().code(3).says("the ledger of session 1 is damaged").says("1: 500 packets");
+    bench.fancyhwd(replay).run().code(3).says("the ledger of session 1 is damaged").says("1: 500 messages");
     let shown = bench.fancyhwd("session show 1 --database damaged.db").run().code(3).stdout;
     assert!(shown.contains("\nledger      damaged, other entries cannot be read\n"), "{shown}");
     let copy = "session export 1 --format sqlite --database damaged.db --output copy.db";
-    bench.fancyhwd(copy).run().code(3).says(": 500 packets").says("missing: entries of its ledger, which are damaged");
+    bench.fancyhwd(copy).run().code(3).says(": 500 messages").says("missing: entries of its ledger, which are damaged");
     bench.fancyhwd("session verify 1 --database copy.db").run().success();
 
-    // Without their topics, no packet is proven.
-    damage(&path, &damaged_path, tree(&path, "topics").root, noise);
+    // Without their streams, no message is proven.
+    damage(&path, &damaged_path, tree(&path, "streams").root, noise);
     let refused = export(&bench, "damaged.db").0.code(1);
     refused.says("messages 1 to 500 of the session are not there as they were recorded (");
     bench.fancyhwd(replay).run().code(1).says("messages 1 to 500 of the session are not there as they were recorded (");
@@ -208,21 +208,21 @@ fn what_is_beside_the_messages_is_not_needed_for_them() {
 fn sessions_whose_rows_are_damaged_do_not_hide_the_others() {
     let bench = Bench::new();
     capture(&bench, 50);
-    let more = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60) \
-        INSERT INTO sessions SELECT n, 'number ' || n, note, started_unix_ns, ended_unix_ns, end_reason, endpoints, topics, \
-        host, boot_id, fancyhwd_version, durability, 51, 50, NULL, NULL, 0, 0, 0, 0 FROM numbers, sessions";
+    let more = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 200) \
+        INSERT INTO sessions SELECT n, 'number ' || n, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, \
+        host, boot_id, version, durability, 51, 50, NULL, NULL, 0, 0, 0, 0, 0, NULL FROM numbers, sessions";
     bench.sqlite3("c.db", more);
     let (path, damaged_path) = (bench.path("c.db"), bench.path("damaged.db"));
     let leaf = middle_leaf(&path, "sessions");
     let lost: BTreeSet<i64> = ids(&path, leaf).collect();
     let (first, last) = (lost.first().unwrap(), lost.last().unwrap());
-    assert!(*first > 1 && *last < 60);
+    assert!(*first > 1 && *last < 200);
     damage(&path, &damaged_path, leaf, |page| page.fill(0));
     let listed = bench.fancyhwd("session list --json --database damaged.db").run().code(3);
     let listed = listed.says(&format!("warning: sessions {first} to {last}: damaged, "));
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     let listed: BTreeSet<i64> = listed.as_array().unwrap().iter().map(|it| it["id"].as_i64().unwrap()).collect();
-    assert_eq!(&listed | &lost, (1..=60).collect());
+    assert_eq!(&listed | &lost, (1..=200).collect());
     assert!(listed.is_disjoint(&lost));
     let table = bench.fancyhwd("session list --database damaged.db").run().code(3).stdout;
     assert_eq!(table.lines().count(), 1 + listed.len());
@@ -241,7 +241,7 @@ fn positions_and_jumps_lead_past_what_is_damaged() {
     capture(&bench, 3_000);
     let (path, damaged_path) = (bench.path("c.db"), bench.path("damaged.db"));
     // In the middle, so that a search for a position meets it first.
-    let leaf = middle_leaf(&path, "packets");
+    let leaf = middle_leaf(&path, "messages");
     let missing = commits_of(&path, ids(&path, leaf));
     let (first, last) = (missing[0], missing[missing.len() - 1]);
     damage(&path, &damaged_path, leaf, |page| page.fill(0));
@@ -249,11 +249,13 @@ fn positions_and_jumps_lead_past_what_is_damaged() {
         let line = format!("replay 1 --speed max {options} --database damaged.db --bind tcp://127.0.0.1:*");
         bench.fancyhwd(&line).run().code(code)
     };
-    let at = |number: usize| bench.sqlite3("c.db", &format!("SELECT elapsed_ns FROM packets WHERE id = {number} + 1"));
-    replayed(&format!("--from {}ns --to {}ns", at(100), at(200)), 0).says("1: 100 packets");
-    replayed(&format!("--from {}ns --to {}ns", at(last + 10), at(last + 30)), 0).says("1: 20 packets");
-    replayed(&format!("--to #{}", last + 11), 3).says(&format!("1: {} packets", first + 10)).says("in 1 gap");
-    replayed(&format!("--from #{} --to #{}", last - 1, last + 6), 3).says("1: 5 packets").says("2 packets are missing");
+    let at = |number: usize| bench.sqlite3("c.db", &format!("SELECT elapsed_ns FROM messages WHERE id = {number} + 1"));
+    replayed(&format!("--from {}ns --to {}ns", at(100), at(200)), 0).says("1: 100 messages");
+    replayed(&format!("--from {}ns --to {}ns", at(last + 10), at(last + 30)), 0).says("1: 20 messages");
+    replayed(&format!("--to #{}", last + 11), 3).says(&format!("1: {} messages", first + 10)).says("in 1 gap");
+    replayed(&format!("--from #{} --to #{}", last - 1, last + 6), 3)
+        .says("1: 5 messages")
+        .says("2 messages are missing");
     let nothing = replayed(&format!("--from #{} --to #{}", first + 1, last), 1);
     nothing.says(&format!("messages {} to {last} of the session are not there", first + 2));
     jumps_lead_to(&damaged_path, |reader| reader.seek(Position::Number(first as i64 + 1)), last + 1);
@@ -261,7 +263,7 @@ fn positions_and_jumps_lead_past_what_is_damaged() {
     jumps_lead_to(&damaged_path, |reader| reader.seek_before(last as i64 + 2), last + 1);
     jumps_lead_to(&damaged_path, |reader| reader.seek_before(0), 0);
     // A gap is told in each pass, and counted once.
-    let looped = replayed("--loop=3", 3).says(&format!("{} packets are missing in 1 gap", missing.len()));
+    let looped = replayed("--loop=3", 3).says(&format!("{} messages are missing in 1 gap", missing.len()));
     assert_eq!(looped.stderr.matches("in the capture, ").count(), 3, "{}", looped.stderr);
 }
 
@@ -298,7 +300,8 @@ fn a_commit_that_is_larger_than_what_is_read_at_once_is_proven_before_any_of_it_
     // A bit of the last message of a commit that is followed by another one.
     let last_id = bench.sqlite3("c.db", "SELECT last_id FROM batches ORDER BY id LIMIT 1");
     fs::copy(bench.path("c.db"), bench.path("damaged.db")).unwrap();
-    let flip = format!("UPDATE packets SET payload = CAST(x'ffff' || substr(payload, 3) AS BLOB) WHERE id = {last_id}");
+    let flip =
+        format!("UPDATE messages SET payload = CAST(x'ffff' || substr(payload, 3) AS BLOB) WHERE id = {last_id}");
     bench.sqlite3("damaged.db", &flip);
     let last_id = last_id.parse().unwrap();
     assert_missing(&bench, &whole, &commits_of(&bench.path("c.db"), last_id..=last_id));

@@ -31,7 +31,7 @@ fn recording(bench: &Bench) -> (Daemon, Daemon) {
         bench.fancyhwd(&format!("publish --rate 20000 --on-full block --wait-subscribers 1 --bind {endpoint}")).start();
     eventually("packets are committed", || {
         ask(bench, "SELECT count(*) FROM sessions") > before
-            && ask(bench, "SELECT packets FROM sessions ORDER BY id DESC LIMIT 1") > 0
+            && ask(bench, "SELECT messages FROM sessions ORDER BY id DESC LIMIT 1") > 0
     });
     (recorder, device)
 }
@@ -42,11 +42,14 @@ fn ids(bench: &Bench) -> String {
 
 /// Rows that belong to no session, but for the row that keeps the highest ids.
 fn strays(bench: &Bench) -> Vec<i64> {
-    ["packets", "rejects", "events", "batches"]
-        .map(|table| {
-            ask(bench, &format!("SELECT count(*) FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions)"))
-        })
-        .to_vec()
+    let kept = "NOT EXISTS (SELECT 1 FROM sessions WHERE";
+    let by_message =
+        |table, id| format!("SELECT count(*) FROM {table} WHERE {kept} {id} BETWEEN first_id AND last_id)");
+    let by_session = |table| format!("SELECT count(*) FROM {table} WHERE {kept} sessions.id = session_id)");
+    let fields = "SELECT count(*) FROM fields WHERE stream_id NOT IN (SELECT id FROM streams)".to_owned();
+    let queries = [by_message("messages", "messages.id"), by_message("faults", "message_id"), fields];
+    let queries = queries.into_iter().chain(["events", "batches", "streams", "endpoints"].map(by_session));
+    queries.map(|sql| ask(bench, &sql)).collect()
 }
 
 fn assert_sound(bench: &Bench) {
@@ -152,10 +155,10 @@ fn a_session_in_the_middle_is_deleted_and_the_others_are_untouched() {
         .fancyhwd("session delete 2 --yes --database c.db")
         .run()
         .success()
-        .says("session 2 of c.db with 100000 packets");
+        .says("session 2 of c.db with 100000 messages");
     assert_eq!(ids(&bench), "1,3");
-    assert_eq!(ask(&bench, "SELECT count(*) FROM packets"), 3000);
-    assert_eq!(strays(&bench), [0, 0, 0, 0]);
+    assert_eq!(ask(&bench, "SELECT count(*) FROM messages"), 3000);
+    assert_eq!(strays(&bench), [0; 7]);
     assert_sound(&bench);
     // The room is given back, and the database is one file again.
     let after = fs::metadata(bench.path("c.db")).unwrap().len();
@@ -177,13 +180,13 @@ fn ids_of_a_deleted_session_are_not_given_again() {
         bench.fancyhwd(&format!("session delete {id} --yes --database c.db")).run().success();
     }
     // Only the row that keeps the highest ids is left.
-    assert_eq!(strays(&bench), [0, 0, 0, 1]);
+    assert_eq!(strays(&bench), [0, 0, 0, 0, 1, 0, 0]);
     capture(&bench, 5);
     assert_eq!(bench.sqlite3("c.db", "SELECT id, first_id, last_id FROM sessions"), "4|61|65");
     assert_sound(&bench);
     capture(&bench, 5);
     bench.fancyhwd("session delete 4 --yes --database c.db").run().success();
-    assert_eq!(strays(&bench), [0, 0, 0, 0]);
+    assert_eq!(strays(&bench), [0; 7]);
     assert_sound(&bench);
 }
 
@@ -193,26 +196,26 @@ fn an_interrupted_deletion_leaves_a_database_that_can_be_recorded_into_and_is_en
     capture(&bench, 1000);
     capture(&bench, 400_000);
     let deletion = bench.fancyhwd("session delete 2 --yes --database c.db").spawn();
-    eventually("some of it is gone", || ask(&bench, "SELECT min(id) FROM packets WHERE id > 1000") > 1001);
+    eventually("some of it is gone", || ask(&bench, "SELECT min(id) FROM messages WHERE id > 1000") > 1001);
     deletion.signal(Signal::KILL);
     deletion.finish();
-    let left = ask(&bench, "SELECT count(*) FROM packets") - 1000;
-    println!("{left} packets are left");
+    let left = ask(&bench, "SELECT count(*) FROM messages") - 1000;
+    println!("{left} messages are left");
     assert!(left > 0, "it was too fast to be interrupted");
     assert_sound(&bench);
 
     capture(&bench, 500);
     assert_eq!(bench.sqlite3("c.db", "SELECT id, first_id FROM sessions WHERE id > 1"), "3|401001");
     assert_sound(&bench);
-    assert_eq!(ask(&bench, "SELECT count(*) FROM packets"), 1500 + left);
+    assert_eq!(ask(&bench, "SELECT count(*) FROM messages"), 1500 + left);
 
     bench
         .fancyhwd("session delete 2 --yes --database c.db")
         .run()
         .success()
         .says("rows that an interrupted deletion had left");
-    assert_eq!(ask(&bench, "SELECT count(*) FROM packets"), 1500);
-    assert_eq!(strays(&bench), [0, 0, 0, 0]);
+    assert_eq!(ask(&bench, "SELECT count(*) FROM messages"), 1500);
+    assert_eq!(strays(&bench), [0; 7]);
     assert_sound(&bench);
     assert!(fs::metadata(bench.path("c.db")).unwrap().len() < 1 << 20);
 }
@@ -228,18 +231,18 @@ fn a_running_session_is_not_deleted_and_others_are_while_it_is_recorded() {
         .fancyhwd("session delete 4 --yes --database c.db")
         .run()
         .code(2)
-        .says("cannot delete session 4 of")
+        .says("cannot change session 4 of")
         .says("it is being recorded");
-    let before = ask(&bench, "SELECT packets FROM sessions WHERE id = 4");
+    let before = ask(&bench, "SELECT messages FROM sessions WHERE id = 4");
     bench.fancyhwd("session delete 2 --yes --database c.db").run().success();
-    let during = ask(&bench, "SELECT packets FROM sessions WHERE id = 4") - before;
-    println!("{during} packets were recorded meanwhile");
+    let during = ask(&bench, "SELECT messages FROM sessions WHERE id = 4") - before;
+    println!("{during} messages were recorded meanwhile");
     assert!(during > 0);
     bench.fancyhwd("session delete 1 --yes --database c.db").run().success();
     recorder.stop().success().says(", 0 lost");
     device.stop();
     assert_eq!(ids(&bench), "3,4");
-    assert_eq!(strays(&bench), [0, 0, 0, 0]);
+    assert_eq!(strays(&bench), [0; 7]);
     assert_eq!(ask(&bench, "SELECT count(*) FROM events WHERE kind = 'stall'"), 0);
     assert_sound(&bench);
 }
@@ -301,7 +304,7 @@ fn a_terminal_is_asked() {
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}");
-        assert!(text.contains("Delete session 1 of c.db with 10 packets? [y/N]"), "{text}");
+        assert!(text.contains("Delete session 1 of c.db with 10 messages? [y/N]"), "{text}");
         assert_eq!(text.contains("nothing was deleted"), !is_deleted, "{text}");
         assert_eq!(ask(&bench, "SELECT count(*) FROM sessions"), i64::from(!is_deleted), "{answer:?}");
     }

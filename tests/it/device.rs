@@ -12,7 +12,7 @@ fn a_million_values_of_several_seeds_equal_those_of_the_c_library() {
     let rand = bench.compile("rand");
     for seed in [0, 1, 12345, u32::MAX] {
         let output = std::process::Command::new(&rand).arg(seed.to_string()).arg(VALUES.to_string()).output().unwrap();
-        let of_libc: Vec<i16> = fancyhwd::codec::envelope::samples(&output.stdout).collect();
+        let of_libc: Vec<i16> = crate::support::samples(&output.stdout).collect();
         assert_eq!(of_libc.len(), VALUES);
         let mut device = Simulated::new(seed);
         let differing = of_libc.iter().position(|&value| value != device.rand() as i16);

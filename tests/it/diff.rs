@@ -17,7 +17,7 @@ fn twins() -> Bench {
     let publish = "publish --rate max --on-full block --wait-subscribers 1";
     bench.fancyhwd(&format!("{publish} --count {PACKETS} --bind {endpoint}")).run().success();
     recorder.finish().success();
-    bench.forge("a.db", "UPDATE packets SET elapsed_ns = id * 1000000");
+    bench.forge("a.db", "UPDATE messages SET elapsed_ns = id * 1000000");
     fs::copy(bench.path("a.db"), bench.path("b.db")).unwrap();
     bench
 }
@@ -54,19 +54,21 @@ fn equal_sessions_have_no_difference() {
 #[test]
 fn a_changed_sample_is_shown_on_both_sides() {
     let bench = twins();
-    let payload = bench.sqlite3("b.db", "SELECT hex(payload) FROM packets WHERE id = 51");
+    let payload = bench.sqlite3("b.db", "SELECT hex(payload) FROM messages WHERE id = 51");
     let changed = format!("{}0102", &payload[..payload.len() - 4]);
-    bench.forge("b.db", &format!("UPDATE packets SET payload = x'{changed}' WHERE id = 51"));
-    let samples = |file: &str| bench.sqlite3(file, "SELECT samples FROM decoded_packets WHERE packet_id = 51");
+    bench.forge("b.db", &format!("UPDATE messages SET payload = x'{changed}' WHERE id = 51"));
+    let samples = |file: &str| bench.sqlite3(file, "SELECT samples FROM decoded_packets WHERE message_id = 51");
     let text = diff(&bench, "").code(3).stdout;
     assert!(text.contains("\nequal       99\nchanged     1\n"), "{text}");
     for (side, file) in [("A", "a.db"), ("B", "b.db")] {
-        let line = format!("\nfirst in {side}  #50 fancyhw_data 16 samples {}\n", samples(file));
+        let line = format!("\nfirst in {side}  #50 fancyhw_data 45 bytes 16 samples {}\n", samples(file));
         assert!(text.contains(&line), "{line} in {text}");
     }
     assert!(samples("b.db").ends_with(",513]"));
     let found = json(&bench, 3);
-    assert_eq!(found["first_difference"]["b"]["samples"].to_string(), samples("b.db"));
+    let shown: Vec<&str> =
+        found["first_difference"]["b"]["samples"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(format!("[{}]", shown.join(",")), samples("b.db"));
     assert_eq!(found["first_difference"]["a"]["number"], 50);
 }
 
@@ -75,17 +77,17 @@ fn a_difference_far_inside_a_large_packet_can_be_seen() {
     let bench = twins();
     let zeros = "00".repeat(2000);
     for (file, end) in [("a.db", "0100"), ("b.db", "0200")] {
-        bench.forge(file, &format!("UPDATE packets SET payload = x'{zeros}{end}{zeros}' WHERE id = 1"));
+        bench.forge(file, &format!("UPDATE messages SET payload = x'{zeros}{end}{zeros}' WHERE id = 1"));
     }
     let text = diff(&bench, "").code(3).stdout;
-    let line = "first in B  #0 fancyhw_data 2001 samples ... from sample 996 on: [0,0,0,0,2,0,0,0,0,0,0,0,0,0,0,0,...]";
+    let line = "first in B  #0 fancyhw_data 4015 bytes 2001 samples ... from sample 996 on: [0,0,0,0,2,0,0,0,0,0,0,0,0,0,0,0,...]";
     assert!(text.contains(line), "{text}");
 }
 
 #[test]
 fn missing_and_added_packets_are_one_difference_each_and_not_one_of_all_that_follow() {
     let bench = twins();
-    bench.forge("b.db", "DELETE FROM packets WHERE id IN (11, 12, 60)");
+    bench.forge("b.db", "DELETE FROM messages WHERE id IN (11, 12, 60)");
     let found = json(&bench, 3);
     let counts =
         |found: &Value| ["equal", "changed", "only_in_a", "only_in_b"].map(|name| found[name].as_i64().unwrap());
@@ -101,7 +103,7 @@ fn missing_and_added_packets_are_one_difference_each_and_not_one_of_all_that_fol
     let back = bench.fancyhwd("session diff 1 1 --json --database b.db --other a.db").run().code(3).stdout;
     assert_eq!(counts(&serde_json::from_str(&back).unwrap()), [97, 0, 0, 3]);
 
-    bench.forge("b.db", "DELETE FROM packets WHERE id > 87");
+    bench.forge("b.db", "DELETE FROM messages WHERE id > 87");
     assert_eq!(counts(&json(&bench, 3)), [87, 0, 13, 0]);
 }
 
@@ -109,13 +111,17 @@ fn missing_and_added_packets_are_one_difference_each_and_not_one_of_all_that_fol
 fn another_order_another_topic_and_another_kind_of_message_are_differences() {
     for (change, counts) in [
         (
-            "UPDATE packets SET id = 500 WHERE id = 7; UPDATE packets SET id = 7 WHERE id = 8; UPDATE packets SET id = 8 WHERE id = 500",
+            "UPDATE messages SET id = 500 WHERE id = 7; UPDATE messages SET id = 7 WHERE id = 8; UPDATE messages SET id = 8 WHERE id = 500",
             [99, 0, 1, 1],
         ),
-        ("INSERT INTO topics VALUES (9, 'other'); UPDATE packets SET topic_id = 9 WHERE id = 7", [99, 1, 0, 0]),
         (
-            "INSERT INTO rejects SELECT id, 1, 0, elapsed_ns, 'no-space', 1, '[2]', x'abcd' FROM packets WHERE id = 7; \
-             DELETE FROM packets WHERE id = 7",
+            "INSERT INTO streams VALUES (9, 1, 1, 'space', x'6f74686572', 'other', 'int16', 1, NULL); \
+             UPDATE messages SET stream_id = 9 WHERE id = 7",
+            [99, 1, 0, 0],
+        ),
+        (
+            "INSERT INTO streams VALUES (9, 1, 1, 'frames', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL); \
+             UPDATE messages SET stream_id = 9 WHERE id = 7",
             [99, 1, 0, 0],
         ),
     ] {
@@ -127,15 +133,14 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
         // Of two that changed places, the one that comes too early is seen first.
         assert_eq!(found["first_difference"]["b"]["number"], 6);
     }
-    // A packet that another recorder took for a reject is the same message.
+    // How it is read makes no other message of it.
     let bench = twins();
     bench.forge(
         "b.db",
-        "INSERT INTO rejects SELECT id, 1, 0, elapsed_ns, 'wrong-topic', 1, '[45]', \
-         CAST(x'66616e637968775f6461746120' || payload AS BLOB) FROM packets WHERE id = 7; \
-         DELETE FROM packets WHERE id = 7",
+        "INSERT INTO streams VALUES (9, 1, 1, 'whole', x'', '', 'bytes', 1, NULL); \
+         UPDATE messages SET stream_id = 9, payload = CAST(x'66616e637968775f6461746120' || payload AS BLOB) WHERE id = 7",
     );
-    assert_eq!(bench.sqlite3("b.db", "SELECT length(frames) FROM rejects"), "45");
+    assert_eq!(bench.sqlite3("b.db", "SELECT length(payload) FROM messages WHERE id = 7"), "45");
     diff(&bench, "").success();
 }
 
@@ -143,7 +148,7 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
 fn the_spacing_counts_only_when_a_tolerance_is_given() {
     let bench = twins();
     // Two of 99 spacings differ, both by 0.25 ms: that packet came late.
-    bench.forge("b.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 250000 WHERE id = 40");
+    bench.forge("b.db", "UPDATE messages SET elapsed_ns = elapsed_ns + 250000 WHERE id = 40");
     let found = json(&bench, 0);
     assert_eq!(found["spacing"]["p50_ns"], 0);
     let [p99_ns, max_ns] = ["p99_ns", "max_ns"].map(|name| found["spacing"][name].as_i64().unwrap());
@@ -153,7 +158,7 @@ fn the_spacing_counts_only_when_a_tolerance_is_given() {
     assert!(text.contains("changed     0\n") && text.contains("above --timing-tolerance"), "{text}");
     diff(&bench, "--timing-tolerance soon").code(2).says("cannot use --timing-tolerance 'soon'");
     // A clock that began at another moment is no difference.
-    bench.forge("b.db", "UPDATE packets SET elapsed_ns = id * 1000000 + 12345678");
+    bench.forge("b.db", "UPDATE messages SET elapsed_ns = id * 1000000 + 12345678");
     diff(&bench, "--timing-tolerance 1ns").success();
 }
 

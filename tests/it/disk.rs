@@ -47,7 +47,7 @@ fn number(database: &Path, sql: &str) -> i64 {
 }
 
 fn committed(database: &Path) -> i64 {
-    number(database, "SELECT coalesce(sum(packets), 0) FROM sessions")
+    number(database, "SELECT coalesce(sum(messages), 0) FROM sessions")
 }
 
 /// Every session of a database agrees with its digests.
@@ -131,7 +131,7 @@ fn end_on_full_disk(options: &str, sent: i64, end: impl FnOnce(&Daemon)) {
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     let (stored, lost) = (committed(&database), number(&database, "SELECT sum(lost) FROM events"));
     assert_eq!(number(&database, "SELECT lost FROM sessions"), lost);
-    assert!(finished.stderr.contains(&format!("recorded session 1: {stored} packets")), "{}", finished.stderr);
+    assert!(finished.stderr.contains(&format!("recorded session 1: {stored} messages")), "{}", finished.stderr);
     assert!(finished.stderr.contains(&format!(", {lost} lost")), "{}", finished.stderr);
     // A device that is made to wait keeps what was not taken from it.
     let is_all = if options.contains("block") { stored + lost < sent } else { stored + lost == sent };
@@ -199,23 +199,20 @@ fn a_database_that_is_renamed_is_ended_and_followed_by_another_without_a_gap() {
         assert_eq!(bench.sqlite3(file, "SELECT count(*) FROM events WHERE kind = 'moved' AND lost = 0"), "1");
     }
     // The times go on as if nothing had happened: 1 ms from the last packet here to the first there.
-    let last = number(&bench.path("kept.db"), "SELECT max(elapsed_ns) FROM packets");
-    let first = number(&bench.path("c.1.db"), "SELECT min(elapsed_ns) FROM packets");
+    let last = number(&bench.path("kept.db"), "SELECT max(elapsed_ns) FROM messages");
+    let first = number(&bench.path("c.1.db"), "SELECT min(elapsed_ns) FROM messages");
     assert!((1..500_000_000).contains(&(first - last)), "{} ns apart", first - last);
     let started = "SELECT started_unix_ns FROM sessions";
     assert_eq!(bench.sqlite3("kept.db", started), bench.sqlite3("c.1.db", started));
     let payloads = |file: &str| -> Vec<Vec<u8>> {
         let connection = Connection::open(bench.path(file)).unwrap();
-        let mut statement = connection.prepare("SELECT payload FROM packets ORDER BY id").unwrap();
+        let mut statement = connection.prepare("SELECT payload FROM messages ORDER BY id").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     };
     let mut simulated = fancyhwd::device::Simulated::new(12345);
     for (number, payload) in payloads("kept.db").into_iter().chain(payloads("c.1.db")).enumerate() {
         let expected: Vec<i16> = (0..16).map(|_| simulated.rand() as i16).collect();
-        assert!(
-            fancyhwd::codec::envelope::samples(&payload).eq(expected),
-            "packet {number} is missing or not in order"
-        );
+        assert!(crate::support::samples(&payload).eq(expected), "packet {number} is missing or not in order");
     }
 }
 
@@ -300,7 +297,7 @@ fn the_oldest_sessions_are_deleted_to_stay_within_a_limit() {
     assert_sound(&bench.path("c.db"));
     let database = bench.path("c.db");
     // The end may come between two steps of a deletion. What these leave is of one session, and the next deletion ends it.
-    let rest = "SELECT count(*) FROM packets WHERE id < (SELECT min(first_id) FROM sessions)";
+    let rest = "SELECT count(*) FROM messages WHERE id < (SELECT min(first_id) FROM sessions)";
     assert!(number(&database, rest) < SESSION_MAX_PACKETS);
     let oldest = number(&database, "SELECT min(id) FROM sessions");
     bench.fancyhwd(&format!("session delete {oldest} --yes --database c.db")).run().success();
@@ -308,8 +305,8 @@ fn the_oldest_sessions_are_deleted_to_stay_within_a_limit() {
     let sessions = number(&database, "SELECT count(*) FROM sessions");
     let first = number(&database, "SELECT min(first_id) FROM sessions");
     assert!(sessions > 2 && first > 1_000_000, "{sessions} sessions from id {first}");
-    assert_eq!(number(&database, "SELECT max(id) FROM packets"), SENT as i64);
-    assert_eq!(number(&database, "SELECT count(*) FROM packets"), SENT as i64 - first + 1);
+    assert_eq!(number(&database, "SELECT max(id) FROM messages"), SENT as i64);
+    assert_eq!(number(&database, "SELECT count(*) FROM messages"), SENT as i64 - first + 1);
     for table in ["batches", "events"] {
         let strays = format!("SELECT count(*) FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions)");
         assert_eq!(number(&database, &strays), 0, "{table}");

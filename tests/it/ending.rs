@@ -36,7 +36,7 @@ fn end_with(fault: &str) -> bool {
             let database = Database::for_reading(&bench.path("kept/c.db")).unwrap();
             for session in database.sessions().unwrap() {
                 assert_eq!(database.verify(&session, &mut |_| Ok(())).unwrap().damage, None, "{context}");
-                assert_eq!(session.tally.packets, PACKETS as u64, "{context}");
+                assert_eq!(session.tally.messages, PACKETS as u64, "{context}");
             }
         }
         _ => panic!("{context}"),
@@ -88,7 +88,7 @@ fn a_file_whose_end_was_cut_off_is_read_where_nobody_may_write() {
     bench.fancyhwd(export).without_rights().run().success();
     bench.fancyhwd("session verify 1 --database out/copy.db").run().success();
     let replay = "replay --database kept/c.db --speed max --bind tcp://127.0.0.1:*";
-    bench.fancyhwd(replay).without_rights().run().success().says(&format!("replayed session 1: {PACKETS} packets"));
+    bench.fancyhwd(replay).without_rights().run().success().says(&format!("replayed session 1: {PACKETS} messages"));
     let_write(&bench, true);
 }
 

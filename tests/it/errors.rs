@@ -22,7 +22,10 @@ fn wrong_settings_are_refused_before_anything_is_started() {
     for (command, option, value) in [
         ("publish", "--topic", "a b"),
         ("publish", "--topic", ""),
-        ("record", "--topic", "a b"),
+        ("record", "--framing", "lines"),
+        ("record", "--layout", "int12"),
+        ("record", "--channels", "a:b:c:d:e"),
+        ("record", "--sample-rate", "0"),
         ("record", "--topic", ""),
         ("publish", "--packet-size", "0"),
         ("publish", "--packet-size", "65537"),
@@ -89,7 +92,7 @@ fn sessions_that_cannot_be_replayed_are_refused() {
         one_line(bench.fancyhwd(&format!("replay {unknown} --database c.db")).run(), 2, &found);
         one_line(bench.fancyhwd(&format!("session show {unknown} --database c.db")).run(), 2, &found);
     }
-    one_line(bench.fancyhwd("replay --database c.db").run(), 2, &["session 1", "no packets"]);
+    one_line(bench.fancyhwd("replay --database c.db").run(), 2, &["session 1", "no messages"]);
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn databases_that_cannot_be_used_are_refused() {
     bench.sqlite3("newer.db", "PRAGMA user_version = 999");
     for command in ["record --duration 1ms", "replay", "session list"] {
         let finished = bench.fancyhwd(&format!("{command} --database newer.db")).run();
-        one_line(finished, 1, &[open, "schema 999", "use that version"]);
+        one_line(finished, 1, &[open, "schema 999", "use the version"]);
     }
 
     bench.program("mkfifo").arg(bench.path("fifo")).run().success();

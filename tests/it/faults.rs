@@ -86,7 +86,7 @@ fn record_with(fault: &str, counted: Counted) -> bool {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(integrity, "ok", "{}", context());
-        let Ok(mut statement) = connection.prepare("SELECT payload FROM packets") else { continue };
+        let Ok(mut statement) = connection.prepare("SELECT payload FROM messages") else { continue };
         stored.extend(statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap().map(Result::unwrap));
         drop(statement);
         drop(connection);
@@ -101,8 +101,8 @@ fn record_with(fault: &str, counted: Counted) -> bool {
             let words: Vec<&str> = summary.split([' ', ',']).filter(|word| !word.is_empty()).collect();
             words[words.iter().position(|word| word.trim_end_matches('s') == what).unwrap() - 1].parse().unwrap()
         };
-        assert!(before("packet") <= stored.len(), "a false `recorded`: {}", context());
-        assert_eq!(before("packet") + before("lost"), sent, "{}", context());
+        assert!(before("message") <= stored.len(), "a false `recorded`: {}", context());
+        assert_eq!(before("message") + before("lost"), sent, "{}", context());
         assert!(before("lost") == 0 || code != Some(0), "{}", context());
     } else {
         // It never said that it records.

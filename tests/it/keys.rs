@@ -29,7 +29,7 @@ fn next(socket: &zmq::Socket) -> usize {
 /// A session of so many packets, an hour between each two.
 fn hours(bench: &Bench, packets: u32) {
     captured(bench, packets, "1000");
-    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = id * 3600000000000");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn keys_step_jump_and_quit() {
     }
     terminal.press("q");
     let (text, code) = terminal.finish();
-    assert!(text.contains("stopped replay of session 1: 9 packets") && code == Some(0), "{text}");
+    assert!(text.contains("stopped replay of session 1: 9 messages") && code == Some(0), "{text}");
     assert_silent(&socket);
 }
 
@@ -53,7 +53,7 @@ fn keys_step_jump_and_quit() {
 fn keys_that_are_pressed_together_count_each() {
     let bench = Bench::new();
     captured(&bench, 40, "1000");
-    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 1000000000");
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = id * 1000000000");
     let (mut terminal, socket) = paused(&bench, "");
     for (keys, expected) in [
         ("nnn", vec![0, 1, 2]),
@@ -80,20 +80,20 @@ fn space_pauses_and_goes_on() {
     terminal.wait_until("] paused at #0, ");
     assert_silent(&socket);
     terminal.press(" ");
-    terminal.wait_until("goes on at packet #0");
+    terminal.wait_until("goes on at message #0");
     assert_eq!(next(&socket), 0);
     terminal.press(" ");
-    terminal.wait_until("paused at packet #1");
+    terminal.wait_until("paused at message #1");
     // What is stepped through is not sent again afterwards.
     terminal.press("n");
     assert_eq!(next(&socket), 1);
     terminal.press(" ");
-    terminal.wait_until("goes on at packet #2");
+    terminal.wait_until("goes on at message #2");
     assert_eq!(next(&socket), 2);
     assert_silent(&socket);
     terminal.press("q");
     let (text, code) = terminal.finish();
-    assert!(text.contains("stopped replay of session 1: 3 packets") && code == Some(0), "{text}");
+    assert!(text.contains("stopped replay of session 1: 3 messages") && code == Some(0), "{text}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn up_makes_hours_short() {
     let received: Vec<usize> = (0..10).map(|_| next(&socket)).collect();
     assert_eq!(received, (0..10).collect::<Vec<_>>());
     let (text, code) = terminal.finish();
-    assert!(text.contains("replayed session 1: 10 packets, 320 bytes") && code == Some(0), "{text}");
+    assert!(text.contains("replayed session 1: 10 messages, 450 bytes") && code == Some(0), "{text}");
     assert_silent(&socket);
 }
 
@@ -135,7 +135,7 @@ fn up_and_down_change_the_speed_while_it_plays() {
     let received: Vec<usize> = (1..10).map(|_| next(&socket)).collect();
     assert_eq!(received, (1..10).collect::<Vec<_>>());
     let (text, code) = terminal.finish();
-    assert!(text.contains("replayed session 1: 10 packets, 320 bytes") && code == Some(0), "{text}");
+    assert!(text.contains("replayed session 1: 10 messages, 450 bytes") && code == Some(0), "{text}");
 }
 
 #[test]
@@ -144,9 +144,9 @@ fn up_and_down_change_a_fixed_rate_too() {
     hours(&bench, 3);
     let (mut terminal, socket) = paused(&bench, "--rate 0.001");
     terminal.press(&UP.repeat(20));
-    terminal.wait_until(", 1048.6 packets/s, ");
+    terminal.wait_until(", 1048.6 messages/s, ");
     terminal.press(DOWN);
-    terminal.wait_until(", 524.3 packets/s, ");
+    terminal.wait_until(", 524.3 messages/s, ");
     terminal.press(" ");
     assert_eq!([next(&socket), next(&socket), next(&socket)], [0, 1, 2]);
     assert_eq!(terminal.finish().1, Some(0));
@@ -156,7 +156,7 @@ fn up_and_down_change_a_fixed_rate_too() {
 fn a_position_is_typed_in_all_three_ways_corrected_and_left() {
     let bench = Bench::new();
     hours(&bench, 10);
-    bench.forge("c.db", "UPDATE packets SET received_unix_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE messages SET received_unix_ns = id * 3600000000000");
     let (mut terminal, socket) = paused(&bench, "");
     let mut go = |keys: &str, number| {
         terminal.press(keys);

@@ -19,7 +19,7 @@ pub fn free_port() -> u16 {
 /// Packets of the recording that are in the database.
 pub fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    connection.query_row("SELECT packets FROM sessions", [], |row| row.get(0)).unwrap()
+    connection.query_row("SELECT messages FROM sessions", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn a_device_is_reached_over_ipv6() {
     let Some(finished) = in_own_network(&bench, true, script) else { return };
     finished.success();
     assert_eq!(
-        bench.sqlite3("c.db", "SELECT packets, end_reason, endpoints FROM sessions"),
-        r#"10|limit|["tcp://[::1]:5555"]"#
+        bench.sqlite3("c.db", "SELECT messages, end_reason, endpoint FROM sessions JOIN endpoints ON session_id = id"),
+        "10|limit|tcp://[::1]:5555"
     );
 }
 
@@ -46,7 +46,7 @@ fn a_device_is_reached_where_ipv6_is_off() {
         done";
     let Some(finished) = in_own_network(&bench, false, script) else { return };
     finished.success();
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), "10|limit\n10|limit");
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, end_reason FROM sessions"), "10|limit\n10|limit");
 }
 
 #[test]
@@ -70,19 +70,16 @@ fn a_device_that_is_killed_and_restarted_a_hundred_times_is_found_each_time() {
     println!("slowest: {slowest:?} from the start of the device to the packet in the database");
     // The reconnect interval is 10 ms at first and grows to 1 s while a device stays away; each one was away briefly.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    recorder.stop().code(3).says("packets may be missing in 99 gaps of the link");
+    recorder.stop().code(3).says("messages may be missing in 99 gaps of the link");
 
     // Each packet is the first one of its seed: no duplicate, no reordering.
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    let mut statement = connection.prepare("SELECT payload FROM packets ORDER BY id").unwrap();
+    let mut statement = connection.prepare("SELECT payload FROM messages ORDER BY id").unwrap();
     let mut rows = statement.query([]).unwrap();
     for seed in 1..=RESTARTS {
         let mut device = fancyhwd::device::Simulated::new(seed as u32);
         let payload: Vec<u8> = rows.next().unwrap().unwrap().get(0).unwrap();
-        assert!(
-            fancyhwd::codec::envelope::samples(&payload).all(|sample| sample == device.rand() as i16),
-            "seed {seed}"
-        );
+        assert!(crate::support::samples(&payload).all(|sample| sample == device.rand() as i16), "seed {seed}");
     }
     assert!(rows.next().unwrap().is_none());
     let ledger = "SELECT kind, count(*), count(endpoint), count(until_elapsed_ns), sum(until_elapsed_ns <= elapsed_ns) \
@@ -135,7 +132,7 @@ fn a_message_over_the_limit_breaks_the_link_which_is_mended_and_noted() {
     let socket = context.socket(zmq::XPUB).unwrap();
     socket.set_rcvtimeo(60_000).unwrap();
     socket.bind(&endpoint).unwrap();
-    assert_eq!(socket.recv_bytes(0).unwrap(), b"\x01t ");
+    assert_eq!(socket.recv_bytes(0).unwrap(), b"\x01t");
     socket.send("t ab", 0).unwrap();
     eventually("the first packet is recorded", || committed(&bench) == 1);
     socket.send([&b"t "[..], &vec![0; 100 << 20]].concat(), 0).unwrap();
@@ -146,7 +143,7 @@ fn a_message_over_the_limit_breaks_the_link_which_is_mended_and_noted() {
         committed(&bench) == 2
     });
     recorder.finish().code(3).says("disconnected from tcp://").says("1 gaps of the link");
-    assert_eq!(bench.sqlite3("c.db", "SELECT hex(payload) FROM packets ORDER BY id"), "6162\n6364");
+    assert_eq!(bench.sqlite3("c.db", "SELECT hex(payload) FROM messages ORDER BY id"), "6162\n6364");
     let shown = bench.fancyhwd("session show --database c.db").run().success().stdout;
     assert!(
         shown.lines().any(|line| line.starts_with("ledger") && line.contains("disconnected, unknown loss")),

@@ -12,7 +12,9 @@ mod support;
 
 mod damaged;
 mod delete;
+mod describe;
 mod device;
+mod devices;
 mod diff;
 mod disk;
 mod ending;
@@ -32,6 +34,7 @@ mod readme;
 mod record;
 mod replay;
 mod replay_edges;
+mod round_trip;
 mod session;
 mod signals;
 mod split;

@@ -35,7 +35,7 @@ fn a_python_program_receives_the_numbers_of_the_simulated_device() {
     let publisher =
         bench.fancyhwd("publish --interval 1ms --count 3 --wait-subscribers 1 --bind tcp://127.0.0.1:*").start();
     let python = bench.python_subscriber(&publisher.endpoint(), 3).finish().success();
-    publisher.finish().success().says("published 3 packets, 96 bytes of samples");
+    publisher.finish().success().says("published 3 messages, 135 bytes");
     assert_eq!(python.stdout.lines().take(3).collect::<Vec<_>>(), FIRST_PACKETS);
 }
 
@@ -56,11 +56,11 @@ fn a_stock_sqlite3_shows_decoded_packets_and_samples() {
         .map(|(number, samples)| format!("{number}|fancyhw_data|16|{samples}"))
         .collect();
     assert_eq!(decoded, expected.join("\n"));
-    let samples = bench.sqlite3("c.db", "SELECT sample_index, value FROM samples WHERE packet_id = 2 LIMIT 3");
-    assert_eq!(samples, "0|20946\n1|-23616\n2|9865");
+    let samples = bench.sqlite3("c.db", "SELECT record, channel, raw, value FROM samples WHERE message_id = 2 LIMIT 3");
+    assert_eq!(samples, "0|ch0|20946|20946\n1|ch0|-23616|-23616\n2|ch0|9865|9865");
     let envelope = bench.sqlite3(
         "c.db",
-        "SELECT hex(topics.name || x'20' || payload) FROM packets JOIN topics ON topics.id = topic_id LIMIT 1",
+        "SELECT hex(topic || x'20' || payload) FROM messages JOIN streams ON streams.id = stream_id LIMIT 1",
     );
     assert!(envelope.starts_with("66616E637968775F64617461204"), "{envelope}");
     assert_eq!(envelope.len(), 2 * 45);
@@ -93,7 +93,7 @@ fn recorded_speech_comes_through_device_record_and_replay_byte_for_byte() {
         .success();
     second.finish().success();
 
-    let hex = bench.sqlite3("second.db", "SELECT hex(payload) FROM packets ORDER BY id").replace('\n', "");
+    let hex = bench.sqlite3("second.db", "SELECT hex(payload) FROM messages ORDER BY id").replace('\n', "");
     let expected: String = file.iter().map(|byte| format!("{byte:02X}")).collect();
     assert!(hex == expected, "{} bytes arrived of {}", hex.len() / 2, file.len());
 }

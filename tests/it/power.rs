@@ -32,7 +32,7 @@ fn recording(bench: &Bench) -> (Daemon, Daemon) {
 
 fn packets(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    connection.query_row("SELECT sum(packets) FROM sessions", [], |row| row.get(0)).unwrap()
+    connection.query_row("SELECT sum(messages) FROM sessions", [], |row| row.get(0)).unwrap()
 }
 
 #[test]

@@ -5,14 +5,13 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use fancyhwd::codec::envelope;
 use fancyhwd::device::Simulated;
 use rustix::process::Signal;
 
 use crate::support::{Bench, eventually, json_samples};
 
 fn payloads(bench: &Bench, database: &str) -> Vec<String> {
-    bench.sqlite3(database, "SELECT hex(payload) FROM packets ORDER BY id").lines().map(str::to_owned).collect()
+    bench.sqlite3(database, "SELECT hex(payload) FROM messages ORDER BY id").lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -50,7 +49,7 @@ fn standard_input_is_published_as_it_comes() {
     }
     recorder.finish().success();
     drop(writer);
-    publisher.finish().success().says("published 2 packets");
+    publisher.finish().success().says("published 2 messages");
     assert_eq!(payloads(&bench, "c.db"), ["01020304", "05060708"]);
 }
 
@@ -59,11 +58,11 @@ fn a_fifo_without_a_writer_can_be_stopped_and_one_with_a_writer_is_read() {
     let bench = Bench::new();
     bench.program("mkfifo").arg(bench.path("fifo")).run().success();
     let line = "publish --device stream:fifo --packet-size 1 --rate max --bind tcp://127.0.0.1:*";
-    bench.fancyhwd(line).start().stop().success().says("published 0 packets");
+    bench.fancyhwd(line).start().stop().success().says("published 0 messages");
 
     let publisher = bench.fancyhwd(line).start();
     File::options().write(true).open(bench.path("fifo")).unwrap().write_all(&[1, 2, 3, 4]).unwrap();
-    publisher.finish().success().says("published 2 packets");
+    publisher.finish().success().says("published 2 messages");
 }
 
 #[test]
@@ -79,7 +78,7 @@ fn a_stream_that_comes_late_is_paced_from_its_first_packet() {
     let began = Instant::now();
     writer.write_all(&[0; 2 * 7]).unwrap();
     drop(writer);
-    publisher.finish().success().says("published 7 packets");
+    publisher.finish().success().says("published 7 messages");
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
 }
 
@@ -101,12 +100,12 @@ fn a_stuck_subscriber_is_reported_and_loses_nothing_with_on_full_block() {
         let message = stuck.recv_bytes(0).unwrap_or_else(|cause| panic!("packet {number}: {cause}"));
         assert_eq!(message.len(), 13 + 2 * 65536);
     }
-    publisher.finish().success().says("published 3000 packets");
+    publisher.finish().success().says("published 3000 messages");
 }
 
 /// The numbers of the packets that a subscriber receives until nothing more comes.
 fn received(subscriber: &zmq::Socket) -> Vec<usize> {
-    let samples = |message: Vec<u8>| envelope::samples(envelope::decode(&message).unwrap().payload).collect::<Vec<_>>();
+    let samples = |message: Vec<u8>| crate::support::samples(&message[13..]).collect::<Vec<_>>();
     let mut device = Simulated::new(12345);
     let mut number = 0..;
     let mut numbers = Vec::new();
@@ -202,7 +201,8 @@ fn settings_come_from_the_environment_and_the_command_line_wins() {
         .success();
     publisher.stop().success();
     let expected = json_samples(&fancyhw_bytes(2));
-    assert_eq!(recorder.stdout.lines().next(), Some(format!("#0 other 4 bytes {expected}").as_str()));
+    let (_, line) = recorder.stdout.lines().next().unwrap().split_once(' ').unwrap();
+    assert_eq!(line, format!("#0 other 10 bytes {expected}"));
 }
 
 fn fancyhw_bytes(samples: usize) -> Vec<u8> {
@@ -218,7 +218,7 @@ fn the_rate_of_the_command_line_wins_over_the_interval_of_the_environment() {
         .env("FANCYHWD_INTERVAL", "1h")
         .run()
         .success()
-        .says("published 1000 packets");
+        .says("published 1000 messages");
 }
 
 #[test]

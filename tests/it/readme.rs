@@ -48,8 +48,8 @@ fn every_command_in_the_readme_runs() {
         }
     }
     assert!(commands >= 12, "only {commands} commands found");
-    let sessions = bench.sqlite3(".local/state/fancyhwd/captures.db", "SELECT packets, end_reason FROM sessions");
-    assert_eq!(sessions, "10|limit\n10|limit");
+    let sessions = bench.sqlite3(".local/state/fancyhwd/captures.db", "SELECT messages, end_reason FROM sessions");
+    assert_eq!(sessions, "10|limit\n10|limit\n10|limit");
 }
 
 /// Where Rust is installed, although the commands run with another home directory.

@@ -17,7 +17,7 @@ use crate::support::{Bench, Daemon, FANCYHWD, command, eventually};
 /// All packets of a database, which must be the simulated device's from its beginning. Gives their number.
 fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
     let connection = Connection::open(bench.path(database)).unwrap();
-    let mut statement = connection.prepare("SELECT id, elapsed_ns, payload FROM packets ORDER BY id").unwrap();
+    let mut statement = connection.prepare("SELECT id, elapsed_ns, payload FROM messages ORDER BY id").unwrap();
     let mut rows = statement.query([]).unwrap();
     let mut device = Simulated::new(12345);
     let (mut count, mut last_elapsed_ns) = (0_i64, 0);
@@ -27,9 +27,7 @@ fn count_of_true_packets(bench: &Bench, database: &str) -> i64 {
         let elapsed_ns: i64 = row.get(1).unwrap();
         assert!(elapsed_ns >= last_elapsed_ns, "packet {count} is stamped before the one before it");
         last_elapsed_ns = elapsed_ns;
-        for (index, sample) in
-            fancyhwd::codec::envelope::samples(row.get_ref(2).unwrap().as_blob().unwrap()).enumerate()
-        {
+        for (index, sample) in crate::support::samples(row.get_ref(2).unwrap().as_blob().unwrap()).enumerate() {
             assert_eq!(sample, device.rand() as i16, "packet {count}, sample {index}");
         }
     }
@@ -54,11 +52,11 @@ fn a_million_packets_at_full_speed_are_all_there_in_order() {
     let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
     let recorder = bench.fancyhwd(&format!("record --database c.db --count 1000000 --connect {endpoint}")).start();
     publisher.finish().success();
-    recorder.finish().success().says("1000000 packets, 32000000 bytes of samples").says(", 0 lost");
+    recorder.finish().success().says("1000000 messages, 45000000 bytes").says(", 0 lost");
     assert_eq!(count_of_true_packets(&bench, "c.db"), 1_000_000);
     let totals =
-        bench.sqlite3("c.db", "SELECT packets, rejected, lost, bytes, end_reason, first_id, last_id FROM sessions");
-    assert_eq!(totals, "1000000|0|0|32000000|limit|1|1000000");
+        bench.sqlite3("c.db", "SELECT messages, undecodable, lost, bytes, end_reason, first_id, last_id FROM sessions");
+    assert_eq!(totals, "1000000|0|0|45000000|limit|1|1000000");
     let batches = bench.sqlite3("c.db", "SELECT min(first_id), max(last_id), sum(last_id - first_id + 1) FROM batches");
     assert_eq!(batches, "1|1000000|1000000");
     assert_eq!(bench.sqlite3("c.db", "PRAGMA integrity_check"), "ok");
@@ -71,8 +69,8 @@ fn recorder_in_a_burst(bench: &Bench) -> (Daemon, Daemon) {
     let publisher = bench.fancyhwd(&format!("{publish} --bind {endpoint}")).start();
     let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    let committed = || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
-    eventually("100,000 packets are committed", || committed() >= 100_000);
+    let committed = || connection.query_row("SELECT messages FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
+    eventually("100,000 messages are committed", || committed() >= 100_000);
     (publisher, recorder)
 }
 
@@ -84,7 +82,7 @@ fn sigterm_in_a_burst_stores_everything_received() {
     publisher.stop().code(0);
     let packets = count_of_true_packets(&bench, "c.db");
     assert!(packets >= 100_000);
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), format!("{packets}|stopped"));
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, end_reason FROM sessions"), format!("{packets}|stopped"));
     assert!(!bench.path("c.db-wal").exists());
 }
 
@@ -119,7 +117,7 @@ fn a_session_that_was_killed_is_closed_as_interrupted_by_the_next_one() {
     let packets = count_of_true_packets(&bench, "c.db");
     let sessions = bench.sqlite3(
         "c.db",
-        "SELECT packets, last_id, end_reason, ended_unix_ns >= started_unix_ns FROM sessions ORDER BY id",
+        "SELECT messages, last_id, end_reason, ended_unix_ns >= started_unix_ns FROM sessions ORDER BY id",
     );
     assert_eq!(sessions, format!("{packets}|{packets}|interrupted|1\n0|{packets}|stopped|1"));
     // The ledger says from the last commit to the next session that packets may be missing.
@@ -142,43 +140,50 @@ fn a_service_that_is_started_again_notes_that_it_was_not_there() {
 }
 
 #[test]
-fn what_is_no_envelope_is_kept_with_its_reason_and_its_frames() {
+fn what_its_layout_cannot_read_is_stored_all_the_same_and_what_nobody_asked_for_is_counted() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --topic a --database c.db --count 2 --connect {endpoint}")).start();
+    let recorder = bench.fancyhwd(&format!("record --topic a --database c.db --count 3 --connect {endpoint}")).start();
     let (_context, socket) = bare_publisher(&endpoint);
     socket.send("a \x01\x02", 0).unwrap();
     socket.send("a \x01\x02\x03", 0).unwrap();
     socket.send_multipart(["a \x01\x02", "", "tail"], 0).unwrap();
+    socket.send("ab \x03\x04", 0).unwrap();
     socket.send("a \x03\x04", 0).unwrap();
-    recorder.finish().success().says("2 packets, 4 bytes of samples, 2 rejected");
+    let recorder = recorder.finish().success().says("3 messages, 13 bytes, 1 undecodable, 2 unwanted in");
+    recorder.says("the assumed layout int16 cannot read a message (frame 1 has 3 bytes of records");
 
-    assert_eq!(
-        bench.sqlite3("c.db", "SELECT id, reason, frame_bytes, hex(frames) FROM rejects ORDER BY id"),
-        "2|odd-payload|[5]|6120010203\n3|several-frames|[4,0,4]|612001027461696C"
-    );
-    assert_eq!(bench.sqlite3("c.db", "SELECT id, hex(payload) FROM packets ORDER BY id"), "1|0102\n4|0304");
+    let rows = "SELECT id, hex(payload), parts IS NULL FROM messages ORDER BY id";
+    assert_eq!(bench.sqlite3("c.db", rows), "1|0102|1\n2|010203|1\n3|0304|1");
+    let undecodable = "SELECT message_id, reason FROM undecodable";
+    let reason = "frame 1 has 3 bytes of records, which are no multiple of 2";
+    assert_eq!(bench.sqlite3("c.db", undecodable), format!("2|{reason}"));
+    assert_eq!(bench.sqlite3("c.db", "SELECT message_id FROM decoded_packets"), "1\n3");
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, undecodable, unwanted FROM sessions"), "3|1|2");
+    bench.fancyhwd("session verify 1 --database c.db").run().success();
 }
 
 #[test]
-fn every_topic_is_recorded_when_asked_for_and_faults_have_their_reasons() {
+fn every_message_is_recorded_whatever_it_is() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 3 --connect {endpoint} --topic *")).start();
+    let record = "record --database c.db --count 8 --framing space --topic *";
+    let recorder = bench.fancyhwd(&format!("{record} --connect {endpoint}")).start();
     let (_context, socket) = bare_publisher(&endpoint);
     let long_topic = [&[b't'; 256][..], b" ab"].concat();
     for message in [&b"one ab"[..], b"", b"no-space", b" ab", &long_topic, b"two ", b"\xff\xfe abcd"] {
         socket.send(message, 0).unwrap();
     }
+    socket.send_multipart(["one ab", "", "tail"], 0).unwrap();
     recorder.finish().success();
+    let sql = "SELECT framing, name, hex(payload), parts FROM messages JOIN streams ON streams.id = stream_id \
+         WHERE messages.id <> 5 ORDER BY messages.id";
     assert_eq!(
-        bench.sqlite3("c.db", "SELECT reason FROM rejects ORDER BY id"),
-        "no-space\nno-space\nempty-topic\nlong-topic"
+        bench.sqlite3("c.db", sql),
+        "space|one|6162|\nwhole|||\nwhole||6E6F2D7370616365|\nwhole||206162|\nspace|two||\n\
+         space|\\xff\\xfe|61626364|\nwhole||6F6E652061627461696C|[6,0,4]"
     );
-    assert_eq!(
-        bench.sqlite3("c.db", "SELECT hex(name), hex(payload) FROM packets JOIN topics ON topics.id = topic_id"),
-        "6F6E65|6162\n74776F|\nFFFE|61626364"
-    );
+    assert_eq!(bench.sqlite3("c.db", "SELECT length(payload) FROM messages WHERE id = 5"), "259");
 }
 
 #[test]
@@ -220,7 +225,7 @@ fn a_duration_ends_a_recording_of_a_silent_device() {
         .run()
         .success();
     assert_eq!(
-        bench.sqlite3("c.db", "SELECT label, note, end_reason, packets, first_id, last_id FROM sessions"),
+        bench.sqlite3("c.db", "SELECT label, note, end_reason, messages, first_id, last_id FROM sessions"),
         "a label|a note|limit|0|1|0"
     );
 }
@@ -238,7 +243,7 @@ fn a_queue_that_overflows_counts_what_it_lost() {
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
     blocker.execute_batch("ROLLBACK").unwrap();
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    let sum = || connection.query_row("SELECT packets + lost FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
+    let sum = || connection.query_row("SELECT messages + lost FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
     eventually("every packet is stored or counted", || sum() == 400_000);
     recorder.stop().code(3).says("messages lost: the queue to the disk was full");
     assert_eq!(sum(), 400_000);
@@ -265,7 +270,7 @@ fn a_database_that_is_locked_for_a_while_loses_nothing() {
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
     eventually("the stall is reported", || recorder.log().contains("trying again each second"));
     blocker.execute_batch("ROLLBACK").unwrap();
-    recorder.finish().success().says("2000 packets").says(", 0 lost");
+    recorder.finish().success().says("2000 messages").says(", 0 lost");
     assert_eq!(count_of_true_packets(&bench, "c.db"), 2000);
     let event =
         bench.sqlite3("c.db", "SELECT kind, lost, until_elapsed_ns > elapsed_ns FROM events WHERE kind = 'stall'");
@@ -299,23 +304,30 @@ fn what_has_arrived_when_a_stop_is_asked_for_is_stored() {
     recorder.signal(Signal::TERM);
     recorder.signal(Signal::CONT);
     recorder.finish().success();
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets, end_reason FROM sessions"), "500|stopped");
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages, end_reason FROM sessions"), "500|stopped");
 }
 
 #[test]
-fn a_message_of_too_many_frames_is_cut_and_says_so() {
+fn a_message_of_many_frames_is_stored_whole_or_named() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --topic a --database c.db --count 1 --connect {endpoint}")).start();
+    let record = "record --topic a --database c.db --count 3 --max-message 2MiB";
+    let recorder = bench.fancyhwd(&format!("{record} --connect {endpoint}")).start();
     let (_context, socket) = bare_publisher(&endpoint);
-    socket.send_multipart([vec![b"a xy".to_vec()], vec![b"z".to_vec(); 1999]].concat(), 0).unwrap();
-    socket.send("a \x01\x02", 0).unwrap();
-    recorder.finish().success();
-    assert_eq!(
-        bench
-            .sqlite3("c.db", "SELECT reason, frame_count, json_array_length(frame_bytes), length(frames) FROM rejects"),
-        "too-many-frames|2000|1024|1027"
-    );
+    let message = |frames: usize| [vec![b"a".to_vec()], vec![b"z".to_vec(); frames]].concat();
+    // Each counts 12 bytes more.
+    for frames in [100_000, (2 << 20) / 13 + 1, 1, 2] {
+        socket.send_multipart(message(frames), 0).unwrap();
+    }
+    recorder
+        .finish()
+        .code(3)
+        .says("too-large from ipc:")
+        .says("1 messages lost: the first of them has 161321 bytes in 161321 frames");
+    let sql = "SELECT coalesce(json_array_length(parts), 1), length(payload) FROM messages ORDER BY id";
+    assert_eq!(bench.sqlite3("c.db", sql), "100000|100000\n1|1\n2|2");
+    assert_eq!(bench.sqlite3("c.db", "SELECT kind, lost FROM events WHERE lost > 0"), "too-large|1");
+    bench.fancyhwd("session verify 1 --database c.db").run().success();
 }
 
 #[test]
@@ -398,9 +410,10 @@ fn a_reader_of_the_print_out_that_leaves_ends_the_recording_quietly() {
         .spawn()
         .unwrap();
     let mut out = BufReader::new(recorder.stdout.take().unwrap());
-    let mut start = [0; 30];
+    let mut start = [0; 61];
     out.read_exact(&mut start).unwrap();
-    assert_eq!(&start, b"#0 fancyhw_data 32 bytes [-224");
+    // Behind the time.
+    assert_eq!(&start[30..], b" #0 fancyhw_data 45 bytes [-224");
     drop(out);
     let output = recorder.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -55,10 +55,10 @@ pub fn received(bench: &Bench, line: &str, count: usize) -> Vec<Vec<Vec<u8>>> {
 }
 
 #[test]
-fn rejected_messages_are_replayed_in_their_place_frame_for_frame() {
+fn messages_of_all_kinds_are_replayed_in_their_place_frame_for_frame() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 3 --connect {endpoint} --topic *")).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 8 --connect {endpoint} --topic *")).start();
     let context = zmq::Context::new();
     let socket = context.socket(zmq::XPUB).unwrap();
     socket.bind(&endpoint).unwrap();
@@ -69,7 +69,8 @@ fn rejected_messages_are_replayed_in_their_place_frame_for_frame() {
         vec![b"one ab".to_vec(), b"".to_vec(), b"tail".to_vec()],
         vec![b"\xff\xfe ".to_vec()],
         vec![b" odd".to_vec()],
-        vec![vec![]; 1024],
+        vec![vec![]; 5000],
+        vec![b"topic".to_vec()],
         vec![b"two abcd".to_vec()],
     ];
     for message in &sent {
@@ -83,7 +84,7 @@ fn rejected_messages_are_replayed_in_their_place_frame_for_frame() {
 fn a_loop_over_a_session_whose_rows_are_gone_is_an_error() {
     let bench = Bench::new();
     captured(&bench, 5, "1000");
-    bench.sqlite3("c.db", "DELETE FROM packets");
+    bench.sqlite3("c.db", "DELETE FROM messages");
     bench
         .fancyhwd("replay --database c.db --loop --bind tcp://127.0.0.1:*")
         .run()
@@ -102,7 +103,7 @@ fn a_capture_is_replayed_where_nobody_may_write() {
     chmod("locked", 0o555);
     bench.fancyhwd("session list --database locked/c.db").without_rights().run().success();
     let replay = "replay --database locked/c.db --speed max --bind tcp://127.0.0.1:*";
-    bench.fancyhwd(replay).without_rights().run().success().says("replayed session 1: 5 packets");
+    bench.fancyhwd(replay).without_rights().run().success().says("replayed session 1: 5 messages");
     // So that it can be deleted.
     chmod("locked", 0o755);
 }
@@ -123,8 +124,8 @@ fn full_speed_replays_a_session_of_many_batches_in_order() {
     let messages = received(&bench, "1 --speed max", 100_000);
     let mut device = fancyhwd::device::Simulated::new(12345);
     for message in messages {
-        let envelope = fancyhwd::codec::envelope::decode(&message[0]).unwrap();
-        assert!(fancyhwd::codec::envelope::samples(envelope.payload).all(|sample| sample == device.rand() as i16));
+        let envelope = message[0].get(13..).unwrap();
+        assert!(crate::support::samples(envelope).all(|sample| sample == device.rand() as i16));
     }
 }
 
@@ -138,7 +139,7 @@ fn a_replay_without_end_can_be_stopped_and_reports_its_lateness() {
 
     let finished = bench.fancyhwd("replay --database c.db --bind tcp://127.0.0.1:*").run().success();
     let summary = finished.stderr.lines().last().unwrap();
-    assert!(summary.contains("replayed session 1: 5 packets, 160 bytes of samples in 0.0"), "{summary}");
+    assert!(summary.contains("replayed session 1: 5 messages, 225 bytes in 0.0"), "{summary}");
     assert!(summary.contains("lateness p50 ") && !summary.contains("max 0.0 us"), "{summary}");
 }
 
@@ -147,8 +148,8 @@ pub fn numbers(messages: &[Vec<Vec<u8>>]) -> Vec<usize> {
     let mut device = fancyhwd::device::Simulated::new(12345);
     let packets: Vec<Vec<i16>> = (0..1000).map(|_| (0..16).map(|_| device.rand() as i16).collect()).collect();
     let number = |message: &Vec<Vec<u8>>| {
-        let envelope = fancyhwd::codec::envelope::decode(&message[0]).unwrap();
-        let samples: Vec<i16> = fancyhwd::codec::envelope::samples(envelope.payload).collect();
+        let envelope = message[0].get(13..).unwrap();
+        let samples: Vec<i16> = crate::support::samples(envelope).collect();
         packets.iter().position(|packet| *packet == samples).unwrap()
     };
     messages.iter().map(number).collect()
@@ -161,12 +162,12 @@ fn any_part_of_a_session_is_replayed_by_number_offset_and_time() {
     assert_eq!(numbers(&received(&bench, "--speed max --from #10 --to #13", 3)), [10, 11, 12]);
     assert_eq!(numbers(&received(&bench, "--speed max --from #498", 2)), [498, 499]);
     let at = |number: i64, column: &str| -> i64 {
-        bench.sqlite3("c.db", &format!("SELECT {column} FROM packets WHERE id = {number} + 1")).parse().unwrap()
+        bench.sqlite3("c.db", &format!("SELECT {column} FROM messages WHERE id = {number} + 1")).parse().unwrap()
     };
     // Positions are between two packets, or on one.
     let offset = format!("--speed max --from {}ns --to {}ns", at(100, "elapsed_ns"), at(102, "elapsed_ns") + 1);
     assert_eq!(numbers(&received(&bench, &offset, 3)), [100, 101, 102]);
-    let time = bench.sqlite3("c.db", "SELECT time FROM decoded_packets WHERE packet_id = 301");
+    let time = bench.sqlite3("c.db", "SELECT time FROM decoded_packets WHERE message_id = 301");
     assert_eq!(numbers(&received(&bench, &format!("--speed max --from {time} --to #302"), 2)), [300, 301]);
 
     let replay = "replay --database c.db --bind tcp://127.0.0.1:*";
@@ -185,26 +186,28 @@ fn any_part_of_a_session_is_replayed_by_number_offset_and_time() {
 }
 
 #[test]
-fn topics_are_selected_and_renamed_and_rejects_left_out() {
+fn topics_are_selected_and_renamed_in_both_framings() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint} --topic *")).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 9 --connect {endpoint} --topic *")).start();
     let context = zmq::Context::new();
     let socket = context.socket(zmq::XPUB).unwrap();
     socket.bind(&endpoint).unwrap();
     socket.recv_bytes(0).unwrap();
-    for message in ["a 11", "b 22", "a odd", "ab 33", "a 44", "spaceless", "b 55"] {
-        socket.send(message, 0).unwrap();
+    for message in ["a 11", "b 22", "a odd", "ab 33", "a 44", "spaceless", "b 55", "a|66|77", "a\0|88"] {
+        socket.send_multipart(message.split('|'), 0).unwrap();
     }
     recorder.finish().success();
     let texts = |line: &str, count| -> Vec<String> {
-        let frames = received(&bench, line, count).concat();
-        frames.into_iter().map(|frame| String::from_utf8(frame).unwrap()).collect()
+        let text = |frames: Vec<Vec<u8>>| String::from_utf8(frames.join(&b'|')).unwrap();
+        received(&bench, line, count).into_iter().map(text).collect()
     };
-    assert_eq!(texts("--topic a", 3), ["a 11", "a odd", "a 44"]);
-    assert_eq!(texts("--topic a --topic *", 7).len(), 7);
-    assert_eq!(texts("--topic a --topic b --only-valid", 4), ["a 11", "b 22", "a 44", "b 55"]);
-    assert_eq!(texts("--only-valid --map a=x --map b=yy", 5), ["x 11", "yy 22", "ab 33", "x 44", "yy 55"]);
+    assert_eq!(texts("--topic a", 5), ["a 11", "a odd", "a 44", "a|66|77", "a\0|88"]);
+    assert_eq!(texts("--topic a*", 6), ["a 11", "a odd", "ab 33", "a 44", "a|66|77", "a\0|88"]);
+    assert_eq!(texts("--topic a --topic *", 9).len(), 9);
+    assert_eq!(texts("--topic spaceless", 1), ["spaceless"]);
+    let renamed = ["x 11", "yy 22", "x odd", "ab 33", "x 44", "spaceless", "yy 55", "x|66|77", "x\0|88"];
+    assert_eq!(texts("--map a=x --map b=yy", 9), renamed);
     assert_eq!(texts("--from #1 --to #4 --topic a", 1), ["a odd"]);
     // Nothing of that topic is an answer, not a hang.
     let nothing = "replay --database c.db --topic none --bind tcp://127.0.0.1:*";
@@ -220,7 +223,7 @@ fn the_timing_report_says_what_the_summary_says_and_a_budget_is_kept() {
     let report: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(bench.path("report.json")).unwrap()).unwrap();
     let lateness = &report["lateness"];
-    assert_eq!((report["packets"].as_u64(), lateness["count"].as_u64()), (Some(200), Some(200)));
+    assert_eq!((report["messages"].as_u64(), lateness["count"].as_u64()), (Some(200), Some(200)));
     assert_eq!((report["dropped"].as_u64(), report["dropped_is_exact"].as_bool()), (Some(0), Some(true)));
     let p99_us = lateness["p99_ns"].as_f64().unwrap() / 1e3;
     assert!(finished.stderr.contains(&format!("p99 {p99_us:.1} us")), "{}", finished.stderr);
@@ -245,14 +248,14 @@ fn a_paused_replay_waits_for_the_signal() {
     let replay = bench.fancyhwd("replay --database c.db --paused --bind tcp://127.0.0.1:*").start();
     replay.wait_until_status("paused at #0, ");
     replay.signal(Signal::USR1);
-    replay.finish().success().says("goes on at packet #0").says("replayed session 1: 5 packets");
+    replay.finish().success().says("goes on at message #0").says("replayed session 1: 5 messages");
 }
 
 #[test]
 fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
     let bench = Bench::new();
     captured(&bench, 20, "1000");
-    let at = bench.sqlite3("c.db", "SELECT elapsed_ns FROM packets WHERE id = 10");
+    let at = bench.sqlite3("c.db", "SELECT elapsed_ns FROM messages WHERE id = 10");
     bench.sqlite3(
         "c.db",
         &format!(
@@ -263,8 +266,8 @@ fn what_the_ledger_says_is_missing_is_announced_where_it_is_missing() {
     );
     let replay = "replay --database c.db --speed max --bind tcp://127.0.0.1:*";
     let finished = bench.fancyhwd(replay).run().success();
-    assert!(finished.stderr.contains("s: overflow, 7 packets are missing"), "{}", finished.stderr);
-    finished.says("of the capture itself 7 packets are known to be missing, entries in its ledger: 1");
+    assert!(finished.stderr.contains("s: overflow, 7 messages are missing"), "{}", finished.stderr);
+    finished.says("of the capture itself 7 messages are known to be missing, entries in its ledger: 1");
     // What lies before the place where a replay begins is not announced.
     let late = bench.fancyhwd(&format!("{replay} --from #15")).run().success();
     assert!(!late.stderr.contains("overflow"), "{}", late.stderr);

@@ -12,8 +12,8 @@ use crate::support::{Bench, Finished, eventually};
 /// The packets of session 1 as its tables have them, each an envelope.
 fn stored(bench: &Bench) -> Vec<Vec<u8>> {
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    let sql = "SELECT CAST(topics.name || ' ' AS BLOB), payload FROM packets JOIN topics ON topics.id = topic_id \
-               WHERE session_id = 1 ORDER BY packets.id";
+    let sql = "SELECT CAST(topic || ' ' AS BLOB), payload FROM messages JOIN streams ON streams.id = stream_id \
+               WHERE session_id = 1 ORDER BY messages.id";
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.map(|row: rusqlite::Result<(Vec<u8>, Vec<u8>)>| row.map(|(head, payload)| [head, payload].concat()).unwrap())
@@ -22,7 +22,7 @@ fn stored(bench: &Bench) -> Vec<Vec<u8>> {
 
 /// How many packets the only session says that it has.
 fn committed(bench: &Bench) -> usize {
-    bench.sqlite3("c.db", "SELECT packets FROM sessions").parse().unwrap()
+    bench.sqlite3("c.db", "SELECT messages FROM sessions").parse().unwrap()
 }
 
 /// Replay to a subscriber. Gives all that it received, which is as much as the summary says, and what was logged.
@@ -44,9 +44,10 @@ fn replayed(bench: &Bench, line: &str) -> (Vec<Vec<u8>>, Finished) {
 fn an_empty_session_is_refused_however_it_is_asked_for() {
     let bench = Bench::new();
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
-    for options in ["", "--loop", "--speed max", "--rate 5", "--from #0", "--to 1h", "--only-valid", "--paused"] {
+    for options in ["", "--loop", "--speed max", "--rate 5", "--from #0", "--to 1h", "--paused"] {
         let refused = bench.fancyhwd(&format!("replay 1 {options} --database c.db --bind tcp://127.0.0.1:*")).run();
-        let refused = refused.code(2).says("cannot replay session 1 of ").says(": the session has no packets; choose ");
+        let refused =
+            refused.code(2).says("cannot replay session 1 of ").says(": the session has no messages; choose ");
         assert_eq!((refused.stderr.lines().count(), refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
     }
 }
@@ -60,12 +61,12 @@ fn one_packet_is_replayed_at_once_at_any_speed() {
     for options in ["", "--speed 0.001", "--speed max", "--rate 0.001", "--max-gap 1ns", "--from #0 --to #1"] {
         let (messages, finished) = replayed(&bench, &format!("{options} --timing-report report.json"));
         assert_eq!(messages, stored, "{options}");
-        finished.says("replayed session 1: 1 packet, 32 bytes of samples in ").says(", 0 lost; ");
+        finished.says("replayed session 1: 1 message, 45 bytes in ").says(", 0 lost; ");
         let report = std::fs::read_to_string(bench.path("report.json")).unwrap();
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         let timed = u64::from(options != "--speed max");
         assert_eq!(
-            (report["packets"].as_u64(), report["lateness"]["count"].as_u64()),
+            (report["messages"].as_u64(), report["lateness"]["count"].as_u64()),
             (Some(1), Some(timed)),
             "{options}"
         );
@@ -95,14 +96,14 @@ fn what_an_interrupted_session_has_is_replayed_before_and_after_it_is_closed() {
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions WHERE id = 1"), "interrupted");
     let (closed, finished) = replayed(&bench, "1");
     assert!(closed == stored, "{} of {}", closed.len(), stored.len());
-    finished.says(&format!("replayed session 1: {} packets, {} bytes", stored.len(), 32 * stored.len()));
+    finished.says(&format!("replayed session 1: {} messages, {} bytes", stored.len(), 45 * stored.len()));
 }
 
 #[test]
 fn packets_of_one_moment_leave_in_their_order_without_waiting() {
     let bench = Bench::new();
     captured(&bench, 20, "1000");
-    bench.forge("c.db", "UPDATE packets SET elapsed_ns = 7, received_unix_ns = 8");
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = 7, received_unix_ns = 8");
     let stored = stored(&bench);
     // The slowest speed would show any time between them.
     for options in ["", "--speed 0.001", "--speed max", "--max-gap 1ns", "--from 7ns", "--from #0 --to 8ns"] {
@@ -120,12 +121,12 @@ fn packets_of_one_moment_leave_in_their_order_without_waiting() {
 fn a_day_long_gap_is_waited_for_or_cut_and_a_fixed_rate_ignores_it() {
     let bench = Bench::new();
     captured(&bench, 20, "1000");
-    bench.forge("c.db", "UPDATE packets SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = elapsed_ns + 86400000000000 WHERE id > 10");
     let stored = stored(&bench);
     for options in ["--max-gap 50ms", "--max-gap 50ms --speed 0.5", "--rate 500", "--speed max", "--speed 1000000"] {
         let (messages, finished) = replayed(&bench, options);
         assert_eq!(messages, stored, "{options}");
-        finished.says("replayed session 1: 20 packets, 640 bytes of samples in ");
+        finished.says("replayed session 1: 20 messages, 900 bytes in ");
     }
     let (messages, _) = replayed(&bench, "--max-gap 50ms --loop=2");
     assert_eq!(messages, [stored.clone(), stored.clone()].concat());
@@ -136,7 +137,7 @@ fn a_day_long_gap_is_waited_for_or_cut_and_a_fixed_rate_ignores_it() {
     let before: Vec<Vec<u8>> = (0..10).map(|_| socket.recv_bytes(0).unwrap()).collect();
     assert_eq!(before, stored[..10]);
     assert_silent(&socket);
-    replay.stop().success().says("stopped replay of session 1: 10 packets");
+    replay.stop().success().says("stopped replay of session 1: 10 messages");
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_session_that_is_being_recorded_is_replayed_as_far_as_it_is_committed() {
     let endpoint = bench.endpoint("device");
     let publisher = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
     let recorder = bench.fancyhwd(&format!("record --database c.db --commit-every 1ms --connect {endpoint}")).start();
-    eventually("10 packets are committed", || committed(&bench) >= 10);
+    eventually("10 messages are committed", || committed(&bench) >= 10);
     for options in ["--speed max", "--speed 10"] {
         let before = committed(&bench);
         let (messages, _) = replayed(&bench, &format!("1 {options}"));
@@ -253,5 +254,5 @@ fn a_subscriber_that_leaves_holds_nothing_up_also_when_messages_are_large() {
     let replay = bench.fancyhwd(&replay).start();
     eventually("the replay waits for its subscriber", || replay.log().contains("a subscriber has not read for 1 s"));
     drop(stuck);
-    replay.finish().success().says("replayed session 1: 1300 packets").says("subscribers at the end: 0");
+    replay.finish().success().says("replayed session 1: 1300 messages").says("subscribers at the end: 0");
 }

@@ -23,10 +23,13 @@ fn a_list_has_a_line_for_each_session() {
     let bench = two_sessions();
     let list = bench.fancyhwd("session list --database c.db").run().success().stdout;
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["ID", "LABEL", "START", "DURATION", "PACKETS", "RATE", "LOST", "REJECTED", "END", "SIZE"]);
+    assert_eq!(
+        lines[0],
+        ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE"]
+    );
     assert_eq!(lines[1][..2], ["1", "first"]);
-    assert_eq!(lines[1][4..], ["s", "11", lines[1][6], "0", "0", "limit", "352", "B"]);
-    let duration_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM packets");
+    assert_eq!(lines[1][4..], ["s", "11", lines[1][6], "0", "0", "limit", "495", "B"]);
+    let duration_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM messages");
     let duration_s: f64 = duration_s.parse().unwrap();
     assert_eq!(lines[1][3..5], [format!("{duration_s:.3}").as_str(), "s"]);
     assert_eq!(lines[1][6], format!("{:.1}/s", 10.0 / duration_s));
@@ -40,13 +43,13 @@ fn json_says_the_same() {
     let list = bench.fancyhwd("session list --json --database c.db").run().success().stdout;
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!(list[0]["label"], "first");
-    assert_eq!(list[0]["packets"], 11);
+    assert_eq!(list[0]["messages"], 11);
     assert_eq!(list[0]["end_reason"], "limit");
     assert_eq!(list[1]["label"], Value::Null);
     let shown = bench.fancyhwd("session show first --json --database c.db").run().success().stdout;
     let mut shown: Value = serde_json::from_str(&shown).unwrap();
     // The device went before the recorder did, perhaps.
-    for more in ["ledger", "ledger_is_whole", "by_topic", "gaps", "damage"] {
+    for more in ["ledger", "ledger_is_whole", "endpoints", "streams", "gaps", "damage"] {
         assert!(shown.as_object_mut().unwrap().remove(more).is_some(), "{more}");
     }
     assert_eq!(shown, list[0]);
@@ -68,30 +71,35 @@ fn times_by_hand() -> Bench {
     let bench = Bench::new();
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
     let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
-    connection.execute_batch("INSERT INTO topics VALUES (1, 'one'), (2, 't' || char(7) || 'wo')").unwrap();
+    let streams = "INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('one' AS BLOB), 'one', 'int16', 1, NULL), \
+         (2, 1, 1, 'frames', CAST('t' || char(7) || 'wo' AS BLOB), 't\\x07wo', 'int16x2', 0, 100.0)";
+    connection.execute_batch(streams).unwrap();
     let times_ms = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 1090, 2590];
     for (id, at_ms) in (1..).zip(times_ms) {
         let sql = match id {
-            4 => "INSERT INTO rejects VALUES (?1, 1, 0, ?2 * 1000000, 'no-space', 1, '[1]', x'00')",
-            5 | 7 => "INSERT INTO packets VALUES (?1, 1, 2, 0, ?2 * 1000000, x'0000')",
-            _ => "INSERT INTO packets VALUES (?1, 1, 1, 0, ?2 * 1000000, x'0000')",
+            4 | 5 | 7 => "INSERT INTO messages VALUES (?1, 2, 0, ?2 * 1000000, x'0000', NULL)",
+            _ => "INSERT INTO messages VALUES (?1, 1, 0, ?2 * 1000000, x'0000', NULL)",
         };
         connection.execute(sql, [id, at_ms]).unwrap();
     }
-    let totals = "UPDATE sessions SET last_id = 12, packets = 11, rejected = 1, bytes = 22, first_elapsed_ns = 0, last_elapsed_ns = 2590000000";
+    let totals = "UPDATE sessions SET last_id = 12, messages = 12, undecodable = 1, bytes = 24, first_elapsed_ns = 0, last_elapsed_ns = 2590000000";
     connection.execute(totals, []).unwrap();
+    connection.execute("INSERT INTO faults VALUES (4, 'too short')", []).unwrap();
     bench
 }
 
 #[test]
-fn show_has_the_rates_of_topics_and_the_gaps() {
+fn show_has_the_streams_their_rates_and_the_gaps() {
     let bench = times_by_hand();
     let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
-    // One: 9 packets in 2.59 s, 7 in the first second and 1 in the next. Two: 2 packets, 20 ms apart. The mean spacing
-    // is 2590 ms / 11, and five times that is 1177 ms.
+    // One: 9 messages in 2.59 s, 7 in the first second and 1 in the next. Two: 3 messages, 10 and 20 ms apart. The mean
+    // spacing is 2590 ms / 11, and five times that is 1177 ms.
     for line in [
-        "topic       one: 9 packets, rate 3.1/s mean, 1.0/s min, 7.0/s max\n",
-        "topic       t\u{fffd}wo: 2 packets, rate 50.0/s mean, 50.0/s min, 50.0/s max\n",
+        "endpoint    1 is tcp://127.0.0.1:1\n",
+        "stream      endpoint 1, topic one (space), layout int16 (assumed): 9 messages, 18 bytes, rate 3.1/s mean, \
+         1.0/s min, 7.0/s max\n",
+        "stream      endpoint 1, topic t\\x07wo (frames), layout int16x2, 100 records/s: 3 messages, 6 bytes, rate 66.7/s mean, \
+         50.0/s min, 100.0/s max\n            1 undecodable, the first is #3: too short\n",
         "gaps        1 above 1177.273 ms (5 times the mean spacing)\n",
         "gap         1500.000 ms before #11, which came at 2.590 s\n",
     ] {
@@ -100,11 +108,13 @@ fn show_has_the_rates_of_topics_and_the_gaps() {
     let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     let one = serde_json::json!({
-        "topic": "one", "packets": 9, "rate_min_hz": 1.0, "rate_mean_hz": 8.0 / 2.59, "rate_max_hz": 7.0
+        "id": 1, "endpoint": 1, "topic": "one", "framing": "space", "layout": "int16", "assumed": true, "channels": null,
+        "sample_rate_hz": null, "messages": 9, "undecodable": 0, "first_undecodable": null, "bytes": 18, "rate_min_hz": 1.0,
+        "rate_mean_hz": 8.0 / 2.59, "rate_max_hz": 7.0
     });
-    assert_eq!(json["by_topic"][0], one);
-    assert_eq!(json["by_topic"][1]["packets"], 2);
-    assert_eq!(json["by_topic"][1]["rate_max_hz"], 50.0);
+    assert_eq!(json["streams"][0], one);
+    assert_eq!(json["streams"][1]["first_undecodable"], serde_json::json!({ "number": 3, "reason": "too short" }));
+    assert_eq!(json["streams"][1]["rate_max_hz"], 100.0);
     assert_eq!(json["gaps"]["count"], 1);
     assert_eq!(json["gaps"]["above_ns"], 1_177_272_727);
     assert_eq!(json["gaps"]["longest"][0]["number"], 11);
@@ -113,12 +123,15 @@ fn show_has_the_rates_of_topics_and_the_gaps() {
 #[test]
 fn show_says_no_rate_where_there_is_none() {
     let bench = times_by_hand();
-    bench.sqlite3("c.db", "UPDATE packets SET elapsed_ns = 5; UPDATE packets SET topic_id = 1 WHERE id = 7");
+    bench.sqlite3("c.db", "UPDATE messages SET elapsed_ns = 5; UPDATE messages SET stream_id = 1 WHERE id IN (4, 7)");
     let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
-    assert!(shown.contains("topic       one: 10 packets\ntopic       t\u{fffd}wo: 1 packets\n"), "{shown}");
+    assert!(
+        shown.contains("(assumed): 11 messages, 22 bytes\n") && shown.contains("records/s: 1 message, 2 bytes\n"),
+        "{shown}"
+    );
     let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    for topic in json["by_topic"].as_array().unwrap() {
+    for topic in json["streams"].as_array().unwrap() {
         for rate in ["rate_min_hz", "rate_mean_hz", "rate_max_hz"] {
             assert_eq!(topic.get(rate), Some(&Value::Null), "{topic}");
         }
@@ -128,17 +141,17 @@ fn show_says_no_rate_where_there_is_none() {
 #[test]
 fn show_of_a_huge_session_says_what_it_leaves_out() {
     let bench = times_by_hand();
-    bench.sqlite3("c.db", "UPDATE sessions SET packets = 1000000");
+    bench.sqlite3("c.db", "UPDATE sessions SET messages = 1000001");
     let shown = bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
-    assert!(shown.contains("left out    rates of topics, and gaps: all packets are read with --full\n"), "{shown}");
-    assert!(!shown.contains("\ngaps") && !shown.contains("\ntopic  "), "{shown}");
+    assert!(shown.contains("left out    streams, rates and gaps: all messages are read with --full\n"), "{shown}");
+    assert!(!shown.contains("\ngaps") && !shown.contains("\nstream "), "{shown}");
     let json = bench.fancyhwd("session show 1 --json --database c.db").run().success().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["by_topic"], &json["gaps"]), (&Value::Null, &Value::Null));
+    assert_eq!((&json["streams"], &json["gaps"]), (&Value::Null, &Value::Null));
     let shown = bench.fancyhwd("session show 1 --full --database c.db").run().success().stdout;
-    assert!(shown.contains("one: 9 packets") && !shown.contains("left out"), "{shown}");
+    assert!(shown.contains("(assumed): 9 messages") && !shown.contains("left out"), "{shown}");
     // Ids that a damaged session only claims take no time.
     bench.sqlite3("c.db", "UPDATE sessions SET last_id = 9000000000000000000");
     let shown = bench.fancyhwd("session show 1 --full --database c.db").run().success().stdout;
-    assert!(shown.contains("one: 9 packets"), "{shown}");
+    assert!(shown.contains("(assumed): 9 messages"), "{shown}");
 }

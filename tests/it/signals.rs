@@ -27,7 +27,7 @@ fn ask<T: FromSql>(bench: &Bench, sql: &str) -> Option<T> {
 
 /// The packets that are committed.
 fn committed(bench: &Bench) -> i64 {
-    ask(bench, "SELECT coalesce(sum(packets), 0) FROM sessions").unwrap_or(0)
+    ask(bench, "SELECT coalesce(sum(messages), 0) FROM sessions").unwrap_or(0)
 }
 
 /// Wait until so many more are committed.
@@ -226,7 +226,7 @@ fn nohup_keeps_a_recorder_whose_terminal_is_closed() {
 fn what_sends_ends_when_its_terminal_is_closed() {
     let bench = Bench::new();
     captured(&bench, 100, "max");
-    bench.forge("c.db", "UPDATE packets SET elapsed_ns = id * 3600000000000");
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = id * 3600000000000");
     let endpoint = bench.endpoint("sent");
     for line in [
         format!("exec {FANCYHWD} publish --interval 1h --bind {endpoint}"),
@@ -296,7 +296,7 @@ fn what_reads_ends_when_its_terminal_is_closed() {
         let code = close_when(line, &|_| true);
         assert!(matches!(code, None | Some(0 | 1)), "{line}: {code:?}");
     }
-    assert_eq!(bench.sqlite3("c.db", "SELECT packets FROM sessions"), "1000000");
+    assert_eq!(bench.sqlite3("c.db", "SELECT messages FROM sessions"), "1000000");
     bench.fancyhwd("session verify --database c.db").run().success();
 }
 
@@ -310,10 +310,10 @@ fn stop_for_a_second(daemon: &Daemon) {
 
 /// The packets that came within 100 ms after the longest gap of the capture.
 fn packets_after_the_gap(bench: &Bench) -> i64 {
-    let sql = "WITH gaps AS (SELECT elapsed_ns, elapsed_ns - lag(elapsed_ns) OVER (ORDER BY id) AS gap_ns FROM packets), \
+    let sql = "WITH gaps AS (SELECT elapsed_ns, elapsed_ns - lag(elapsed_ns) OVER (ORDER BY id) AS gap_ns FROM messages), \
                longest AS (SELECT elapsed_ns FROM gaps ORDER BY gap_ns DESC LIMIT 1) \
-               SELECT count(*) FROM packets, longest \
-               WHERE packets.elapsed_ns BETWEEN longest.elapsed_ns AND longest.elapsed_ns + 100000000";
+               SELECT count(*) FROM messages, longest \
+               WHERE messages.elapsed_ns BETWEEN longest.elapsed_ns AND longest.elapsed_ns + 100000000";
     bench.sqlite3("c.db", sql).parse().unwrap()
 }
 
@@ -340,13 +340,13 @@ fn what_was_stopped_goes_on_from_there_or_catches_up() {
         wait_for_packets(&bench, 200);
         stop_for_a_second(&sender);
         wait_for_packets(&bench, 1500);
-        let sender = sender.stop().success().says("was stopped for ").says(" s at packet #").says("; stopped ");
+        let sender = sender.stop().success().says("was stopped for ").says(" s at message #").says("; stopped ");
         let what = if catches_up { "what was due meanwhile is sent at once" } else { "the schedule goes on from here" };
         let sender = sender.says(what);
         eventually("the recorder sees that it has left", || recorder.log().contains("disconnected from"));
         recorder.stop();
         let after = packets_after_the_gap(&bench);
-        println!("{command} {flag}: {after} packets in 100 ms");
+        println!("{command} {flag}: {after} messages in 100 ms");
         assert!(if catches_up { after >= BURST_MIN } else { after <= NO_BURST_MAX }, "{after}: {}", sender.stderr);
         if command == "replay" {
             let report: serde_json::Value =
@@ -376,7 +376,7 @@ fn to_wait_for_a_subscriber_is_no_stop() {
     for _ in 0..10_000 {
         socket.recv_bytes(0).unwrap();
     }
-    let publisher = publisher.finish().success().says("10000 packets");
+    let publisher = publisher.finish().success().says("10000 messages");
     assert!(!publisher.stderr.contains("stopped"), "{}", publisher.stderr);
 }
 
@@ -424,9 +424,9 @@ fn a_replay_can_be_put_aside_and_taken_up_again() {
         // It is drawn again, and the keys work.
         terminal.wait_until("p99 ");
         terminal.press(" ");
-        terminal.wait_until(" paused at packet #");
+        terminal.wait_until(" paused at message #");
         terminal.press(" ");
-        terminal.wait_until("goes on at packet #");
+        terminal.wait_until("goes on at message #");
 
         // In the background it goes on, and the shell has the terminal; a shell that takes it up tells nobody.
         terminal.press("\x1a");
@@ -438,7 +438,7 @@ fn a_replay_can_be_put_aside_and_taken_up_again() {
         terminal.press("fg\n");
         terminal.wait_until("p99 ");
         terminal.press(" ");
-        terminal.wait_until(" paused at packet #");
+        terminal.wait_until(" paused at message #");
         terminal.press(" \u{1b}[A");
         terminal.wait_until(", speed 2, ");
         terminal.press("q");
@@ -455,7 +455,7 @@ fn a_replay_can_be_put_aside_and_taken_up_again() {
         eventually("the recorder sees that it has left", || recorder.log().contains("disconnected from"));
         recorder.stop();
         let after = packets_after_the_gap(&bench);
-        println!("{shell}: {after} packets in 100 ms");
+        println!("{shell}: {after} messages in 100 ms");
         assert!(after <= NO_BURST_MAX, "{after}");
     }
 }

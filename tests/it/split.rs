@@ -25,7 +25,7 @@ fn ask(bench: &Bench, sql: &str) -> i64 {
 fn assert_nothing_is_missing(bench: &Bench) {
     let connection = Connection::open(bench.path("c.db")).unwrap();
     let mut statement =
-        connection.prepare("SELECT id, session_id, elapsed_ns, payload FROM packets ORDER BY id").unwrap();
+        connection.prepare("SELECT messages.id, session_id, elapsed_ns, payload FROM messages JOIN streams ON streams.id = stream_id ORDER BY 1").unwrap();
     let mut rows = statement.query([]).unwrap();
     let mut device = Simulated::new(12345);
     let (mut count, mut last) = (0, (0, 0));
@@ -36,12 +36,9 @@ fn assert_nothing_is_missing(bench: &Bench) {
         assert!(now >= last && now.1 >= 0, "{last:?} is followed by {now:?}");
         last = now;
         let payload: Vec<u8> = row.get(3).unwrap();
-        assert!(
-            fancyhwd::codec::envelope::samples(&payload).all(|sample| sample == device.rand() as i16),
-            "packet {count}"
-        );
+        assert!(crate::support::samples(&payload).all(|sample| sample == device.rand() as i16), "packet {count}");
     }
-    assert_eq!(ask(bench, "SELECT sum(packets) FROM sessions"), count);
+    assert_eq!(ask(bench, "SELECT sum(messages) FROM sessions"), count);
     let joins = "SELECT count(*) FROM sessions a JOIN sessions b ON b.id = a.id + 1 WHERE b.first_id <> a.last_id + 1";
     assert_eq!(ask(bench, joins), 0);
 }
@@ -51,8 +48,8 @@ fn sighup_begins_a_new_session_without_losing_a_packet() {
     let bench = Bench::new();
     let (recorder, device) = recorder_and_device(&bench, "--label run");
     for sessions in 1..=5 {
-        let more = ask(&bench, "SELECT sum(packets) FROM sessions") + 500;
-        eventually("more packets are recorded", || ask(&bench, "SELECT sum(packets) FROM sessions") > more);
+        let more = ask(&bench, "SELECT sum(messages) FROM sessions") + 500;
+        eventually("more packets are recorded", || ask(&bench, "SELECT sum(messages) FROM sessions") > more);
         recorder.signal(Signal::HUP);
         eventually("the next session began", || ask(&bench, "SELECT count(*) FROM sessions") == sessions + 1);
     }
@@ -75,7 +72,7 @@ fn sessions_are_split_by_size_and_by_time() {
     for every in ["100kB", "50ms"] {
         let bench = Bench::new();
         let (recorder, device) = recorder_and_device(&bench, &format!("--split-every {every}"));
-        let with_packets = "SELECT count(*) FROM sessions WHERE packets > 0";
+        let with_packets = "SELECT count(*) FROM sessions WHERE messages > 0";
         eventually("there are several sessions", || ask(&bench, with_packets) >= 5);
         recorder.stop().success();
         device.stop().success();
@@ -118,7 +115,7 @@ fn a_step_of_the_wall_clock_is_an_event_and_elapsed_time_goes_on_evenly() {
         .start();
     let device = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
     let steps = || ask(&bench, "SELECT count(*) FROM events WHERE kind = 'clock-step'");
-    let packets = || ask(&bench, "SELECT packets FROM sessions");
+    let packets = || ask(&bench, "SELECT messages FROM sessions");
     eventually("packets are recorded", || packets() > 100);
     for (number, offset_text) in [(1, "+3600"), (2, "-3600")] {
         set_wall_clock(offset_text);
@@ -135,7 +132,7 @@ fn a_step_of_the_wall_clock_is_an_event_and_elapsed_time_goes_on_evenly() {
     // The wall clock jumps by an hour and back by two; elapsed time does not.
     let largest = |column| {
         let spacing = format!(
-            "SELECT max(abs(step)) FROM (SELECT {column} - lag({column}) OVER (ORDER BY id) AS step FROM packets)"
+            "SELECT max(abs(step)) FROM (SELECT {column} - lag({column}) OVER (ORDER BY id) AS step FROM messages)"
         );
         ask(&bench, &spacing)
     };
@@ -144,7 +141,7 @@ fn a_step_of_the_wall_clock_is_an_event_and_elapsed_time_goes_on_evenly() {
     assert_eq!(
         ask(
             &bench,
-            "SELECT count(*) FROM (SELECT elapsed_ns - lag(elapsed_ns) OVER (ORDER BY id) AS step FROM packets) WHERE step < 0"
+            "SELECT count(*) FROM (SELECT elapsed_ns - lag(elapsed_ns) OVER (ORDER BY id) AS step FROM messages) WHERE step < 0"
         ),
         0
     );

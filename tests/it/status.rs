@@ -1,14 +1,16 @@
 //! What a recorder tells while it runs: to the service manager, on a terminal, in the ledger.
 
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::support::{Bench, eventually, on_terminal};
 
 fn committed(bench: &Bench) -> i64 {
     let connection = Connection::open(bench.path("c.db")).unwrap();
-    connection.query_row("SELECT packets + rejected FROM sessions", [], |row| row.get(0)).unwrap()
+    connection.query_row("SELECT messages FROM sessions", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -21,10 +23,24 @@ fn the_service_manager_is_told_what_is_going_on() {
         .run()
         .success();
     drop(device);
-    let status = recorder.wait_until_status("session 1: 10 packets, ");
-    assert!(status.contains("/s, 320 B, queue 0.0 %, 0 lost, "), "{status}");
+    let status = recorder.wait_until_status("session 1: 10 messages, ");
+    assert!(status.contains("/s, 450 B, queue 0.0 %, 0 lost, "), "{status}");
     assert!(status.contains(" free") || status.contains("full in "), "{status}");
+    // The same for everybody who may read the captures.
+    let said = fs::read(bench.path("c.db-status")).unwrap();
+    assert_eq!(said.len(), 4096);
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!((&said["session_id"], &said["messages"], &said["lost"]), (&1.into(), &10.into(), &0.into()));
+    assert_eq!(said["pid"], recorder.pid());
+    assert_eq!(said["links"][0]["endpoint"], endpoint);
+    let list = bench.fancyhwd("session list --database c.db").run().success().stdout;
+    assert!(list.lines().nth(1).unwrap().contains(" recording "), "{list}");
+    let list = bench.fancyhwd("session list --database c.db --json").run().success().stdout;
+    assert!(list.contains("\"recorder\"") && list.contains("\"on_disk_within_ns\""), "{list}");
     recorder.stop().code(0);
+    assert!(!bench.path("c.db-status").exists());
+    let list = bench.fancyhwd("session list --database c.db").run().success().stdout;
+    assert!(list.lines().nth(1).unwrap().contains(" stopped "), "{list}");
 }
 
 #[test]
@@ -98,40 +114,40 @@ fn on_a_terminal_the_last_line_is_alive_and_the_log_stands_above_it() {
     let line =
         format!("fancyhwd record --duration 2500ms --database {} --connect tcp://127.0.0.1:1", bench.text("c.db"));
     let text = on_terminal(&line);
-    assert!(text.matches("session 1: 0 packets, 0.0/s, 0 B, queue 0.0 %, 0 lost, ").count() >= 2, "{text}");
+    assert!(text.matches("session 1: 0 messages, 0.0/s, 0 B, queue 0.0 %, 0 lost, ").count() >= 2, "{text}");
     // The summary stands on a line of its own, and nothing is left below it.
     let last = text.trim_end().lines().last().unwrap();
-    assert!(last.contains("recorded session 1: 0 packets"), "{text}");
+    assert!(last.contains("recorded session 1: 0 messages"), "{text}");
 
     let quiet = bench.fancyhwd("record --duration 1500ms --database c.db --connect tcp://127.0.0.1:1").run().success();
     assert!(!quiet.stderr.contains("queue 0.0 %, 0 lost, "), "{}", quiet.stderr);
 }
 
 #[test]
-fn a_flood_of_rejects_is_one_entry_in_the_ledger_and_few_lines_in_the_log() {
-    const REJECTS: usize = 50_000;
+fn a_flood_of_messages_that_no_layout_reads_is_a_line_in_the_log_and_no_entry_in_the_ledger() {
+    const MESSAGES: usize = 50_000;
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder =
-        bench.fancyhwd(&format!("record --topic * --database c.db --commit-every 10ms --connect {endpoint}")).start();
+    let record = "record --topic * --layout int16 --database c.db";
+    let recorder = bench.fancyhwd(&format!("{record} --connect {endpoint}")).start();
     let context = zmq::Context::new();
     let device = context.socket(zmq::XPUB).unwrap();
     device.set_sndhwm(0).unwrap();
     device.bind(&endpoint).unwrap();
     device.recv_bytes(0).unwrap();
-    for _ in 0..REJECTS {
+    for _ in 0..MESSAGES {
         device.send("spaceless", 0).unwrap();
     }
     for _ in 0..3 {
-        device.send("t odd", 0).unwrap();
+        device.send("t even", 0).unwrap();
     }
-    eventually("all are committed", || committed(&bench) == REJECTS as i64 + 3);
-    let finished = recorder.stop().code(0);
-    let events = "SELECT count(*), lost, until_elapsed_ns > elapsed_ns, detail FROM events WHERE kind = 'rejected'";
-    let detail = format!("{} stored as rejects, the first: no-space", REJECTS + 3);
-    assert_eq!(bench.sqlite3("c.db", events), format!("1|0|1|{detail}"));
-    let lines = finished.stderr.lines().filter(|line| line.contains("that are no envelopes")).count();
-    assert!((1..=10).contains(&lines), "{}", finished.stderr);
+    eventually("all are committed", || committed(&bench) == MESSAGES as i64 + 3);
+    let finished =
+        recorder.stop().code(0).says(&format!("{} messages, ", MESSAGES + 3)).says(", 50000 undecodable in ");
+    let events = "SELECT count(*) FROM events WHERE kind NOT IN ('connected', 'disconnected')";
+    assert_eq!(bench.sqlite3("c.db", events), "0");
+    let lines = finished.stderr.lines().filter(|line| line.contains("warning: ")).count();
+    assert_eq!(lines, 1, "{}", finished.stderr);
     let shown = bench.fancyhwd("session show --database c.db").run().success().stdout;
-    assert!(shown.contains(&detail), "{shown}");
+    assert!(shown.contains("50000 undecodable, the first is #0: frame 1 has 9 bytes of records"), "{shown}");
 }

@@ -23,7 +23,7 @@ pub fn end_bursts(rounds: usize) -> Vec<Duration> {
         let recorder = bench.fancyhwd(&format!("record --database {file} --connect {endpoint}")).start();
         let connection = Connection::open(bench.path(&file)).unwrap();
         let committed =
-            || connection.query_row("SELECT packets FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
+            || connection.query_row("SELECT messages FROM sessions", [], |row| row.get::<_, i64>(0)).unwrap();
         eventually("packets are committed", || committed() > 0);
         // The last to close the database leaves no log behind.
         drop(connection);

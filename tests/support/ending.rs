@@ -45,7 +45,7 @@ pub fn assert_everybody_reads(bench: &Bench, context: &str) {
         let_write(bench, may_write);
         let finished = if may_write { verify.run() } else { verify.without_rights().run() };
         let (stdout, stderr) = (&finished.stdout, &finished.stderr);
-        let is_whole = finished.status.success() && stdout.contains(&format!("session 1: ok, {PACKETS} packets"));
+        let is_whole = finished.status.success() && stdout.contains(&format!("session 1: ok, {PACKETS} messages"));
         assert!(is_whole, "{context}: to {who} it is: {stdout}{stderr}");
     }
 }
@@ -68,6 +68,6 @@ pub fn kill_at_the_end(rounds: usize) {
 }
 
 fn committed(database: &Path) -> i64 {
-    let sql = "SELECT coalesce(sum(packets), 0) FROM sessions";
+    let sql = "SELECT coalesce(sum(messages), 0) FROM sessions";
     Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }

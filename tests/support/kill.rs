@@ -37,7 +37,7 @@ pub fn kill_at_random_moments(rounds: usize) -> Vec<Duration> {
         let last: (i64, i64) = connection
             .query_row(
                 "SELECT id, max(started_unix_ns, \
-                 coalesce((SELECT received_unix_ns FROM packets WHERE id = last_id), 0)) \
+                 coalesce((SELECT received_unix_ns FROM messages WHERE id = last_id), 0)) \
                  FROM sessions ORDER BY id DESC LIMIT 1",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
@@ -60,11 +60,11 @@ pub fn kill_at_random_moments(rounds: usize) -> Vec<Duration> {
     assert!(packets > 0);
 
     losses.sort_unstable();
-    println!("{rounds} kills, {packets} of {published_packets} packets recorded");
+    println!("{rounds} kills, {packets} of {published_packets} messages recorded");
     println!("not committed: median {:?}, most {:?}", losses[rounds / 2], losses[rounds - 1]);
     // Says whether it was the machine: what is committed late because of it is lost by a kill before that.
     let slowest =
-        "SELECT max(committed_unix_ns - received_unix_ns) / 1000 FROM batches JOIN packets ON packets.id = first_id";
+        "SELECT max(committed_unix_ns - received_unix_ns) / 1000 FROM batches JOIN messages ON messages.id = first_id";
     println!("first packet of the slowest commit: {} us old", bench.sqlite3("c.db", slowest));
     losses
 }
@@ -80,7 +80,9 @@ pub fn published(device: &Finished) -> u64 {
 /// memory; a packet that stands in the database too late or twice is not found in the rest of it.
 pub fn assert_no_session_has_a_hole(bench: &Bench, database: &str, published_packets: u64) -> u64 {
     let connection = Connection::open(bench.path(database)).unwrap();
-    let mut statement = connection.prepare("SELECT session_id, payload FROM packets ORDER BY id").unwrap();
+    let mut statement = connection
+        .prepare("SELECT session_id, payload FROM messages JOIN streams ON streams.id = stream_id ORDER BY messages.id")
+        .unwrap();
     let mut rows = statement.query([]).unwrap();
     let mut device = Simulated::new(12345);
     // The number of the packet that the device makes next, and the session that the packet before it is in.
@@ -93,13 +95,13 @@ pub fn assert_no_session_has_a_hole(bench: &Bench, database: &str, published_pac
             assert!(next < published_packets, "session {session_id} has a packet that does not come after {first}");
             next += 1;
             let made: [i16; 16] = std::array::from_fn(|_| device.rand() as i16);
-            if fancyhwd::codec::envelope::samples(&payload).eq(made) {
+            if super::samples(&payload).eq(made) {
                 break;
             }
         }
         let missing = next - 1 - first;
         let is_new = last_session_id.replace(session_id) != Some(session_id);
-        assert!(missing == 0 || is_new, "{missing} packets are missing in session {session_id} from {first} on");
+        assert!(missing == 0 || is_new, "{missing} messages are missing in session {session_id} from {first} on");
         packets += 1;
     }
     packets

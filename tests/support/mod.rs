@@ -7,6 +7,7 @@ pub mod damage;
 pub mod ending;
 pub mod hostile;
 pub mod kill;
+pub mod kinds;
 pub mod pages;
 pub mod power;
 pub mod seal;
@@ -456,9 +457,14 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// The samples of a payload: its bytes in pairs, as little-endian int16.
+pub fn samples(payload: &[u8]) -> impl Iterator<Item = i16> {
+    payload.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair))
+}
+
 /// The samples of a payload as the peers and the views print them.
 pub fn json_samples(payload: &[u8]) -> String {
-    let samples: Vec<String> = fancyhwd::codec::envelope::samples(payload).map(|sample| sample.to_string()).collect();
+    let samples: Vec<String> = samples(payload).map(|sample| sample.to_string()).collect();
     format!("[{}]", samples.join(","))
 }
 

@@ -147,7 +147,7 @@ fn assert_sound(path: &Path) -> Vec<i64> {
 
 fn stamps(path: &Path) -> Vec<i64> {
     let connection = Connection::open(path).unwrap();
-    let mut statement = connection.prepare("SELECT received_unix_ns FROM packets ORDER BY id").unwrap();
+    let mut statement = connection.prepare("SELECT received_unix_ns FROM messages ORDER BY id").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 

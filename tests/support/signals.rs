@@ -34,7 +34,7 @@ pub fn assert_saved(bench: &Bench, database: &str, recorder: &Finished) -> u64 {
     assert!(recorder.stderr.contains(", 0 lost"), "{}", recorder.stderr);
     let store = Database::for_reading(&bench.path(database)).unwrap();
     let session = store.find_session("1").unwrap();
-    assert_eq!((session.tally.packets, session.end_reason.as_deref()), (packets, Some("stopped")));
+    assert_eq!((session.tally.messages, session.end_reason.as_deref()), (packets, Some("stopped")));
     assert_eq!(store.verify(&session, &mut |_| Ok(())).unwrap().damage, None);
     packets
 }
@@ -87,7 +87,7 @@ pub fn interrupts_at_the_start_of_a_recorder(rounds: usize) {
         }
     }
     device.stop();
-    println!("{rounds} interrupts: {ends:?}, {packets} packets saved");
+    println!("{rounds} interrupts: {ends:?}, {packets} messages saved");
 }
 
 /// A signal at a random moment of an export, `rounds` times for each of four signals: a whole file and exit code 0, or no

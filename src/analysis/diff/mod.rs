@@ -193,7 +193,8 @@ mod tests {
         let placed = |(number, byte): (i64, u8)| Placed {
             number,
             elapsed_ns: number,
-            content: Content { frame_count: 1, frames: vec![vec![byte]] },
+            stream_id: 1,
+            content: Content { frames: vec![vec![byte]] },
         };
         (0..).zip(text.bytes()).map(placed).collect()
     }

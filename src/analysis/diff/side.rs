@@ -13,9 +13,7 @@ const LOOKAHEAD_MAX_BYTES: usize = 16 << 20;
 /// What is compared of a message: its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Content {
-    /// How many frames it had.
-    pub frame_count: u32,
-    /// Those that were kept.
+    /// Its frames.
     pub frames: Vec<Vec<u8>>,
 }
 
@@ -26,15 +24,16 @@ pub struct Placed {
     pub number: i64,
     /// When it came, since the session began.
     pub elapsed_ns: i64,
+    /// The row of its stream.
+    pub stream_id: i64,
     /// What is compared.
     pub content: Content,
 }
 
 impl Placed {
-    fn new(number: i64, message: Message<'_>) -> Self {
+    fn new(number: i64, stream_id: i64, message: Message<'_>) -> Self {
         let frames = message.frames().map(<[u8]>::to_vec).collect();
-        let content = Content { frame_count: message.frame_count, frames };
-        Self { number, elapsed_ns: message.elapsed_ns, content }
+        Self { number, elapsed_ns: message.elapsed_ns, stream_id, content: Content { frames } }
     }
 
     fn bytes(&self) -> usize {
@@ -81,8 +80,9 @@ impl<'a> Side<'a> {
             if self.batch.is_empty() {
                 self.reader = None;
             }
-            for (number, message) in self.batch.numbers().iter().copied().zip(self.batch.messages()) {
-                self.messages.push_back(Placed::new(number, message));
+            let places = self.batch.numbers().iter().zip(self.batch.streams());
+            for ((&number, &stream_id), message) in places.zip(self.batch.messages()) {
+                self.messages.push_back(Placed::new(number, stream_id, message));
             }
             self.damaged.extend(self.batch.gaps());
             self.batch.gaps().iter().for_each(|gap| self.gaps.add(*gap));

@@ -38,7 +38,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let what = format!("session {} of {} with {} packets", session.id, path.display(), session.tally.packets);
+    let what = format!("session {} of {} with {} messages", session.id, path.display(), session.tally.messages);
     if !settings.is_meant && !is_meant(&session, &what, stop)? {
         tracing::info!("nothing was deleted");
         return Ok(Exit::Done);

@@ -1,11 +1,13 @@
 //! `fancyhwd session diff`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::analysis::diff::{Comparison, Difference, compare};
+use crate::analysis::diff::{Comparison, Difference, Placed, compare};
+use crate::codec::stream::Stream;
 use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
@@ -34,27 +36,38 @@ pub struct Settings {
 
 /// Compare two sessions.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let (a, a_reader) = open(&settings.a, &settings.database)?;
-    let (b, b_reader) = open(&settings.b, &settings.other)?;
+    let (a, a_streams, a_reader) = open(&settings.a, &settings.database)?;
+    let (b, b_streams, b_reader) = open(&settings.b, &settings.other)?;
+    let streams = [&a_streams, &b_streams];
     let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
     let text = match settings.is_json {
-        true => pretty(&as_json(settings, [&a, &b], &found, is_late)),
-        false => lines(settings, [&a, &b], &found, is_late),
+        true => pretty(&as_json(settings, [&a, &b], streams, &found, is_late)),
+        false => lines(settings, [&a, &b], streams, &found, is_late),
     };
     print(&text)?;
     Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || is_late))
 }
 
-/// A session, and its messages if it has any.
-fn open(wanted: &str, path: &Path) -> Result<(Session, Option<Reader>)> {
+/// Streams by their rows.
+type Streams = BTreeMap<i64, Stream>;
+
+/// A session, its streams, and its messages if it has any.
+fn open(wanted: &str, path: &Path) -> Result<(Session, Streams, Option<Reader>)> {
     let database = Database::for_reading(path)?;
     let session = database.find_session(wanted)?;
+    let streams = database.streams(&session)?;
     let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session, &Selection::default())?) };
-    Ok((session, reader))
+    Ok((session, streams, reader))
 }
 
-fn lines(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> String {
+fn lines(
+    settings: &Settings,
+    [a, b]: [&Session; 2],
+    streams: [&Streams; 2],
+    found: &Comparison,
+    is_late: bool,
+) -> String {
     let side = |session: &Session, path: &Path, messages| {
         format!("session {} of {}, {messages} messages", session.id, path.display())
     };
@@ -78,7 +91,7 @@ fn lines(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late
         }
     }
     if let Some(difference) = &found.first {
-        let (a, b) = excerpts(difference);
+        let (a, b) = excerpts(difference, streams);
         let words = |excerpt: Option<Excerpt>| excerpt.map_or("nothing there".to_owned(), |it| it.to_string());
         lines.push(("first in A", words(a)));
         lines.push(("first in B", words(b)));
@@ -96,13 +109,23 @@ fn lines(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late
 }
 
 /// Both sides of a difference, cut in the same place.
-fn excerpts(difference: &Difference) -> (Option<Excerpt>, Option<Excerpt>) {
+fn excerpts(difference: &Difference, [in_a, in_b]: [&Streams; 2]) -> (Option<Excerpt>, Option<Excerpt>) {
     let Difference { a, b } = difference;
-    let from = a.as_ref().zip(b.as_ref()).map_or(0, |(a, b)| Excerpt::start(&a.content, &b.content));
-    (a.as_ref().map(|message| Excerpt::new(message, from)), b.as_ref().map(|message| Excerpt::new(message, from)))
+    let from = a
+        .as_ref()
+        .zip(b.as_ref())
+        .map_or(0, |(a, b)| Excerpt::start((&a.content, in_a.get(&a.stream_id)), (&b.content, in_b.get(&b.stream_id))));
+    let excerpt = |message: &Option<Placed>, streams| message.as_ref().map(|it| Excerpt::new(it, streams, from));
+    (excerpt(a, in_a), excerpt(b, in_b))
 }
 
-fn as_json(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_late: bool) -> Value {
+fn as_json(
+    settings: &Settings,
+    [a, b]: [&Session; 2],
+    streams: [&Streams; 2],
+    found: &Comparison,
+    is_late: bool,
+) -> Value {
     let side = |session: &Session, path: &Path, messages| json!({ "database": path.to_string_lossy(), "id": session.id, "label": session.label, "messages": messages });
     let spacing = &found.spacing;
     json!({
@@ -117,7 +140,7 @@ fn as_json(settings: &Settings, [a, b]: [&Session; 2], found: &Comparison, is_la
         "damage_in_a": gaps_as_json(&found.gaps_in_a),
         "damage_in_b": gaps_as_json(&found.gaps_in_b),
         "first_difference": found.first.as_ref().map(|difference| {
-            let (a, b) = excerpts(difference);
+            let (a, b) = excerpts(difference, streams);
             json!({ "a": a.map(|it| it.as_json()), "b": b.map(|it| it.as_json()) })
         }),
         "spacing": {

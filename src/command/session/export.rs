@@ -1,6 +1,6 @@
 //! `fancyhwd session export`.
 
-use crate::exporter::{Export, Exported, Format, Output, Selection, Watch, write_database, write_packets};
+use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
@@ -33,9 +33,9 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let format = settings.export.format;
     let output = Output::open(settings.output.as_deref(), settings.replace, format, database.path())?;
     let name = output.name();
-    // Packets that run over the terminal show well enough how far it is.
+    // Lines that run over the terminal show well enough how far it is.
     let is_shown = settings.output.is_some() || !io::stdout().is_terminal();
-    let watch = Watch::new(stop, &name, session.tally.packets + session.tally.rejected, is_shown);
+    let watch = Watch::new(stop, &name, session.tally.messages, is_shown);
     let exported = match format {
         Format::Sqlite => write_database(database, &session, &output, &watch)?,
         _ => write_selected(settings, database, &session, &output, &watch)?,
@@ -44,17 +44,13 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.
     drop(watch);
-    let rejects = match exported.rejected {
-        0 => String::new(),
-        rejected => format!(", {}", counted(rejected, "reject")),
-    };
     tracing::info!(
-        "exported session {} as {format}: {}{rejects}, {bytes} bytes in {:.3} s to {name}",
+        "exported session {} as {format}: {}, {bytes} bytes in {:.3} s to {name}",
         session.id,
-        counted(exported.packets, "packet"),
+        counted(exported.messages, "message"),
         seconds(elapsed_ns),
     );
-    Ok(Exit::from_loss(report(&session, format, &exported)))
+    Ok(Exit::from_loss(report(&session, &exported)))
 }
 
 fn write_selected(
@@ -65,22 +61,22 @@ fn write_selected(
     watch: &Watch<'_>,
 ) -> Result<Exported> {
     let export = &settings.export;
-    let selection = Selection::of(&database, session, export, watch)?;
+    let scope = Scope::of(&database, session, export, watch)?;
     if export.format == Format::Wav && export.sample_rate_hz.is_none() {
         tracing::info!(
             "{} samples per second, as estimated from the session; --sample-rate sets it",
-            selection.sample_rate_hz
+            scope.sample_rate_hz
         );
     }
-    write_packets(database, session, export.format, &selection, output, watch)
+    write_messages(database, session, export.format, &scope, output, watch)
 }
 
 /// Say what the export does not hold. Gives whether that is a loss.
-fn report(session: &Session, format: Format, exported: &Exported) -> bool {
-    if format != Format::Sqlite && session.tally.rejected > 0 {
+fn report(session: &Session, exported: &Exported) -> bool {
+    if exported.undecodable > 0 {
         tracing::warn!(
-            "left out: {} of the session, which only --format sqlite keeps",
-            counted(session.tally.rejected, "reject")
+            "{} cannot be read by their layout, and have no values in the export; `fancyhwd session show` says why",
+            counted(exported.undecodable, "message")
         );
     }
     if exported.is_deleted {
@@ -94,7 +90,7 @@ fn report(session: &Session, format: Format, exported: &Exported) -> bool {
     exported.is_deleted || exported.is_ledger_damaged || !exported.gaps.is_empty()
 }
 
-/// `1 packet`, `2 packets`.
+/// `1 message`, `2 messages`.
 fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

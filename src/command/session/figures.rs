@@ -1,10 +1,13 @@
 //! The figures of `session show` for which every message must be read.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::analysis::statistics::{GAP_FACTOR, Gap, Rates, Statistics, Topic};
+use crate::analysis::statistics::{self, GAP_FACTOR, Gap, Rates, Statistics};
+use crate::codec::stream::Stream;
+use crate::codec::topic;
 use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json, printable};
 use crate::error::Result;
 use crate::message::Gaps;
@@ -15,28 +18,34 @@ use crate::time::durations::seconds;
 /// So many messages are read without being asked for it: that takes a fraction of a second.
 pub(super) const READ_MAX_MESSAGES: u64 = 1_000_000;
 
-/// What was found, with the names of the topics.
+/// What was found, and what it was found in.
 pub(super) struct Figures {
-    topics: Vec<(String, Topic)>,
+    streams: BTreeMap<i64, Stream>,
     statistics: Statistics,
     damage: Gaps,
+    /// The first message of a stream that its layout cannot read, and why, by the stream's row.
+    faults: BTreeMap<i64, (i64, String)>,
 }
 
 impl Figures {
     /// Read every message of the session.
     pub fn of(database: &Database, session: &Session, stop: &Stop) -> Result<Self> {
-        let messages = session.tally.packets.saturating_add(session.tally.rejected);
-        let mut statistics = Statistics::new(messages, session.duration_ns);
-        let count = |stamp: Stamp| statistics.count(stamp.number, stamp.elapsed_ns, stamp.topic_id);
+        let mut statistics = Statistics::new(session.tally.messages, session.duration_ns);
+        let mut first_faults = BTreeMap::<i64, i64>::new();
+        let count = |stamp: Stamp| {
+            if stamp.is_undecodable {
+                first_faults.entry(stamp.stream_id).or_insert(stamp.number);
+            }
+            statistics.count(&stamp);
+        };
         let mut at = |_| stop.check(|| format!("show session {}", session.id));
         let damage = database.stamps(session, &mut at, count)?;
-        let mut topics = Vec::new();
-        for (&topic_id, &topic) in &statistics.topics {
-            // One without a readable name is known by its number.
-            let name = database.topic(topic_id)?.unwrap_or_else(|| format!("(damaged, id {topic_id})").into_bytes());
-            topics.push((printable(&String::from_utf8_lossy(&name)), topic));
+        let mut faults = BTreeMap::new();
+        for (stream_id, number) in first_faults {
+            let reason = database.fault(session, number)?.unwrap_or_default();
+            faults.insert(stream_id, (number, reason));
         }
-        Ok(Self { topics, statistics, damage })
+        Ok(Self { streams: database.streams(session)?, statistics, damage, faults })
     }
 
     /// Whether messages cannot be read.
@@ -49,19 +58,28 @@ impl Figures {
         gaps_as_json(&self.damage)
     }
 
-    /// A line for each topic and for each of the longest gaps.
+    /// A line for each stream and for each of the longest gaps.
     pub fn lines(&self) -> String {
-        let Statistics { other_packets, gap_ns, gaps, longest, .. } = &self.statistics;
+        let Statistics { gap_ns, gaps, longest, .. } = &self.statistics;
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name:<12}{value}");
         };
-        for (name, topic) in &self.topics {
-            line("topic", format!("{name}: {} packets{}", topic.packets, rates(&topic.rates())));
-        }
-        if *other_packets > 0 {
-            line("topic", format!("others: {other_packets} packets"));
+        for (id, figures) in &self.statistics.streams {
+            line(
+                "stream",
+                format!(
+                    "{}: {}{}",
+                    self.streams.get(id).map_or_else(|| format!("(damaged, id {id})"), name),
+                    counted(figures),
+                    rates(&figures.rates())
+                ),
+            );
+            if let Some((number, reason)) = self.faults.get(id) {
+                let undecodable = figures.undecodable;
+                line("", format!("{undecodable} undecodable, the first is #{number}: {}", printable(reason)));
+            }
         }
         let threshold = match *gap_ns {
             i64::MAX => String::new(),
@@ -81,28 +99,58 @@ impl Figures {
         text
     }
 
-    /// The same for programs: topics and gaps.
+    /// The same for programs: streams and gaps.
     pub fn as_json(&self) -> (Value, Value) {
-        let topics = self.topics.iter().map(|(name, topic)| {
-            let Rates { min_hz, mean_hz, max_hz } = topic.rates();
+        let streams = self.statistics.streams.iter().map(|(id, figures)| {
+            let stream = self.streams.get(id);
+            let Rates { min_hz, mean_hz, max_hz } = figures.rates();
+            let fault = self.faults.get(id);
             json!({
-                "topic": name,
-                "packets": topic.packets,
+                "id": id,
+                "endpoint": stream.map(|stream| stream.endpoint),
+                "topic": stream.map(|stream| topic::printable(&stream.topic)),
+                "framing": stream.map(|stream| stream.framing.name()),
+                "layout": stream.map(|stream| stream.layout.to_string()),
+                "assumed": stream.map(|stream| stream.is_assumed),
+                "channels": stream.and_then(|stream| stream.channels.as_ref()).map(ToString::to_string),
+                "sample_rate_hz": stream.and_then(|stream| stream.sample_rate_hz),
+                "messages": figures.messages,
+                "undecodable": figures.undecodable,
+                "first_undecodable": fault.map(|(number, reason)| json!({ "number": number, "reason": reason })),
+                "bytes": figures.bytes,
                 "rate_min_hz": min_hz,
                 "rate_mean_hz": mean_hz,
                 "rate_max_hz": max_hz,
             })
         });
-        let Statistics { other_packets, gap_ns, gaps, longest, .. } = &self.statistics;
-        let others = json!({ "topic": null, "packets": other_packets });
-        let topics = topics.chain((*other_packets > 0).then_some(others)).collect();
+        let streams = streams.collect();
+        let Statistics { gap_ns, gaps, longest, .. } = &self.statistics;
         let longest: Vec<Value> = longest
             .iter()
             .map(|gap| json!({ "number": gap.number, "elapsed_ns": gap.elapsed_ns, "spacing_ns": gap.spacing_ns }))
             .collect();
         let above_ns = (*gap_ns < i64::MAX).then_some(gap_ns);
-        (topics, json!({ "above_ns": above_ns, "count": gaps, "longest": longest }))
+        (streams, json!({ "above_ns": above_ns, "count": gaps, "longest": longest }))
     }
+}
+
+/// What a stream is called, and how it is read.
+pub(super) fn name(stream: &Stream) -> String {
+    let Stream { endpoint, framing, layout, .. } = stream;
+    let topic = match topic::printable(&stream.topic) {
+        topic if topic.is_empty() => "-".to_owned(),
+        topic => topic,
+    };
+    let assumed = if stream.is_assumed { " (assumed)" } else { "" };
+    let rate = stream.sample_rate_hz.map_or(String::new(), |hz| format!(", {hz} records/s"));
+    let channels = stream.channels.as_ref().map_or(String::new(), |channels| format!(", channels {channels}"));
+    printable(&format!("endpoint {endpoint}, topic {topic} ({framing}), layout {layout}{assumed}{rate}{channels}"))
+}
+
+/// `12 messages, 384 bytes`.
+fn counted(figures: &statistics::Figures) -> String {
+    let plural = if figures.messages == 1 { "" } else { "s" };
+    format!("{} message{plural}, {} bytes", figures.messages, figures.bytes)
 }
 
 /// `, rate 3.1/s mean, 1.0/s min, 7.0/s max`, or nothing where nothing can be said.

@@ -1,11 +1,19 @@
 //! `fancyhwd session list`.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+use serde_json::Value;
+
 use crate::command::print;
 use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::store::{Database, Listed, Session};
-use std::path::PathBuf;
+use crate::store::{Database, Listed, STATUS_BYTES, Session, status_path};
+use crate::time::clock::{NS_PER_S, unix_ns};
 
 /// What `session list` does.
 #[derive(Clone, Debug)]
@@ -18,16 +26,47 @@ pub struct Settings {
 
 /// All sessions, oldest first.
 pub fn run(settings: &Settings) -> Result<Exit> {
-    let listed = Database::for_reading(&settings.database)?.list()?;
+    let database = Database::for_reading(&settings.database)?;
+    let listed = database.list()?;
     let sessions = &listed.sessions;
+    let recorder = recorder(&database);
+    let recorder = |session: &Session| {
+        let is_it = |recorder: &&Value| {
+            session.ended_unix_ns.is_none() && recorder.get("session_id") == Some(&session.id.into())
+        };
+        recorder.as_ref().filter(is_it)
+    };
     print(&match settings.is_json {
         true => {
-            let items = sessions.iter().enumerate().map(|(before, session)| pretty_item(&as_json(session), before));
-            items.collect::<String>() + pretty_end(sessions.len())
+            let item = |(before, session)| {
+                let mut json = as_json(session);
+                if let Some((fields, recorder)) = json.as_object_mut().zip(recorder(session)) {
+                    fields.insert("recorder".to_owned(), recorder.clone());
+                }
+                pretty_item(&json, before)
+            };
+            sessions.iter().enumerate().map(item).collect::<String>() + pretty_end(sessions.len())
         }
-        false => table(sessions),
+        false => table(sessions, recorder),
     })?;
     Ok(Exit::from_loss(warn_of_damage(&listed)))
+}
+
+/// What the recorder of a database says that it is doing now, if there is one.
+fn recorder(database: &Database) -> Option<Value> {
+    /// It says so each second; older words are those of a recorder that hangs or is gone.
+    const FRESH_NS: u64 = 5 * NS_PER_S as u64;
+    if !database.is_recorded().ok()? {
+        return None;
+    }
+    // What somebody put there is not followed, nor waited for, nor read without end.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let file = File::options().read(true).custom_flags(flags as i32).open(status_path(database.path())).ok()?;
+    let mut text = Vec::new();
+    file.take(STATUS_BYTES as u64).read_to_end(&mut text).ok()?;
+    let said: Value = serde_json::from_slice(&text).ok()?;
+    let said_ns = said.get("unix_ns")?.as_i64()?;
+    Some(said).filter(|_| unix_ns().abs_diff(said_ns) < FRESH_NS)
 }
 
 /// Say which sessions cannot be read. Gives whether there are any.
@@ -44,12 +83,14 @@ pub(super) fn warn_of_damage(listed: &Listed) -> bool {
     !listed.damaged_ids.is_empty()
 }
 
-/// One line per session under a heading; numbers stand to the right.
-fn table(sessions: &[Session]) -> String {
+/// One line per session under a heading; numbers stand to the right. Of one that is being recorded, the rate is that of the
+/// last second.
+fn table<'a>(sessions: &[Session], recorder: impl Fn(&Session) -> Option<&'a Value>) -> String {
     if sessions.is_empty() {
         return "no sessions\n".to_owned();
     }
-    let heading = ["ID", "LABEL", "START", "DURATION", "PACKETS", "RATE", "LOST", "REJECTED", "END", "SIZE"];
+    let heading = ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE"];
+    let rate_hz = |session: &Session| recorder(session)?.get("rate_hz")?.as_f64();
     let mut rows = vec![heading.map(str::to_owned)];
     rows.extend(sessions.iter().map(|session| {
         [
@@ -57,11 +98,11 @@ fn table(sessions: &[Session]) -> String {
             cell(session.label.as_deref().unwrap_or("-")),
             iso_seconds(session.started_unix_ns),
             duration(session),
-            session.tally.packets.to_string(),
-            rate(session),
+            session.tally.messages.to_string(),
+            rate_hz(session).map_or_else(|| rate(session), |rate_hz| format!("{rate_hz:.1}/s")),
             session.tally.lost.to_string(),
-            session.tally.rejected.to_string(),
-            cell(end(session)),
+            session.tally.undecodable.to_string(),
+            if rate_hz(session).is_some() { "recording".to_owned() } else { cell(end(session)) },
             size(session),
         ]
     }));

@@ -1,106 +1,122 @@
 //! How one message is written, cut to a readable length.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Content, Placed};
-use crate::codec::envelope::{Envelope, decode, samples};
-use crate::command::ledger::printable;
+use crate::codec::reading::{self, read};
+use crate::codec::stream::{Stream, after_topic};
+use crate::codec::topic::printable;
+use crate::codec::{number, words};
 
-/// Samples that fit on a line.
-const SAMPLES_MAX: usize = 16;
+/// Numbers that fit on a line.
+const NUMBERS_MAX: usize = 16;
 
-/// Samples that are shown before the first one that differs.
-const SAMPLES_BEFORE: usize = 4;
+/// Numbers that are shown before the first one that differs.
+const NUMBERS_BEFORE: usize = 4;
 
-/// Bytes of a message that is no packet.
-const BYTES_MAX: usize = 32;
+/// Characters of a message that is no list of numbers.
+const CHARACTERS_MAX: usize = 64;
 
 /// A message as a person reads it.
 pub(super) struct Excerpt {
     number: i64,
     elapsed_ns: i64,
+    endpoint: u32,
+    topic: String,
+    bytes: usize,
     content: Shown,
 }
 
 enum Shown {
-    Packet { topic: String, sample_count: usize, from: usize, samples: Vec<i16> },
-    Other { frame_count: u32, bytes: usize, hex: String },
+    Numbers { count: usize, from: usize, numbers: Vec<String> },
+    Words(String),
 }
 
 impl Excerpt {
-    /// A message, its samples from number `from` on.
-    pub fn new(message: &Placed, from: usize) -> Self {
-        let content = match envelope(&message.content) {
-            Some(Envelope { topic, payload }) => Shown::Packet {
-                topic: printable(&String::from_utf8_lossy(topic)),
-                sample_count: payload.len() / 2,
+    /// A message of one of these streams, its numbers from this one on.
+    pub fn new(message: &Placed, streams: &BTreeMap<i64, Stream>, from: usize) -> Self {
+        let frames = || message.content.frames.iter().map(Vec::as_slice);
+        let stream = streams.get(&message.stream_id);
+        let content = match (stream, numbers(&message.content, stream)) {
+            (_, Some(shown)) => Shown::Numbers {
                 from,
-                samples: samples(payload).skip(from).take(SAMPLES_MAX).collect(),
+                count: numbers(&message.content, stream).map_or(0, Iterator::count),
+                numbers: shown.skip(from).take(NUMBERS_MAX).map(|number| number.to_string()).collect(),
             },
-            None => {
-                let bytes = || message.content.frames.iter().flatten();
-                Shown::Other {
-                    frame_count: message.content.frame_count,
-                    bytes: bytes().count(),
-                    hex: bytes().take(BYTES_MAX).map(|byte| format!("{byte:02x}")).collect(),
-                }
+            (Some(stream), None) => {
+                let mut text = String::new();
+                words::append(stream, frames(), CHARACTERS_MAX, &mut text);
+                Shown::Words(text)
             }
+            (None, None) => Shown::Words("its stream cannot be read".to_owned()),
         };
-        Self { number: message.number, elapsed_ns: message.elapsed_ns, content }
+        Self {
+            number: message.number,
+            elapsed_ns: message.elapsed_ns,
+            endpoint: stream.map_or(0, |stream| stream.endpoint),
+            topic: stream.map_or(String::new(), |stream| printable(&stream.topic)),
+            bytes: frames().map(<[u8]>::len).sum(),
+            content,
+        }
     }
 
-    /// The sample from which on two messages are shown, so that the first difference can be seen.
-    pub fn start(a: &Content, b: &Content) -> usize {
-        let (Some(a), Some(b)) = (envelope(a), envelope(b)) else { return 0 };
-        let same = samples(a.payload).zip(samples(b.payload)).take_while(|(a, b)| a == b).count();
-        if same < SAMPLES_MAX { 0 } else { same - SAMPLES_BEFORE }
+    /// The number from which on two messages are shown, so that the first difference can be seen.
+    pub fn start(a: (&Content, Option<&Stream>), b: (&Content, Option<&Stream>)) -> usize {
+        let (Some(a), Some(b)) = (numbers(a.0, a.1), numbers(b.0, b.1)) else { return 0 };
+        let same = a.zip(b).take_while(|(a, b)| a == b).count();
+        if same < NUMBERS_MAX { 0 } else { same - NUMBERS_BEFORE }
     }
 
     pub fn as_json(&self) -> Value {
-        match &self.content {
-            Shown::Packet { topic, sample_count, from, samples } => json!({
-                "number": self.number,
-                "elapsed_ns": self.elapsed_ns,
-                "topic": topic,
-                "sample_count": sample_count,
-                "first_sample": from,
-                "samples": samples,
-            }),
-            Shown::Other { frame_count, bytes, hex } => json!({
-                "number": self.number,
-                "elapsed_ns": self.elapsed_ns,
-                "frame_count": frame_count,
-                "bytes": bytes,
-                "first_bytes": hex,
-            }),
+        let mut json = json!({
+            "number": self.number,
+            "elapsed_ns": self.elapsed_ns,
+            "endpoint": self.endpoint,
+            "topic": self.topic,
+            "bytes": self.bytes,
+        });
+        if let Some(fields) = json.as_object_mut() {
+            match &self.content {
+                Shown::Numbers { count, from, numbers } => {
+                    // As they are written: a number of JSON may be too small for them.
+                    fields.insert("sample_count".to_owned(), (*count).into());
+                    fields.insert("first_sample".to_owned(), (*from).into());
+                    fields.insert("samples".to_owned(), numbers.clone().into());
+                }
+                Shown::Words(words) => drop(fields.insert("content".to_owned(), words.clone().into())),
+            }
         }
+        json
     }
 }
 
-/// The message taken apart, if it is a packet of any topic.
-fn envelope(content: &Content) -> Option<Envelope<'_>> {
-    match content.frames.as_slice() {
-        [frame] => decode(frame).ok(),
+/// The numbers of a message that holds one frame of them and no header, if its layout can read it.
+fn numbers<'a>(content: &'a Content, stream: Option<&'a Stream>) -> Option<impl Iterator<Item = number::Value> + 'a> {
+    let stream = stream?;
+    let frames = content.frames.iter().map(Vec::as_slice);
+    let mut contents = read(&stream.layout, after_topic(stream.framed(), frames));
+    match (contents.next(), contents.next()) {
+        (Some(Ok(reading::Content::Numbers(numbers, frame))), None) if numbers.header.numbers().is_empty() => {
+            Some(numbers.records_of(frame).flatten())
+        }
         _ => None,
     }
 }
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} ", self.number)?;
+        let topic = if self.topic.is_empty() { "-" } else { &self.topic };
+        write!(f, "#{} {topic} {} bytes ", self.number, self.bytes)?;
         match &self.content {
-            Shown::Packet { topic, sample_count, from, samples } => {
-                let numbers: Vec<String> = samples.iter().map(i16::to_string).collect();
+            Shown::Numbers { count, from, numbers } => {
                 let before = if *from > 0 { format!("... from sample {from} on: ") } else { String::new() };
-                let after = if from + samples.len() < *sample_count { ",..." } else { "" };
-                write!(f, "{topic} {sample_count} samples {before}[{}{after}]", numbers.join(","))
+                let after = if from + numbers.len() < *count { ",..." } else { "" };
+                write!(f, "{count} samples {before}[{}{after}]", numbers.join(","))
             }
-            Shown::Other { frame_count, bytes, hex } => {
-                let after = if 2 * bytes > hex.len() { "..." } else { "" };
-                write!(f, "no packet, {bytes} bytes in {frame_count} frames: {hex}{after}")
-            }
+            Shown::Words(words) => f.write_str(words),
         }
     }
 }

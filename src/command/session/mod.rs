@@ -1,6 +1,7 @@
 //! `fancyhwd session`: what was captured, as a table for people, as JSON for programs, and in files of other formats.
 
 pub mod delete;
+pub mod describe;
 pub mod diff;
 pub mod export;
 mod figures;

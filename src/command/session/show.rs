@@ -1,5 +1,6 @@
 //! `fancyhwd session show`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -8,11 +9,12 @@ use serde_json::Value;
 use crate::command::ledger::{self, printable};
 use crate::command::print;
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
-use crate::command::session::text::{as_json, duration, end, iso, pretty, rate, size};
+use crate::command::session::text::{as_json, duration, end, pretty, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Ledger, Session};
+use crate::time::durations::iso;
 
 /// What `session show` does.
 #[derive(Clone, Debug)]
@@ -31,8 +33,9 @@ pub struct Settings {
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    let is_read = settings.is_full || session.tally.packets.saturating_add(session.tally.rejected) <= READ_MAX_MESSAGES;
+    let is_read = settings.is_full || session.tally.messages <= READ_MAX_MESSAGES;
     let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
+    let endpoints = database.endpoints(&session)?;
     let ledger = database.ledger(session.id)?;
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
@@ -40,8 +43,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
             let mut json = as_json(&session);
             if let Some(fields) = json.as_object_mut() {
                 let damage = figures.as_ref().map(Figures::damage_as_json);
-                let (topics, gaps) = figures.map(|figures| figures.as_json()).unzip();
-                fields.insert("by_topic".to_owned(), topics.unwrap_or_default());
+                let (streams, gaps) = figures.map(|figures| figures.as_json()).unzip();
+                let endpoints: serde_json::Map<String, Value> =
+                    endpoints.iter().map(|(number, text)| (number.to_string(), text.as_str().into())).collect();
+                fields.insert("endpoints".to_owned(), endpoints.into());
+                fields.insert("streams".to_owned(), streams.unwrap_or_default());
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
                 fields.insert("damage".to_owned(), damage.unwrap_or_default());
                 fields.insert("ledger".to_owned(), Value::Array(ledger.entries));
@@ -50,18 +56,17 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
             pretty(&json)
         }
         false => {
-            let left_out =
-                || format!("{:<12}rates of topics, and gaps: all packets are read with --full\n", "left out");
-            card(&session) + &figures.map_or_else(left_out, |figures| figures.lines()) + &ledger_lines(&ledger)
+            let left_out = || format!("{:<12}streams, rates and gaps: all messages are read with --full\n", "left out");
+            card(&session, &endpoints)
+                + &figures.map_or_else(left_out, |figures| figures.lines())
+                + &ledger_lines(&ledger)
         }
     })?;
     Ok(Exit::from_loss(is_damaged))
 }
 
 /// All about one session, a line each.
-fn card(session: &Session) -> String {
-    let list =
-        |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+fn card(session: &Session, endpoints: &BTreeMap<u32, String>) -> String {
     let lines = [
         ("session", session.id.to_string()),
         ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
@@ -70,23 +75,27 @@ fn card(session: &Session) -> String {
         ("end", session.ended_unix_ns.map_or_else(|| "-".to_owned(), iso)),
         ("end reason", end(session).to_owned()),
         ("duration", duration(session)),
-        ("packets", session.tally.packets.to_string()),
+        ("messages", session.tally.messages.to_string()),
         ("rate", rate(session)),
         ("lost", session.tally.lost.to_string()),
-        ("rejected", session.tally.rejected.to_string()),
-        ("size", format!("{} ({} bytes of samples)", size(session), session.tally.bytes)),
+        ("undecodable", session.tally.undecodable.to_string()),
+        ("unwanted", session.tally.unwanted.to_string()),
+        ("size", format!("{} ({} bytes)", size(session), session.tally.bytes)),
         ("ids", format!("{} to {}", session.first_id, session.last_id)),
-        ("endpoints", list(&session.endpoints)),
-        ("topics", list(&session.topics)),
+        ("topics", session.topics.join(" ")),
+        ("framing", session.framing.clone()),
         ("host", session.host.clone()),
         ("boot id", session.boot_id.clone()),
-        ("version", session.fancyhwd_version.clone()),
+        ("version", session.version.clone()),
         ("durability", session.durability.clone()),
     ];
     let mut text = String::new();
     for (name, value) in lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<12}{}", printable(&value));
+    }
+    for (number, endpoint) in endpoints {
+        let _ = writeln!(text, "{:<12}{number} is {}", "endpoint", printable(endpoint));
     }
     text
 }

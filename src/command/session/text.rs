@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command::ledger::printable;
 use crate::store::Session;
-use crate::time::durations::{rate_hz, seconds};
+use crate::time::durations::{iso, rate_hz, seconds};
 
 pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
@@ -37,18 +37,19 @@ pub(super) fn as_json(session: &Session) -> Value {
         "ended_unix_ns": session.ended_unix_ns,
         "end_reason": session.end_reason,
         "duration_ns": session.duration_ns,
-        "packets": session.tally.packets,
-        "rejected": session.tally.rejected,
+        "messages": session.tally.messages,
+        "undecodable": session.tally.undecodable,
+        "unwanted": session.tally.unwanted,
         "lost": session.tally.lost,
         "bytes": session.tally.bytes,
-        "rate_hz": rate_hz(session.tally.packets, session.duration_ns),
+        "rate_hz": rate_hz(session.tally.messages, session.duration_ns),
         "first_id": session.first_id,
         "last_id": session.last_id,
-        "endpoints": session.endpoints,
         "topics": session.topics,
+        "framing": session.framing,
         "host": session.host,
         "boot_id": session.boot_id,
-        "fancyhwd_version": session.fancyhwd_version,
+        "version": session.version,
         "durability": session.durability,
     })
 }
@@ -71,15 +72,11 @@ pub(super) fn duration(session: &Session) -> String {
 }
 
 pub(super) fn rate(session: &Session) -> String {
-    format!("{:.1}/s", rate_hz(session.tally.packets, session.duration_ns))
+    format!("{:.1}/s", rate_hz(session.tally.messages, session.duration_ns))
 }
 
 pub(super) fn size(session: &Session) -> String {
     ByteSize(session.tally.bytes).to_string()
-}
-
-pub(super) fn iso(unix_ns: i64) -> String {
-    DateTime::<Utc>::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 pub(super) fn iso_seconds(unix_ns: i64) -> String {

@@ -36,14 +36,18 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         Some(wanted) => vec![database.find_session(wanted)?],
     };
     let mut report = Report { is_json: settings.is_json, told: 0, has_damage };
-    let verified = verify(&database, &sessions, settings.session.is_none(), &mut report, stop);
+    let is_all = settings.session.is_none();
+    let verified = verify(&database, &sessions, is_all, &mut report, stop).and_then(|()| {
+        let strays = if is_all { database.strays()? } else { Vec::new() };
+        database.compare_fixed()?.into_iter().chain(strays).try_for_each(|what| report.tell_of_file(&what))
+    });
     let ended = report.end(verified.is_ok());
     verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
 }
 
 /// Compare these sessions and tell of each one as soon as it is known.
 fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut Report, stop: &Stop) -> Result<()> {
-    let messages = |session: &Session| session.tally.packets.saturating_add(session.tally.rejected);
+    let messages = |session: &Session| session.tally.messages;
     let progress = Progress::new(sessions.iter().map(messages).fold(0, u64::saturating_add), true);
     let mut done = 0_u64;
     for session in sessions {
@@ -84,6 +88,17 @@ impl Report {
         Ok(())
     }
 
+    /// Tell of damage that is none of a session.
+    fn tell_of_file(&mut self, what: &str) -> Result<()> {
+        match self.is_json {
+            true => print(&pretty_item(&json!({ "id": null, "ok": false, "damage": { "what": what } }), self.told))?,
+            false => print(&format!("file: damaged: {what}\n"))?,
+        };
+        self.told += 1;
+        self.has_damage = true;
+        Ok(())
+    }
+
     /// End it. What was begun is brought to its end also when it was cut short, so that it stays a document.
     fn end(&self, is_whole: bool) -> Result<Exit> {
         match (self.is_json, self.told) {
@@ -98,12 +113,8 @@ impl Report {
 fn line(session: &Session, verdict: &Verdict) -> String {
     let words = match &verdict.damage {
         None => {
-            let rejected = match session.tally.rejected {
-                0 => String::new(),
-                rejected => format!(" and {rejected} rejected messages"),
-            };
             let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
-            format!("ok, {} packets{rejected} in {} commits{open}", session.tally.packets, verdict.commits)
+            format!("ok, {} messages in {} commits{open}", session.tally.messages, verdict.commits)
         }
         Some(damage) => format!("damaged{}: {}", place(session, damage), damage.what),
     };
@@ -120,8 +131,8 @@ fn place(session: &Session, damage: &Damage) -> String {
     let (first_id, last_id) = (damage.first_id, damage.last_id);
     match numbers(session, damage) {
         None => String::new(),
-        Some((first, last)) if first == last => format!(" at packet #{first} (id {first_id})"),
-        Some((first, last)) => format!(" at packets #{first} to #{last} (ids {first_id} to {last_id})"),
+        Some((first, last)) if first == last => format!(" at message #{first} (id {first_id})"),
+        Some((first, last)) => format!(" at messages #{first} to #{last} (ids {first_id} to {last_id})"),
     }
 }
 
@@ -143,8 +154,7 @@ fn as_json(session: &Session, verdict: &Verdict) -> Value {
         "label": session.label,
         "ok": damage.is_none(),
         "open": session.ended_unix_ns.is_none(),
-        "packets": session.tally.packets,
-        "rejected": session.tally.rejected,
+        "messages": session.tally.messages,
         "commits": verdict.commits,
         "damage": damage,
     })

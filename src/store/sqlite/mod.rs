@@ -1,15 +1,19 @@
 //! Captures in an SQLite database: the only place that knows SQLite.
 
+pub(in crate::store) mod describing;
 pub(in crate::store) mod failover;
+pub(in crate::store) mod fields;
 pub(in crate::store) mod open;
 pub(in crate::store) mod read;
 pub(in crate::store) mod retention;
 pub(in crate::store) mod schema;
+pub(in crate::store) mod seal;
 pub(in crate::store) mod untrusted;
 pub(in crate::store) mod write;
 
+pub use describing::Description;
 pub use open::database::Database;
-pub use open::files::{FILE_MODE, beside, true_path};
+pub use open::files::{FILE_MODE, STATUS_BYTES, beside, status_path, true_path};
 pub use open::space::{Limits, Space};
 pub use read::copying::Copied;
 pub use read::reader::Reader;

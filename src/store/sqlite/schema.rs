@@ -1,65 +1,78 @@
 //! Whose database is it, and which tables does it have?
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 /// Marks a database as ours: "fhwd" in ASCII, the `PRAGMA application_id`.
 const APPLICATION_ID: i32 = 0x6668_7764;
 
-/// Migration n makes schema n + 1 out of schema n.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_initial.sql")];
+/// All tables and views.
+const TABLES_SQL: &str = include_str!("../../../migrations/0001_initial.sql");
+
+/// The number of these tables, the `PRAGMA user_version`.
+pub const SCHEMA: i32 = 2;
 
 /// The tables that are read.
-pub const TABLES: [&str; 6] = ["sessions", "topics", "packets", "rejects", "batches", "events"];
+pub const TABLES: [&str; 11] = [
+    "sessions",
+    "endpoints",
+    "streams",
+    "fields",
+    "messages",
+    "faults",
+    "batches",
+    "deleted",
+    "events",
+    "types",
+    "powers_of_two",
+];
+
+/// The views, which nothing here reads.
+pub const VIEWS: [&str; 5] = ["numbers", "samples", "decoded_packets", "texts", "undecodable"];
 
 /// What a database file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Whose {
     /// An empty database: it can become ours.
     Empty,
-    /// Ours, with this schema number.
-    Ours(usize),
+    /// Ours, with these tables.
+    Ours,
+    /// Ours, with the tables of another version.
+    OtherVersion(i32),
     /// Written by another program.
     Foreign,
 }
 
-/// The newest schema that this program knows.
-pub const NEWEST_SCHEMA: usize = MIGRATIONS.len();
-
 /// Look at a database without changing it.
-pub fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+pub fn kind(connection: &Connection) -> rusqlite::Result<Whose> {
     let application_id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let schema: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let schema: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     // Not counted: SQLite counts without looking at the clock.
     let has_objects: bool =
         connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
     Ok(match application_id {
-        APPLICATION_ID => Kind::Ours(usize::try_from(schema).unwrap_or(usize::MAX)),
-        0 if !has_objects && schema == 0 => Kind::Empty,
-        _ => Kind::Foreign,
+        APPLICATION_ID if schema == SCHEMA => Whose::Ours,
+        APPLICATION_ID => Whose::OtherVersion(schema),
+        0 if !has_objects && schema == 0 => Whose::Empty,
+        _ => Whose::Foreign,
     })
 }
 
-/// Bring an empty or older database to the newest schema, in one transaction.
-pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Make the tables of an empty database, in one transaction.
+pub fn make(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Looked at again inside the transaction: another program may just have done it.
-    let from = match kind(&transaction)? {
-        Kind::Ours(schema) => schema,
-        Kind::Empty | Kind::Foreign => 0,
-    };
-    for migration in MIGRATIONS.iter().skip(from) {
-        transaction.execute_batch(migration)?;
+    if kind(&transaction)? == Whose::Empty {
+        transaction.execute_batch(TABLES_SQL)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
     }
-    mark(&transaction)?;
     transaction.commit()
 }
 
-/// An empty database in memory with the tables of a schema.
-pub fn in_memory(schema: usize) -> rusqlite::Result<Connection> {
+/// An empty database in memory with all tables.
+pub fn in_memory() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
-    for migration in MIGRATIONS.iter().take(schema) {
-        connection.execute_batch(migration)?;
-    }
+    connection.execute_batch(TABLES_SQL)?;
     Ok(connection)
 }
 
@@ -80,9 +93,4 @@ pub fn definition(connection: &Connection, table: &str) -> rusqlite::Result<Vec<
 fn without_comments(sql: &str) -> String {
     let code = sql.lines().filter_map(|line| line.split("--").next());
     code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
-}
-
-fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", NEWEST_SCHEMA as i64)
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Trouble};
 use crate::store::sqlite::open::connection::{BUSY_TIMEOUT, open};
 use crate::store::sqlite::open::files::{self, Fate, Identity};
 use crate::store::sqlite::open::{journal, logless};
-use crate::store::sqlite::schema::{self, Kind, NEWEST_SCHEMA};
+use crate::store::sqlite::schema::{self, SCHEMA, Whose};
 use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 
 /// An open database of ours.
@@ -90,9 +90,7 @@ impl Database {
             let failed =
                 |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
             set_up(&connection, kind).map_err(failed)?;
-            if kind != Kind::Ours(NEWEST_SCHEMA) {
-                schema::migrate(&mut connection).map_err(failed)?;
-            }
+            schema::make(&mut connection).map_err(failed)?;
             files::sync_directory(&path).map_err(|cause| refuse(cause.to_string(), "check the disk's health"))?;
             Ok((connection, identity))
         };
@@ -219,11 +217,10 @@ impl Database {
         let Self { connection, path, .. } = self;
         let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.clone(), cause, hint });
         let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
-        let schema = match self.quick(|| Ok(checked_kind(connection, path))).map_err(not_read)?? {
-            Kind::Ours(schema) => schema,
-            _ => return refuse("it has no tables".to_owned(), "record something into it first"),
-        };
-        match self.quick(|| foreign::difference(connection, schema)).map_err(not_read)? {
+        if self.quick(|| Ok(checked_kind(connection, path))).map_err(not_read)?? == Whose::Empty {
+            return refuse("it has no tables".to_owned(), "record something into it first");
+        }
+        match self.quick(|| foreign::difference(connection)).map_err(not_read)? {
             Some(what) => refuse(what, "somebody changed it, or it is damaged: choose another file with --database"),
             None => Ok(()),
         }
@@ -295,16 +292,16 @@ impl Database {
 }
 
 /// Refuse what is not ours to use.
-fn checked_kind(connection: &Connection, path: &Path) -> Result<Kind> {
+fn checked_kind(connection: &Connection, path: &Path) -> Result<Whose> {
     let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.to_owned(), cause, hint });
     match schema::kind(connection) {
-        Ok(Kind::Foreign) => refuse(
+        Ok(Whose::Foreign) => refuse(
             "it belongs to another program (its application_id is not ours)".to_owned(),
             "choose another file with --database",
         ),
-        Ok(Kind::Ours(schema)) if schema > NEWEST_SCHEMA => refuse(
-            format!("it has schema {schema}, and this program knows schemas up to {NEWEST_SCHEMA}"),
-            "a newer fancyhwd wrote it: use that version",
+        Ok(Whose::OtherVersion(schema)) => refuse(
+            format!("it has the tables of schema {schema}, and this program knows schema {SCHEMA}"),
+            "use the version of fancyhwd that recorded it",
         ),
         Ok(kind) => Ok(kind),
         Err(cause) => Err(not_readable(&cause, path)),
@@ -335,9 +332,9 @@ pub(in crate::store) fn prepare_empty(connection: &Connection) -> rusqlite::Resu
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 
-fn set_up(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection, kind: Whose) -> rusqlite::Result<()> {
     journal::begin_log_after(connection, || match kind {
-        Kind::Empty => prepare_empty(connection),
+        Whose::Empty => prepare_empty(connection),
         _ => Ok(()),
     })?;
     // A commit only commits. The log is moved into the database by itself, where an error of the disk can be seen.

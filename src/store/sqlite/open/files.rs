@@ -128,6 +128,14 @@ pub(in crate::store) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
+/// How large the file is in which others see what a recorder is doing.
+pub const STATUS_BYTES: usize = 4 << 10;
+
+/// That file, beside the database that is recorded.
+pub fn status_path(database: &Path) -> PathBuf {
+    beside(database, "-status")
+}
+
 /// The file beside a database that has this ending behind its name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

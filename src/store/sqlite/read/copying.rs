@@ -14,13 +14,14 @@ use crate::store::sqlite::read::reader::Reader;
 use crate::store::sqlite::read::rows::Selection;
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::schema;
+use crate::store::sqlite::seal::interrupt;
 use crate::store::sqlite::untrusted::damage::{end_reading, id_from, read_past};
 use crate::store::sqlite::untrusted::foreign::{self, Deadline, damaged};
 
 /// The row of the session, ...
 const COPY_SESSION: (&str, &str) = (
     "SELECT * FROM sessions WHERE id >= ?1 AND id = ?2",
-    "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
 /// ... the ledger, of which those entries are copied that can be read, ...
@@ -29,35 +30,35 @@ const COPY_EVENTS: (&str, &str) = (
     "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
-/// ... and the same of the digests.
+/// ... the same of the digests, ...
 const COPY_BATCHES: (&str, &str) = (
     "SELECT * FROM batches WHERE id >= ?1 AND session_id = ?2 ORDER BY id",
     "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
 );
 
-/// Nobody will end a session in the copy that is open.
-const END_SESSION: &str = "UPDATE main.sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
-         (SELECT committed_unix_ns FROM main.batches ORDER BY id DESC LIMIT 1), started_unix_ns) \
-     WHERE id = ?1 AND ended_unix_ns IS NULL";
+/// ... and of the streams.
+const COPY_STREAMS: (&str, &str) = (
+    "SELECT * FROM streams WHERE id >= ?1 AND session_id = ?2 ORDER BY id",
+    "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+);
 
-/// The messages of a range of ids, and the topics of the packets. No digest covers which session a message belongs to, nor
-/// why it was rejected.
-const COPY_MESSAGES: [&str; 3] = [
-    "INSERT INTO main.packets SELECT id, ?3, topic_id, received_unix_ns, elapsed_ns, payload \
-     FROM source.packets WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-    "INSERT INTO main.rejects SELECT id, ?3, received_unix_ns, elapsed_ns, coalesce(CAST(reason AS TEXT), ''), \
-     frame_count, frame_bytes, frames FROM source.rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-    "INSERT OR IGNORE INTO main.topics SELECT id, name FROM source.topics \
-     WHERE id IN (SELECT topic_id FROM main.packets WHERE id BETWEEN ?1 AND ?2)",
+/// What belongs to the session or its streams and has no id of its own.
+const COPY_MORE: [&str; 2] = [
+    "INSERT INTO main.endpoints SELECT * FROM source.endpoints WHERE session_id = ?1",
+    "INSERT INTO main.fields SELECT * FROM source.fields WHERE stream_id IN (SELECT id FROM main.streams WHERE session_id = ?1)",
+];
+
+/// The messages of a range of ids, and which of them cannot be read by their layout.
+const COPY_MESSAGES: [&str; 2] = [
+    "INSERT INTO main.messages SELECT * FROM source.messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    "INSERT INTO main.faults SELECT * FROM source.faults WHERE message_id BETWEEN ?1 AND ?2 ORDER BY message_id",
 ];
 
 /// What was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Packets.
-    pub packets: u64,
-    /// Rejects.
-    pub rejected: u64,
+    /// Messages.
+    pub messages: u64,
     /// What is missing, because no digest proves it.
     pub gaps: Gaps,
     /// Whether the session was deleted meanwhile.
@@ -96,17 +97,16 @@ impl Database {
                     let ids = [numbers.first(), numbers.last()];
                     let [first_id, last_id] =
                         ids.map(|id| id.copied().unwrap_or_default().saturating_add(session.first_id));
-                    let copy = || copy_messages(&connection, first_id, last_id, session.id);
-                    let (packets, rejected) = deadline.rows(rows, copy).map_err(failed(name))?;
-                    copied.packets += packets as u64;
-                    copied.rejected += rejected as u64;
-                    copied.is_deleted |= packets + rejected < numbers.len();
+                    let copy = || copy_messages(&connection, first_id, last_id);
+                    let messages = deadline.rows(rows, copy).map_err(failed(name))?;
+                    copied.messages += messages as u64;
+                    copied.is_deleted |= messages < numbers.len();
                 }
                 batch.gaps().iter().for_each(|gap| copied.gaps.add(*gap));
                 at(reader.passed())?;
                 batch.clear();
             }
-            if copied.packets + copied.rejected == 0 {
+            if copied.messages == 0 {
                 return Err(reader.gone(session.first_id));
             }
             copied.is_deleted |= reader.is_deleted()?;
@@ -122,22 +122,30 @@ impl Database {
         connection.pragma_update(Some("main"), "journal_mode", "OFF")?;
         connection.pragma_update(Some("main"), "synchronous", "OFF")?;
         prepare_empty(connection)?;
-        schema::migrate(connection)?;
+        schema::make(connection)?;
         let (deadline, rows) = foreign::attach(connection, &self.name)?;
         let transaction = connection.transaction()?;
         // As of one moment, so that totals, events and digests belong together also while the session is being recorded.
         self.connection.execute_batch("BEGIN")?;
-        let are_whole = [COPY_SESSION, COPY_EVENTS, COPY_BATCHES].map(|(select, insert)| {
+        let are_whole = [COPY_SESSION, COPY_EVENTS, COPY_BATCHES, COPY_STREAMS].map(|(select, insert)| {
             self.bounded(rows, || copy_readable(&self.connection, select, &transaction, insert, session.id))
         });
         end_reading(&self.connection)?;
-        let [session_is_whole, ledger_is_whole, batches_are_whole] = are_whole;
+        let [session_is_whole, ledger_is_whole, batches_are_whole, streams_are_whole] = are_whole;
         if !session_is_whole? {
             return Err(damaged("the row of the session is not as a recorder writes it"));
         }
         // What is not proven for want of its digest is known when it is read.
         batches_are_whole?;
-        transaction.execute(END_SESSION, [session.id])?;
+        streams_are_whole?;
+        for sql in COPY_MORE {
+            deadline.rows(rows, || transaction.execute(sql, [session.id]))?;
+        }
+        let is_open = "SELECT ended_unix_ns IS NULL FROM main.sessions WHERE id = ?1";
+        if transaction.query_row(is_open, [session.id], |row| row.get(0))? {
+            // Nobody will end it in the copy.
+            interrupt(&transaction, session.id)?;
+        }
         transaction.commit()?;
         Ok((deadline, rows, !ledger_is_whole?))
     }
@@ -175,20 +183,14 @@ fn copy_readable(
     Ok(damaged_ids.is_empty() && are_sound)
 }
 
-/// Copy the messages of a range of ids. Gives the numbers of packets and rejects.
-fn copy_messages(
-    connection: &Connection,
-    first_id: i64,
-    last_id: i64,
-    session_id: i64,
-) -> rusqlite::Result<(usize, usize)> {
+/// Copy the messages of a range of ids. Gives their number.
+fn copy_messages(connection: &Connection, first_id: i64, last_id: i64) -> rusqlite::Result<usize> {
     let transaction = connection.unchecked_transaction()?;
-    let [packets, rejects, topics] = COPY_MESSAGES;
-    let packets = transaction.prepare_cached(packets)?.execute([first_id, last_id, session_id])?;
-    let rejects = transaction.prepare_cached(rejects)?.execute([first_id, last_id, session_id])?;
-    transaction.prepare_cached(topics)?.execute([first_id, last_id])?;
+    let [messages, faults] = COPY_MESSAGES;
+    let messages = transaction.prepare_cached(messages)?.execute([first_id, last_id])?;
+    transaction.prepare_cached(faults)?.execute([first_id, last_id])?;
     transaction.commit()?;
-    Ok((packets, rejects))
+    Ok(messages)
 }
 
 fn failed(name: &str) -> impl Fn(rusqlite::Error) -> Error {

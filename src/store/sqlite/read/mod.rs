@@ -6,4 +6,6 @@ pub(in crate::store) mod reader;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod stamps;
+pub(in crate::store) mod strays;
+pub(in crate::store) mod streams;
 pub(in crate::store) mod verify;

@@ -8,7 +8,10 @@ mod seeking;
 
 use rusqlite::params;
 
-use crate::codec::envelope;
+use std::collections::BTreeMap;
+
+use crate::codec::framing::TOPIC_MAX_BYTES;
+use crate::codec::stream::Stream;
 use crate::error::{Error, Result, Trouble};
 use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, Gap, Mark};
 use crate::store::sqlite::open::database::Database;
@@ -72,7 +75,7 @@ impl Reader {
             first_id: session.first_id,
             last_id: session.last_id,
             commits: Commits::new(session.first_id),
-            rows: Rows::new(selection),
+            rows: Rows::new(session.id, selection),
             proven_to_id: None,
             elapsed_ns: None,
             has_messages: false,
@@ -112,16 +115,31 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn message_bytes(&self) -> Result<u64> {
-        let sql = "SELECT max(bytes) FROM ( \
-             SELECT * FROM (SELECT length(payload) AS bytes FROM packets WHERE id BETWEEN ?1 AND ?2 LIMIT 1000) \
-             UNION ALL SELECT * FROM (SELECT length(frames) FROM rejects WHERE id BETWEEN ?1 AND ?2 LIMIT 1000))";
+        let sql = "SELECT max(bytes) FROM (SELECT length(payload) AS bytes FROM messages WHERE id BETWEEN ?1 AND ?2 LIMIT 1000)";
         let range = params![self.first_id, self.last_id];
         let ask = || self.database.connection.query_row(sql, range, |row| row.get::<_, Option<i64>>(0));
         let bytes = match self.database.bounded(0, ask) {
             Err(cause) if is_damage(&cause) => None,
-            bytes => bytes.map_err(self.database.failed("read packets"))?,
+            bytes => bytes.map_err(self.database.failed("read messages"))?,
         };
-        Ok(bytes.unwrap_or_default().unsigned_abs().saturating_add(envelope::TOPIC_MAX_BYTES as u64 + 1))
+        Ok(bytes.unwrap_or_default().unsigned_abs().saturating_add(TOPIC_MAX_BYTES as u64 + 1))
+    }
+
+    /// The streams that are read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn streams(&self) -> Result<Vec<Stream>> {
+        let streams = self.database.streams(&self.session)?.into_values();
+        Ok(streams.filter(|stream| self.rows.selects(stream.endpoint)).collect())
+    }
+
+    /// The endpoints of the session by their numbers.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn endpoints(&self) -> Result<BTreeMap<u32, String>> {
+        self.database.endpoints(&self.session)
     }
 
     /// Fill the empty `batch` with the next messages, and what is missing between them, until it is full or the selection
@@ -152,7 +170,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn step(&mut self, batch: &mut Batch) -> Result<bool> {
         let Some(next_id) = self.next_id.filter(|id| *id <= self.last_id) else { return Ok(false) };
-        self.read_on(next_id, batch).map_err(self.database.failed("read packets"))?;
+        self.read_on(next_id, batch).map_err(self.database.failed("read messages"))?;
         self.has_messages |= batch.last().is_some();
         Ok(true)
     }
@@ -248,7 +266,7 @@ impl Reader {
         batch: &mut Batch,
     ) -> rusqlite::Result<(Proof, Option<Digest>)> {
         let mark = batch.mark();
-        let mut digester = Digester::new(previous, commit.first_id);
+        let mut digester = Digester::new(previous, commit.first_id.saturating_sub(self.session.first_id));
         let mut next_id = self.fill(commit.first_id, commit.last_id, batch)?;
         digester.add(batch, mark);
         if next_id.is_some() && !mark.is_beginning() {
@@ -327,7 +345,7 @@ impl Reader {
     /// The error that the messages from this id on are not there.
     pub fn gone(&self, from_id: i64) -> Error {
         Error::Database {
-            operation: "read packets",
+            operation: "read messages",
             path: self.database.path.clone(),
             cause: format!(
                 "messages {from_id} to {} of the session are not there as they were recorded{}",

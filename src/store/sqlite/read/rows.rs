@@ -3,58 +3,62 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::codec::envelope::{self, SEPARATOR, TOPIC_MAX_BYTES};
-use crate::message::{Batch, MESSAGE_MAX_FRAMES};
+use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
+use crate::codec::stream::lengths;
+use crate::codec::topic::Wanted;
+use crate::message::{Batch, Origin};
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::Position;
 
-/// Packets and rejects of a range of ids, merged. Both tables are in the order of their ids, so nothing is sorted.
-const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, topic_id, payload, NULL, 1 FROM packets WHERE id BETWEEN ?1 AND ?2 \
-     UNION ALL SELECT id, received_unix_ns, elapsed_ns, NULL, frames, frame_bytes, frame_count FROM rejects WHERE id BETWEEN ?1 AND ?2 \
-     ORDER BY id";
+const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, stream_id, payload, parts FROM messages \
+     WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 
-/// The longest list of the lengths of a message's frames: a number below 2^32 for each, commas, and brackets.
-const FRAME_BYTES_MAX_BYTES: usize = MESSAGE_MAX_FRAMES as usize * 11 + 2;
-
-/// Names of topics that are kept in memory. Devices have a few; when each message has its own, the table is asked again.
-const TOPICS_MAX: usize = 4096;
+/// Streams that are kept in memory. Devices have a few; when there are more, the table is asked again.
+const STREAMS_MAX: usize = 65_536;
 
 /// Which messages of a session are read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Selection {
-    /// What they begin with (a topic and its space); `None` is all of them.
-    pub heads: Option<Vec<Vec<u8>>>,
-    /// Only envelopes, not what was rejected.
-    pub only_valid: bool,
+    /// Of which topics.
+    pub wanted: Wanted,
+    /// From the endpoints of these numbers; `None` is all of them.
+    pub endpoints: Option<Vec<u32>>,
     /// Where to begin; the beginning of the session if it is not said.
     pub from: Option<Position>,
     /// Where to end, before that message; the end of the session if it is not said.
     pub to: Option<Position>,
 }
 
-/// Reads rows, and remembers the names of topics.
-#[derive(Debug, Default)]
+impl Default for Selection {
+    fn default() -> Self {
+        Self { wanted: Wanted::Every, endpoints: None, from: None, to: None }
+    }
+}
+
+/// Reads rows, and remembers streams.
+#[derive(Debug)]
 pub(in crate::store) struct Rows {
+    session_id: i64,
     selection: Selection,
-    topics: HashMap<i64, Topic>,
+    streams: HashMap<i64, Place>,
     /// Of the messages that were appended last, whether they are selected.
     taken: Vec<bool>,
 }
 
-/// A topic's name, and whether it is selected.
-#[derive(Debug)]
-struct Topic {
-    name: Vec<u8>,
-    is_selected: bool,
+/// What of a stream is needed to put its messages together.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Place {
+    pub endpoint: u32,
+    pub framing: Framing,
+    pub topic: Vec<u8>,
 }
 
 impl Rows {
-    /// Of the messages that are selected.
-    pub fn new(selection: &Selection) -> Self {
-        Self { selection: selection.clone(), ..Self::default() }
+    /// Of the messages of a session that are selected.
+    pub fn new(session_id: i64, selection: &Selection) -> Self {
+        Self { session_id, selection: selection.clone(), streams: HashMap::new(), taken: Vec::new() }
     }
 
     /// Append all messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes. Gives
@@ -79,19 +83,20 @@ impl Rows {
             if row.get::<_, i64>(0)? != id {
                 return Err(damaged("its messages do not follow one another"));
             }
-            let is_taken = match row.get_ref(3)? {
-                ValueRef::Null => self.append_reject(row, batch)?,
-                _ => self.append_packet(connection, row, batch)?,
-            };
-            self.taken.push(is_taken);
-            batch.push_number(id);
+            self.append(connection, row, batch)?;
+            batch.push_place(id, row.get(3)?);
         }
         Ok(None)
     }
 
     /// Whether messages are left out at all.
     pub fn are_selected(&self) -> bool {
-        self.selection.only_valid || self.selection.heads.is_some()
+        self.selection.wanted != Wanted::Every || self.selection.endpoints.is_some()
+    }
+
+    /// Whether messages of the endpoint of this number are selected.
+    pub fn selects(&self, endpoint: u32) -> bool {
+        self.selection.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&endpoint))
     }
 
     /// Which of the messages that were appended last are selected.
@@ -99,72 +104,76 @@ impl Rows {
         &self.taken
     }
 
-    /// Says whether it is selected.
-    fn append_packet(&mut self, connection: &Connection, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<bool> {
+    /// Nothing is appended when it cannot be read.
+    fn append(&mut self, connection: &Connection, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
+        let no_frames = || damaged("the frames of a message do not agree with their lengths");
         let payload = row.get_ref(4)?.as_blob()?;
-        let topic = self.topic(connection, row.get(3)?)?;
-        batch.message(row.get(1)?, row.get(2)?).frame(&[&topic.name, &[SEPARATOR], payload]);
-        Ok(topic.is_selected)
-    }
-
-    /// Says whether it is selected. A reject belongs to the topic that it begins with.
-    fn append_reject(&self, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<bool> {
-        append_reject(row, batch)?;
-        Ok(!self.selection.only_valid && self.selection.takes(row.get_ref(4)?.as_blob()?))
-    }
-
-    fn topic(&mut self, connection: &Connection, topic_id: i64) -> rusqlite::Result<&Topic> {
-        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic_id) {
-            self.topics.clear();
+        let parts = row.get_ref(5)?.as_bytes_or_null()?;
+        let (unix_ns, elapsed_ns) = (row.get(1)?, row.get(2)?);
+        if parts.is_some_and(|parts| {
+            lengths(parts).try_fold(0, |sum: usize, length| sum.checked_add(length?)) != Some(payload.len())
+        }) {
+            return Err(no_frames());
         }
-        match self.topics.entry(topic_id) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => {
-                let name = topic_name(connection, topic_id)?;
-                let is_selected = self.selection.takes(&envelope::head(&name));
-                Ok(unknown.insert(Topic { name, is_selected }))
+        let is_selecting = self.are_selected();
+        let place = self.place(connection, row.get(3)?)?;
+        if place.framing == Framing::Space && parts.is_some() {
+            return Err(no_frames());
+        }
+        let mut entry = batch.message(Origin(place.endpoint), unix_ns, elapsed_ns);
+        match (place.framing, parts) {
+            (Framing::Space, _) => entry.frame(&[&place.topic, &[SEPARATOR], payload]),
+            (Framing::Frames | Framing::Whole, parts) => {
+                if place.framing == Framing::Frames {
+                    entry.frame(&[&place.topic]);
+                }
+                match parts {
+                    None => entry.frame(&[payload]),
+                    Some(parts) => {
+                        let mut rest = payload;
+                        for length in lengths(parts).flatten() {
+                            let (frame, after) = rest.split_at_checked(length).ok_or_else(no_frames)?;
+                            entry.frame(&[frame]);
+                            rest = after;
+                        }
+                    }
+                }
             }
         }
+        let is_taken = !is_selecting || self.takes(batch);
+        self.taken.push(is_taken);
+        Ok(())
+    }
+
+    /// Whether the last message is selected.
+    fn takes(&self, batch: &Batch) -> bool {
+        let wanted = &self.selection.wanted;
+        batch.last().is_some_and(|message| {
+            self.selects(message.origin.0)
+                && wanted.takes(message.frames().next().unwrap_or_default(), message.frame_count as usize)
+        })
+    }
+
+    fn place(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<&Place> {
+        if self.streams.len() >= STREAMS_MAX && !self.streams.contains_key(&stream_id) {
+            self.streams.clear();
+        }
+        match self.streams.entry(stream_id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => Ok(unknown.insert(place(connection, self.session_id, stream_id)?)),
+        }
     }
 }
 
-/// The name of a topic, byte for byte. One that is too long is not even read.
-pub(in crate::store) fn topic_name(connection: &Connection, topic_id: i64) -> rusqlite::Result<Vec<u8>> {
-    let sql = "SELECT name FROM topics WHERE id = ?1 AND octet_length(name) <= ?2";
-    connection
-        .prepare_cached(sql)?
-        .query_row(params![topic_id, TOPIC_MAX_BYTES as i64], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))
-        .optional()?
-        .ok_or_else(|| damaged("a packet has no topic, or one that is too long"))
-}
-
-impl Selection {
-    fn takes(&self, message: &[u8]) -> bool {
-        self.heads.as_ref().is_none_or(|heads| heads.iter().any(|head| message.starts_with(head)))
-    }
-}
-
-/// Nothing is appended when it cannot be read.
-fn append_reject(row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
-    let no_frames = || damaged("the frames of a message do not agree with their lengths");
-    let mut rest = row.get_ref(4)?.as_blob()?;
-    let lengths = row.get_ref(5)?.as_bytes()?;
-    if lengths.len() > FRAME_BYTES_MAX_BYTES {
-        return Err(no_frames());
-    }
-    let lengths: Vec<usize> = serde_json::from_slice(lengths).map_err(|_| no_frames())?;
-    let mut frames = Vec::with_capacity(lengths.len());
-    for length_bytes in lengths {
-        let (frame, after) = rest.split_at_checked(length_bytes).ok_or_else(no_frames)?;
-        frames.push(frame);
-        rest = after;
-    }
-    if !rest.is_empty() {
-        return Err(no_frames());
-    }
-    let frame_count = row.get(6)?;
-    let mut entry = batch.message(row.get(1)?, row.get(2)?);
-    frames.iter().for_each(|frame| entry.frame(&[frame]));
-    entry.set_frame_count(frame_count);
-    Ok(())
+/// What a message of this stream is put together with. A topic that is too long is not even read.
+fn place(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::Result<Place> {
+    let sql = "SELECT endpoint, framing, topic FROM streams WHERE id = ?1 AND session_id = ?2 AND length(topic) <= ?3";
+    let found =
+        connection.prepare_cached(sql)?.query_row(params![stream_id, session_id, TOPIC_MAX_BYTES as i64], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+        });
+    let (endpoint, framing, topic) =
+        found.optional()?.ok_or_else(|| damaged("a message has no stream of its session"))?;
+    let framing = Framing::named(&framing).ok_or_else(|| damaged("a stream has no framing that is known"))?;
+    Ok(Place { endpoint, framing, topic })
 }

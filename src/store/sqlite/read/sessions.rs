@@ -27,16 +27,16 @@ pub struct Session {
     pub ended_unix_ns: Option<i64>,
     /// Why it ended; `None` while it is open.
     pub end_reason: Option<String>,
-    /// What was connected to: JSON array of text.
-    pub endpoints: Value,
-    /// What was asked for: JSON array of text.
-    pub topics: Value,
+    /// The topics that were asked for.
+    pub topics: Vec<String>,
+    /// What was said about where the topics are: `auto`, or a framing.
+    pub framing: String,
     /// The machine.
     pub host: String,
     /// Which start of the machine.
     pub boot_id: String,
     /// The program's version.
-    pub fancyhwd_version: String,
+    pub version: String,
     /// `full` or `normal`.
     pub durability: String,
     /// The first message's id; without messages the id that it would have got.
@@ -62,17 +62,12 @@ impl Session {
         // JSON writes six bytes for a control character.
         let bytes = |text: &str| text.len() + 5 * text.bytes().filter(u8::is_ascii_control).count();
         let optional = |text: &Option<String>| text.as_deref().map_or(0, bytes);
-        let list = |list: &Value| {
-            let items = list.as_array().into_iter().flatten();
-            items.map(|item| size_of::<Value>() + item.as_str().map_or(0, bytes)).sum::<usize>()
-        };
-        let texts = [&self.host, &self.boot_id, &self.fancyhwd_version, &self.durability];
+        let texts = [&self.framing, &self.host, &self.boot_id, &self.version, &self.durability];
         let optional_texts = [&self.label, &self.note, &self.end_reason];
         size_of::<Self>()
             + texts.map(|text| bytes(text)).iter().sum::<usize>()
             + optional_texts.map(optional).iter().sum::<usize>()
-            + list(&self.endpoints)
-            + list(&self.topics)
+            + self.topics.iter().map(|topic| size_of::<String>() + bytes(topic)).sum::<usize>()
     }
 }
 
@@ -126,8 +121,9 @@ const LEDGER_MAX_BYTES: usize = 1 << 20;
 const SESSIONS_MAX_BYTES: usize = 64 << 20;
 
 /// The columns of [`Session`], in the order in which `from_row` reads them.
-const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, endpoints, topics, host, boot_id, \
-    fancyhwd_version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), packets, rejected, lost, bytes FROM sessions";
+const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, \
+    version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), messages, undecodable, \
+    unwanted, lost, bytes FROM sessions";
 
 impl Database {
     /// All sessions that can be read, oldest first.
@@ -273,10 +269,9 @@ impl Database {
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
-    // A list of text. What else is there stands for damage, and is shown as nothing.
-    let list = |column| -> rusqlite::Result<Value> {
-        let texts: Option<Vec<String>> = serde_json::from_slice(row.get_ref(column)?.as_bytes()?).ok();
-        Ok(texts.map(Value::from).unwrap_or_default())
+    // What is no list of text stands for damage, and is shown as nothing.
+    let list = |column| -> rusqlite::Result<Vec<String>> {
+        Ok(serde_json::from_slice(row.get_ref(column)?.as_bytes()?).unwrap_or_default())
     };
     let text = |column| Ok::<_, rusqlite::Error>(optional_text(row, column)?.unwrap_or_default());
     let count = |column| row.get(column).map(|number: i64| number.max(0) as u64);
@@ -288,17 +283,23 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
         started_unix_ns: row.get(3)?,
         ended_unix_ns: row.get(4)?,
         end_reason: optional_text(row, 5)?,
-        endpoints: list(6)?,
-        topics: list(7)?,
+        topics: list(6)?,
+        framing: text(7)?,
         host: text(8)?,
         boot_id: text(9)?,
-        fancyhwd_version: text(10)?,
+        version: text(10)?,
         durability: text(11)?,
         first_id: row.get(12)?,
         last_id: row.get(13)?,
         duration_ns: last_elapsed_ns.saturating_sub(first_elapsed_ns),
         last_elapsed_ns,
-        tally: Tally { packets: count(16)?, rejected: count(17)?, lost: count(18)?, bytes: count(19)? },
+        tally: Tally {
+            messages: count(16)?,
+            undecodable: count(17)?,
+            unwanted: count(18)?,
+            lost: count(19)?,
+            bytes: count(20)?,
+        },
     })
 }
 

@@ -1,25 +1,23 @@
-//! When the messages of a session came, how large they were and on which topic: without what was in them, which takes
+//! When the messages of a session came, how large they were and in which stream: without what was in them, which takes
 //! most of the time.
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
 use crate::error::Result;
 use crate::message::{Gap, Gaps};
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::read::rows::topic_name;
 use crate::store::sqlite::read::sessions::Session;
-use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over, sound};
+use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over};
 
 /// Messages that are read at once: a longer transaction would keep a recorder from reusing its log.
 const READ_MESSAGES: i64 = 100_000;
 
 /// What is done here, for an error.
-const OPERATION: &str = "read the times of packets";
+const OPERATION: &str = "read the times of messages";
 
 /// SQLite knows how long a payload is without reading it.
-const SELECT: &str = "SELECT id, elapsed_ns, topic_id, length(payload) FROM packets WHERE id BETWEEN ?1 AND ?2 \
-     UNION ALL SELECT id, elapsed_ns, NULL, 0 FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+const SELECT: &str = "SELECT id, elapsed_ns, stream_id, length(payload), \
+     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
 
 /// When a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +26,12 @@ pub struct Stamp {
     pub number: i64,
     /// Since the session began.
     pub elapsed_ns: i64,
-    /// The number of its topic; `None` when it is no packet. See [`Database::topic`].
-    pub topic_id: Option<i64>,
-    /// Bytes of samples in it.
+    /// The row of its stream.
+    pub stream_id: i64,
+    /// Bytes behind its topic.
     pub bytes: u64,
+    /// Whether its layout cannot read it.
+    pub is_undecodable: bool,
 }
 
 impl Database {
@@ -91,7 +91,8 @@ impl Database {
             let id = id_from(row, *next_id)?;
             let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
             let number = id.saturating_sub(session.first_id);
-            take(Stamp { number, elapsed_ns: row.get(1)?, topic_id: row.get(2)?, bytes });
+            let (elapsed_ns, stream_id) = (row.get(1)?, row.get(2)?);
+            take(Stamp { number, elapsed_ns, stream_id, bytes, is_undecodable: row.get(4)? });
             *next_id = id.saturating_add(1);
         }
         Ok(())
@@ -102,32 +103,5 @@ impl Database {
         let mut statement = self.connection.prepare_cached(SELECT)?;
         let stamp = statement.query_row(params![id, session.last_id, 1], |row| Ok((id_from(row, id)?, row.get(1)?)));
         stamp.optional()
-    }
-
-    /// The name of a topic, byte for byte; `None` when it has none, or it is damaged.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn topic(&self, topic_id: i64) -> Result<Option<Vec<u8>>> {
-        let name = sound(self.quick(|| topic_name(&self.connection, topic_id)));
-        name.map_err(self.failed("read the name of a topic"))
-    }
-
-    /// The id of a topic, if the database knows it.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn topic_id(&self, name: &[u8]) -> Result<Option<i64>> {
-        let name = ToSqlOutput::Borrowed(ValueRef::Text(name));
-        let find = |hint: &str| {
-            let sql = format!("SELECT id FROM topics {hint} WHERE name = ?1");
-            self.quick(|| self.connection.query_row(&sql, params![name], |row| row.get(0)).optional())
-        };
-        // The index may be damaged where the table is not.
-        let found = match find("") {
-            Err(cause) if is_damage(&cause) => find("NOT INDEXED"),
-            found => found,
-        };
-        found.map_err(self.failed("read a topic"))
     }
 }

@@ -1,13 +1,23 @@
-//! Is a session as it was recorded? The digests of its commits say so.
+//! Is a session as it was recorded? The digests of its commits say so, and what no digest covers is compared with what they
+//! do.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::types::Value;
 use rusqlite::{ErrorCode, OptionalExtension, params};
 
+use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
+use crate::codec::reading::check;
+use crate::codec::stream::{Stream, after_topic};
+use crate::codec::topic::printable;
 use crate::error::{Error, Result};
-use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, FIRST_DIGEST};
+use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, FIRST_DIGEST, Mark};
 use crate::observe::tally::Tally;
+use crate::store::sqlite::fields::fields;
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::read::rows::Rows;
+use crate::store::sqlite::read::rows::{Rows, Selection};
 use crate::store::sqlite::read::sessions::Session;
+use crate::store::sqlite::seal;
 
 /// What was found wrong first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +59,9 @@ struct Pass<'a> {
     database: &'a Database,
     session: &'a Session,
     rows: Rows,
+    streams: BTreeMap<i64, Stream>,
+    /// Those that have messages.
+    seen: BTreeSet<i64>,
     batch: Batch,
     digest: Digest,
     commit_id: i64,
@@ -72,7 +85,9 @@ impl Database {
         let mut pass = Pass {
             database: self,
             session,
-            rows: Rows::default(),
+            rows: Rows::new(session.id, &Selection::default()),
+            streams: self.streams(session)?,
+            seen: BTreeSet::new(),
             batch: Batch::default(),
             digest: FIRST_DIGEST,
             commit_id: i64::MIN,
@@ -97,6 +112,9 @@ impl Database {
 
 impl Pass<'_> {
     fn run(&mut self, at: &mut dyn FnMut(u64) -> Result<()>) -> rusqlite::Result<Result<Option<Damage>>> {
+        if let Some(what) = self.compare_streams()? {
+            return Ok(Ok(Some(self.rest(what))));
+        }
         while self.next_id <= self.session.last_id {
             let Some(commit) = self.next_commit()? else {
                 return Ok(Ok(Some(self.rest("the last commits are missing"))));
@@ -115,6 +133,72 @@ impl Pass<'_> {
     /// Damage somewhere in what was not compared yet.
     fn rest(&self, what: &'static str) -> Damage {
         Damage { first_id: self.next_id, last_id: self.session.last_id, what }
+    }
+
+    /// Compare what is said twice of streams. Their topics and framings are in the messages, and so in the digests.
+    fn compare_streams(&self) -> rusqlite::Result<Option<&'static str>> {
+        let sql = "SELECT count(*) FROM streams WHERE session_id = ?1";
+        let count: i64 =
+            self.database.quick(|| self.database.connection.query_row(sql, [self.session.id], |row| row.get(0)))?;
+        if count != self.streams.len() as i64 {
+            return Ok(Some("a stream cannot be read"));
+        }
+        for (&id, stream) in &self.streams {
+            let topic_bytes = stream.topic.len();
+            let is_sound = match stream.framing {
+                Framing::Space => (1..=TOPIC_MAX_BYTES).contains(&topic_bytes) && !stream.topic.contains(&SEPARATOR),
+                Framing::Frames => (1..=TOPIC_MAX_BYTES).contains(&topic_bytes),
+                Framing::Whole => topic_bytes == 0,
+            };
+            if !is_sound {
+                return Ok(Some("a stream has no topic that fits its framing"));
+            }
+            if !self.database.quick(|| self.has_its_fields(id, stream))? {
+                return Ok(Some("a stream's name or fields do not agree with its topic and layout"));
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_its_fields(&self, id: i64, stream: &Stream) -> rusqlite::Result<bool> {
+        let connection = &self.database.connection;
+        let texts = "SELECT name, layout, EXISTS (SELECT 1 FROM endpoints WHERE session_id = ?2 AND number = ?3) \
+                     FROM streams WHERE id = ?1";
+        let (name, layout, has_endpoint): (String, String, bool) =
+            connection.prepare_cached(texts)?.query_row(params![id, self.session.id, stream.endpoint], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        if name != printable(&stream.topic) || layout != stream.layout.to_string() || !has_endpoint {
+            return Ok(false);
+        }
+        let sql = "SELECT part, every, place, position, byte_offset, type, channel, unit, scale, \"offset\", header_bytes, \
+                   record_bytes FROM fields WHERE stream_id = ?1 ORDER BY part, place, position";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([id])?;
+        for field in fields(stream) {
+            let Some(row) = rows.next()? else { return Ok(false) };
+            let text = |text: Option<String>| text.map_or(Value::Null, Value::Text);
+            let expected = [
+                Value::Integer(field.part as i64),
+                Value::Integer(field.every as i64),
+                Value::Text(field.place.to_owned()),
+                Value::Integer(field.position as i64),
+                Value::Integer(field.byte_offset as i64),
+                Value::Text(field.of),
+                text(field.channel),
+                text(field.unit),
+                field.scale.map_or(Value::Null, Value::Real),
+                field.offset.map_or(Value::Null, Value::Real),
+                Value::Integer(field.header_bytes as i64),
+                field.record_bytes.map_or(Value::Null, |bytes| Value::Integer(bytes as i64)),
+            ];
+            for (column, expected) in expected.into_iter().enumerate() {
+                if row.get::<_, Value>(column)? != expected {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(rows.next()?.is_none())
     }
 
     fn next_commit(&self) -> rusqlite::Result<Option<Commit>> {
@@ -141,82 +225,82 @@ impl Pass<'_> {
         if !follows || !fits || commit.last_id > self.session.last_id {
             return Ok(Some(self.rest("the commits do not follow one another")));
         }
-        if let Some((id, what)) = self.count(commit)? {
+        if let Some((id, what)) = self.database.bounded(0, || self.first_hole(commit))? {
             return Ok(at(id, what));
         }
-        self.batch.clear();
-        let Self { database, rows, batch, .. } = self;
-        let fill = || rows.fill(&database.connection, commit.first_id, commit.last_id, BATCH_MAX_BYTES, batch);
-        let filled = database.bounded(0, fill);
-        if let Err(cause) = filled {
-            // What makes no sense, such as a packet without a topic, is damage too; a disk that fails is not.
-            return match cause.sqlite_error_code() {
-                None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig) => {
-                    Ok(at(self.first_unreadable(commit), "it cannot be read"))
+        let first_number = commit.first_id.saturating_sub(self.session.first_id);
+        let mut digester = Digester::new(&self.digest, first_number);
+        let mut next_id = Some(commit.first_id);
+        while let Some(piece_id) = next_id {
+            self.batch.clear();
+            let Self { database, rows, batch, .. } = self;
+            let fill = || rows.fill(&database.connection, piece_id, commit.last_id, BATCH_MAX_BYTES, batch);
+            match database.bounded(0, fill) {
+                Ok(rest_id) => next_id = rest_id,
+                // What makes no sense, such as a message without a stream, is damage too; a disk that fails is not.
+                Err(cause) => {
+                    return match cause.sqlite_error_code() {
+                        None
+                        | Some(ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig) => {
+                            Ok(at(piece_id.saturating_add(batch.len() as i64), "it cannot be read"))
+                        }
+                        Some(_) => Err(cause),
+                    };
                 }
-                Some(_) => Err(cause),
-            };
+            }
+            digester.add(&self.batch, Mark::default());
+            if let Some((id, what)) = self.compare_readings(piece_id)? {
+                return Ok(at(id, what));
+            }
         }
-        if self.batch.len() as i64 != commit.messages() {
-            return Ok(among("they are more than a commit can have"));
-        }
-        self.digest = self.batch.digest(&self.digest, commit.first_id);
+        self.digest = digester.finish();
         if commit.digest != self.digest {
             return Ok(among("the digest does not agree with the messages"));
-        }
-        for (id, message) in (commit.first_id..).zip(self.batch.messages()) {
-            if self.last_elapsed_ns.is_some_and(|last_ns| message.elapsed_ns < last_ns) {
-                return Ok(at(id, "its time is before that of the one before it"));
-            }
-            self.first_elapsed_ns.get_or_insert(message.elapsed_ns);
-            self.last_elapsed_ns = Some(message.elapsed_ns);
         }
         (self.commit_id, self.next_id) = (commit.id, commit.last_id.saturating_add(1));
         Ok(None)
     }
 
-    /// The first message of a commit that cannot be read. Those that were read before it are known, but for one that
-    /// SQLite had not given yet when it met this one in the other table.
-    fn first_unreadable(&mut self, commit: &Commit) -> i64 {
-        let Self { database, rows, batch, .. } = self;
-        let from_id = commit.first_id.saturating_add(batch.len() as i64);
-        let mut is_unreadable = |id: &i64| {
-            batch.clear();
-            database.bounded(0, || rows.fill(&database.connection, *id, *id, BATCH_MAX_BYTES, batch)).is_err()
-        };
-        (from_id..=commit.last_id).find(&mut is_unreadable).unwrap_or(from_id)
+    /// Compare what is known of the messages in the batch beside their bytes: their order, and whether their layout can
+    /// read them.
+    fn compare_readings(&mut self, first_id: i64) -> rusqlite::Result<Option<(i64, &'static str)>> {
+        let sql = "SELECT stream_id, reason FROM messages LEFT JOIN faults ON message_id = id \
+                   WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+        let last_id = first_id.saturating_add(self.batch.len() as i64).saturating_sub(1);
+        let mut statement = self.database.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([first_id, last_id])?;
+        for (id, message) in (first_id..).zip(self.batch.messages()) {
+            let Some(row) = rows.next()? else { return Ok(Some((id, "it is gone"))) };
+            let (stream_id, reason): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            let Some(stream) = self.streams.get(&stream_id) else {
+                return Ok(Some((id, "it has no stream of its session")));
+            };
+            self.seen.insert(stream_id);
+            let fault = check(&stream.layout, after_topic(stream.framed(), message.frames())).err();
+            if fault.as_ref().map(ToString::to_string) != reason {
+                return Ok(Some((id, "whether its layout can read it is not what the database says")));
+            }
+            if self.last_elapsed_ns.is_some_and(|last_ns| message.elapsed_ns < last_ns) {
+                return Ok(Some((id, "its time is before that of the one before it")));
+            }
+            self.tally.message(message.bytes());
+            self.tally.undecodable += u64::from(fault.is_some());
+            self.first_elapsed_ns.get_or_insert(message.elapsed_ns);
+            self.last_elapsed_ns = Some(message.elapsed_ns);
+        }
+        Ok(None)
     }
 
-    /// Count the messages of a commit. Gives the first id that has not one message of this session.
-    fn count(&mut self, commit: &Commit) -> rusqlite::Result<Option<(i64, &'static str)>> {
-        let sql = "SELECT count(*), coalesce(sum(length(payload)), 0), min(id) FILTER (WHERE session_id <> ?3), \
-                   (SELECT count(*) FROM rejects WHERE id BETWEEN ?1 AND ?2), \
-                   (SELECT min(id) FROM rejects WHERE id BETWEEN ?1 AND ?2 AND session_id <> ?3) \
-                   FROM packets WHERE id BETWEEN ?1 AND ?2";
-        let range = params![commit.first_id, commit.last_id, self.session.id];
-        let (packets, bytes, rejected, stray_id) = self.database.bounded(0, || {
-            self.database.connection.prepare_cached(sql)?.query_row(range, |row| {
-                let stray_ids: [Option<i64>; 2] = [row.get(2)?, row.get(4)?];
-                let stray_id = stray_ids.into_iter().flatten().min();
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(3)?, stray_id))
-            })
-        })?;
-        if let Some(id) = stray_id {
-            return Ok(Some((id, "it belongs to another session")));
-        }
-        self.tally.packets = self.tally.packets.saturating_add(packets.unsigned_abs());
-        self.tally.bytes = self.tally.bytes.saturating_add(bytes.unsigned_abs());
-        self.tally.rejected = self.tally.rejected.saturating_add(rejected.unsigned_abs());
-        let is_whole = packets.saturating_add(rejected) == commit.messages();
-        match is_whole && rejected == 0 {
-            true => Ok(None),
-            false => self.database.bounded(0, || self.first_hole(commit)),
-        }
+    fn has_its_seal(&self) -> rusqlite::Result<bool> {
+        let connection = &self.database.connection;
+        let found = "SELECT seal FROM sessions WHERE id = ?1";
+        let found: Option<Value> = connection.query_row(found, [self.session.id], |row| row.get(0)).optional()?;
+        let seal = seal::of(connection, self.session.id, &self.digest)?;
+        Ok(found == seal.map(|seal| Value::Blob(seal.to_vec())))
     }
 
     fn first_hole(&self, commit: &Commit) -> rusqlite::Result<Option<(i64, &'static str)>> {
-        let sql = "SELECT id FROM packets WHERE id BETWEEN ?1 AND ?2 \
-                   UNION ALL SELECT id FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+        let sql = "SELECT id FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
         let mut statement = self.database.connection.prepare_cached(sql)?;
         let mut ids = statement.query(params![commit.first_id, commit.last_id])?;
         let mut expected_id = commit.first_id;
@@ -240,15 +324,22 @@ impl Pass<'_> {
                    FROM sessions WHERE id = ?1";
         let ask = || self.database.connection.query_row(sql, [self.session.id], |row| Ok((row.get(0)?, row.get(1)?)));
         let agree: Option<(bool, bool)> = self.database.quick(ask).optional()?;
-        let counted = Tally { lost: self.session.tally.lost, ..self.tally };
+        let is_sealed = self.session.ended_unix_ns.is_none() || self.database.quick(|| self.has_its_seal())?;
+        // While it is being recorded, one may be there before its first message is counted.
+        let is_empty_stream = |id| !self.seen.contains(id) && self.session.ended_unix_ns.is_some();
+        let counted = Tally { lost: self.session.tally.lost, unwanted: self.session.tally.unwanted, ..self.tally };
         Ok(match agree {
             _ if counted != self.session.tally => Some(self.rest("the totals do not agree with the messages")),
             _ if duration_ns != self.session.duration_ns => {
                 Some(self.rest("the first and last time do not agree with the messages"))
             }
+            _ if self.streams.keys().any(is_empty_stream) => Some(self.rest("there is a stream without messages")),
+            Some((true, true)) if !is_sealed => {
+                Some(self.rest("what it says of itself is not what it was sealed with"))
+            }
             Some((true, true)) => None,
             Some((_, false)) => Some(self.rest("there are commits beyond its end")),
-            Some((false, _)) => Some(self.rest("the number of lost packets does not agree with the ledger")),
+            Some((false, _)) => Some(self.rest("the number of lost messages does not agree with the ledger")),
             None => Some(self.rest("it is gone")),
         })
     }

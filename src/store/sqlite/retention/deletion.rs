@@ -89,7 +89,7 @@ impl Database {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        transaction.execute("DELETE FROM sessions WHERE id = ?1", [session_id])?;
+        leftovers::delete_session(&transaction, session_id)?;
         transaction.commit()?;
         Ok(Ok(()))
     }
@@ -108,7 +108,12 @@ impl Database {
             // So that no step waits for the disk while it holds a recorder up. Those that a power cut takes are made again.
             let _ = self.connection.pragma_update(None, "synchronous", "NORMAL");
         }
-        let rows = self.delete_leftover_commits(stop)? + self.delete_leftover_events(stop)?;
+        let rows = self.delete_leftover_commits(stop)?
+            + self.delete_leftover_events(stop)?
+            + self.delete_leftover_streams(stop)?;
+        self.connection
+            .execute(leftovers::FORGET_DELETED, [i64::MAX])
+            .map_err(self.failed("delete what is left over"))?;
         if rows > 0 {
             self.give_all_back(stop)?;
         }
@@ -163,6 +168,16 @@ impl Database {
                 }
                 Ok(rows)
             })?;
+        }
+    }
+
+    fn delete_leftover_streams(&mut self, stop: &Stop) -> Result<usize> {
+        let mut deleted = 0;
+        loop {
+            match self.step(stop, |transaction, _| leftovers::delete_streams(transaction, PART_MESSAGES))? {
+                0 => return Ok(deleted),
+                rows => deleted += rows,
+            }
         }
     }
 

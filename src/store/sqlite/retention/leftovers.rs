@@ -29,6 +29,18 @@ impl Leftover {
     }
 }
 
+/// Delete the row of a session, so that what it leaves belongs to nobody. That it was deleted stays known as long as something
+/// is left of it: otherwise it would look as if its row had been lost.
+pub(in crate::store) fn delete_session(transaction: &Transaction<'_>, session_id: i64) -> rusqlite::Result<()> {
+    let note = "INSERT OR REPLACE INTO deleted SELECT id, first_id, last_id FROM sessions WHERE id = ?1";
+    transaction.execute(note, [session_id])?;
+    transaction.execute("DELETE FROM sessions WHERE id = ?1", [session_id]).map(|_| ())
+}
+
+/// Forget the sessions before this id of which nothing is left, but that of the newest commit, see [`delete_commits`].
+pub(in crate::store) const FORGET_DELETED: &str = "DELETE FROM deleted WHERE last_id < ?1 \
+     AND NOT EXISTS (SELECT 1 FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = deleted.session_id)";
+
 /// Delete commits with their messages until `until_ns`, or until `next` gives none; it is asked for one only when the
 /// one before is deleted. The time is looked at after every `part_messages` and at the end of each commit. Gives the
 /// number of rows that were deleted, and whether the last commit still has messages.
@@ -48,12 +60,10 @@ pub(in crate::store) fn delete_commits(
     let mut batch = transaction.prepare_cached("DELETE FROM batches WHERE id = ?1 AND session_id = ?2")?;
     let mut deleted = 0;
     while let Some(commit) = next()? {
-        for table in ["packets", "rejects"] {
-            let (rows, is_done) = delete_messages(transaction, table, commit, until_ns, part_messages)?;
-            deleted += rows;
-            if !is_done {
-                return Ok((deleted, true));
-            }
+        let (rows, is_done) = delete_messages(transaction, commit, until_ns, part_messages)?;
+        deleted += rows;
+        if !is_done {
+            return Ok((deleted, true));
         }
         if highest_id != Some(commit.id) {
             deleted += batch.execute(params![commit.id, commit.session_id])?;
@@ -68,26 +78,33 @@ pub(in crate::store) fn delete_commits(
 /// Delete messages of one commit until `until_ns`, at least a few. Gives their number, and whether none is left.
 fn delete_messages(
     transaction: &Transaction<'_>,
-    table: &str,
     commit: Leftover,
     until_ns: i64,
     part_messages: i64,
 ) -> rusqlite::Result<(usize, bool)> {
     // A damaged commit must not reach into other sessions.
-    let mut delete =
-        transaction.prepare_cached(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2 AND session_id = ?3"))?;
-    if commit.last_id.saturating_sub(commit.first_id) < part_messages {
-        return Ok((delete.execute([commit.first_id, commit.last_id, commit.session_id])?, true));
+    let is_kept = "SELECT EXISTS (SELECT 1 FROM sessions WHERE first_id <= ?2 AND last_id >= ?1)";
+    let range = [commit.first_id, commit.last_id];
+    if transaction.prepare_cached(is_kept)?.query_row(range, |row| row.get(0))? {
+        return Ok((0, true));
     }
-    let mut part = transaction.prepare_cached(&format!(
-        "SELECT max(id) FROM (SELECT id FROM {table} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)"
-    ))?;
+    let mut messages = transaction.prepare_cached("DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")?;
+    let mut faults = transaction.prepare_cached("DELETE FROM faults WHERE message_id BETWEEN ?1 AND ?2")?;
+    let mut delete = |first_id, last_id| {
+        Ok::<_, rusqlite::Error>(messages.execute([first_id, last_id])? + faults.execute([first_id, last_id])?)
+    };
+    if commit.last_id.saturating_sub(commit.first_id) < part_messages {
+        return Ok((delete(commit.first_id, commit.last_id)?, true));
+    }
+    let mut part = transaction.prepare_cached(
+        "SELECT max(id) FROM (SELECT id FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)",
+    )?;
     let mut next_id = commit.first_id;
     let mut deleted = 0;
     while let Some(end_id) =
         part.query_row([next_id, commit.last_id, part_messages], |row| row.get::<_, Option<i64>>(0))?
     {
-        let rows = delete.execute([next_id, end_id, commit.session_id])?;
+        let rows = delete(next_id, end_id)?;
         deleted += rows;
         next_id = end_id.saturating_add(1);
         if rows > 0 && monotonic_ns() >= until_ns {
@@ -98,6 +115,20 @@ fn delete_messages(
         }
     }
     Ok((deleted, true))
+}
+
+/// Delete at most so many streams without a session, with their fields, and the endpoints of sessions that are gone. Gives
+/// the number of rows.
+pub(in crate::store) fn delete_streams(transaction: &Transaction<'_>, most: i64) -> rusqlite::Result<usize> {
+    let gone = "SELECT id FROM streams WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = streams.session_id) \
+                ORDER BY id LIMIT ?1";
+    let fields = format!("DELETE FROM fields WHERE stream_id IN ({gone})");
+    let streams = format!("DELETE FROM streams WHERE id IN ({gone})");
+    let endpoints =
+        "DELETE FROM endpoints WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = endpoints.session_id)";
+    let fields = transaction.prepare_cached(&fields)?.execute([most])?;
+    let streams = transaction.prepare_cached(&streams)?.execute([most])?;
+    Ok(fields + streams + transaction.prepare_cached(endpoints)?.execute([])?)
 }
 
 impl Database {

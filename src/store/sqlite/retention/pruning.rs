@@ -18,11 +18,14 @@ const MARGIN_BYTES: i64 = 8 << 20;
 /// How SQLite names a database that gives pages back when it is asked to.
 const AUTO_VACUUM_INCREMENTAL: i64 = 2;
 
-/// What a row takes beside its samples, about.
+/// What a row takes beside its payload, about.
 const ROW_BYTES: i64 = 28;
 
 /// Entries of the ledger that a step deletes.
 const STEP_EVENTS: i64 = 1000;
+
+/// Streams that a step deletes.
+const STEP_STREAMS: i64 = 100;
 
 /// What a step has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +58,14 @@ impl Recording {
         if pages.room_bytes() >= MARGIN_BYTES && !can_shrink {
             return Ok(Room::Enough);
         }
-        let failed = |cause| self.database.failed("make room")(cause);
+        let failed = |cause| self.file.database.failed("make room")(cause);
         // What is written now would only make the log longer, as long as that cannot begin anew.
-        if !self.database.truncate_log(Duration::ZERO).map_err(failed)? {
+        if !self.file.database.truncate_log(Duration::ZERO).map_err(failed)? {
             return Ok(Room::Enough);
         }
         if can_shrink {
-            self.database.give_back().map_err(failed)?;
-            self.database.truncate_log(Duration::ZERO).map_err(failed)?;
+            self.file.database.give_back().map_err(failed)?;
+            self.file.database.truncate_log(Duration::ZERO).map_err(failed)?;
             return Ok(Room::Growing);
         }
         if pages.below_free_bytes < MARGIN_BYTES {
@@ -71,7 +74,7 @@ impl Recording {
                 return Ok(Room::DiskExhausted);
             }
         }
-        Ok(match self.delete_some(now).map_err(self.database.failed("make room"))? {
+        Ok(match self.delete_some(now).map_err(self.file.database.failed("make room"))? {
             Step::Rows => Room::Growing,
             Step::Session(event) => Room::Deleted(event),
             Step::Nothing if pages.room_bytes() > 0 => Room::Enough,
@@ -83,15 +86,15 @@ impl Recording {
     /// Whether the file can become shorter. One that was not made by this program may not.
     fn can_shrink(&self) -> Result<bool> {
         let mode: rusqlite::Result<i64> =
-            self.database.connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0));
-        mode.map(|mode| mode == AUTO_VACUUM_INCREMENTAL).map_err(self.database.failed("make room"))
+            self.file.database.connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0));
+        mode.map(|mode| mode == AUTO_VACUUM_INCREMENTAL).map_err(self.file.database.failed("make room"))
     }
 
     /// What the older sessions take, about.
     fn deletable_bytes(&self) -> rusqlite::Result<i64> {
-        self.database.connection.query_row(
+        self.file.database.connection.query_row(
             "SELECT coalesce(sum(bytes + (last_id - first_id + 1) * ?2), 0) FROM sessions WHERE id < ?1",
-            params![self.session_id, ROW_BYTES],
+            params![self.session.id, ROW_BYTES],
             |row| row.get(0),
         )
     }
@@ -99,10 +102,10 @@ impl Recording {
     /// Delete the rows of a deleted session, or else delete a session: without its row in `sessions`, the others belong
     /// to nobody. So a session is there whole or not at all, and after a crash the next step goes on.
     fn delete_some(&mut self, now: Event) -> rusqlite::Result<Step> {
-        let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.file.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let step = match delete_leftovers(&transaction)? {
             true => Step::Rows,
-            false => delete_oldest_session(&transaction, self.session_id, now)?,
+            false => delete_oldest_session(&transaction, self.session.id, now)?,
         };
         transaction.commit()?;
         Ok(step)
@@ -134,21 +137,26 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         "DELETE FROM events WHERE session_id < ?1 AND id < (SELECT min(id) FROM events) + ?2",
         params![oldest_id, STEP_EVENTS],
     )?;
-    Ok(rows > 0 || events > 0)
+    let streams = leftovers::delete_streams(transaction, STEP_STREAMS)?;
+    let is_more = rows > 0 || events > 0 || streams > 0;
+    if !is_more {
+        transaction.execute(leftovers::FORGET_DELETED, [first_id])?;
+    }
+    Ok(is_more)
 }
 
 fn delete_oldest_session(transaction: &Transaction<'_>, current_id: i64, now: Event) -> rusqlite::Result<Step> {
     let oldest: Option<(i64, i64, String)> = transaction
         .query_row(
-        "SELECT id, packets, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
+        "SELECT id, messages, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
          WHERE id < ?1 ORDER BY id LIMIT 1",
         [current_id],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )
         .optional()?;
-    let Some((id, packets, started)) = oldest else { return Ok(Step::Nothing) };
-    transaction.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
-    let detail = format!("session {id} of {started} with {packets} packets was deleted to make room");
+    let Some((id, messages, started)) = oldest else { return Ok(Step::Nothing) };
+    leftovers::delete_session(transaction, id)?;
+    let detail = format!("session {id} of {started} with {messages} messages was deleted to make room");
     let event = Event { detail: Some(detail), ..now };
     insert_event(transaction, current_id, &event)?;
     Ok(Step::Session(event))

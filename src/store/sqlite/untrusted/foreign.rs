@@ -35,7 +35,7 @@ const MESSAGE_ROW_MAX_BYTES: i32 = MESSAGE_MAX_BYTES as i32 + (64 << 10);
 /// line, where Linux takes 128 KiB for one argument.
 const TEXT_ROW_MAX_BYTES: i32 = 1 << 20;
 
-/// Tables, indices and views in a file. We make eight, and whoever reads captures may have added some.
+/// Tables, indices and views in a file. We make fifteen, and whoever reads captures may have added some.
 const OBJECTS_MAX: i32 = 1000;
 
 /// No row of ours is shorter than this.
@@ -127,9 +127,9 @@ pub(in crate::store) fn attach(connection: &mut Connection, path: &Path) -> rusq
 }
 
 /// What only a database of ours can be asked, and why it is none if it is not as we make it.
-pub(in crate::store) fn difference(connection: &Connection, schema: usize) -> rusqlite::Result<Option<String>> {
+pub(in crate::store) fn difference(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    let ours = schema::in_memory(schema)?;
+    let ours = schema::in_memory()?;
     for table in schema::TABLES {
         let found = schema::definition(connection, table)?;
         if found.is_empty() {

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
-use crate::codec::envelope::Wanted;
+use crate::codec::framing::Framing;
+use crate::message::Digest;
 use crate::observe::event::{Event, Kind};
+use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
 use crate::store::sqlite::write::insertion::{LinksDown, insert_event};
 use crate::time::clock::unix_ns;
@@ -47,10 +49,12 @@ pub struct SessionStart {
     pub note: Option<String>,
     /// When it begins.
     pub started_unix_ns: i64,
-    /// What is connected to.
+    /// What is connected to; their numbers count from 1.
     pub endpoints: Vec<String>,
-    /// What is asked for.
-    pub wanted: Wanted,
+    /// The topics that are asked for, as they were typed.
+    pub topics: Vec<String>,
+    /// Where the topics are, if somebody said so.
+    pub framing: Option<Framing>,
     /// The machine.
     pub host: String,
     /// Which start of the machine.
@@ -89,14 +93,13 @@ pub(in crate::store) fn start_session(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
     // has any.
-    let interrupted = transaction.execute(
-        "UPDATE sessions SET end_reason = 'interrupted', ended_unix_ns = coalesce( \
-             (SELECT committed_unix_ns FROM batches WHERE id = (SELECT max(id) FROM batches) AND session_id = sessions.id), \
-             started_unix_ns) \
-         WHERE ended_unix_ns IS NULL",
-        [],
-    )?;
-    let gap = note_gap(&transaction, about, interrupted > 0)?;
+    let open = "SELECT id FROM sessions WHERE ended_unix_ns IS NULL ORDER BY id";
+    let open: Vec<i64> =
+        transaction.prepare(open)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for session_id in &open {
+        interrupt(&transaction, *session_id)?;
+    }
+    let gap = note_gap(&transaction, about, !open.is_empty())?;
     let started = insert_session(&transaction, about, inherited)?;
     transaction.commit()?;
     if let Some(words) = gap {
@@ -134,7 +137,7 @@ fn note_gap(
 /// End one session as `split` and begin the next.
 pub(in crate::store) fn next_session(
     connection: &mut Connection,
-    old_id: i64,
+    (old_id, digest): (i64, &Digest),
     about: &SessionStart,
     inherited: Inherited<'_>,
 ) -> rusqlite::Result<Begun> {
@@ -143,6 +146,7 @@ pub(in crate::store) fn next_session(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
         params![old_id, about.started_unix_ns, EndReason::Split.name()],
     )?;
+    seal(&transaction, old_id, digest)?;
     let started = insert_session(&transaction, about, inherited)?;
     transaction.commit()?;
     Ok(started)
@@ -164,15 +168,15 @@ fn insert_session(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     transaction.execute(
-        "INSERT INTO sessions (id, label, note, started_unix_ns, endpoints, topics, host, boot_id, fancyhwd_version, \
-         durability, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sessions (id, label, note, started_unix_ns, topics, framing, host, boot_id, version, durability, \
+         first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             session_id,
             about.label,
             about.note,
             about.started_unix_ns,
-            json!(about.endpoints).to_string(),
-            json!(about.wanted.names()).to_string(),
+            json!(about.topics).to_string(),
+            about.framing.map_or("auto", Framing::name),
             about.host,
             about.boot_id,
             env!("CARGO_PKG_VERSION"),
@@ -181,6 +185,12 @@ fn insert_session(
             first_id - 1,
         ],
     )?;
+    for (number, endpoint) in (1_i64..).zip(&about.endpoints) {
+        transaction.execute(
+            "INSERT INTO endpoints VALUES (?, ?, ?, 'sub', 'connect')",
+            params![session_id, number, endpoint],
+        )?;
+    }
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;
     }
@@ -198,7 +208,7 @@ fn insert_session(
 /// End a session.
 pub(in crate::store) fn end_session(
     connection: &Connection,
-    session_id: i64,
+    (session_id, digest): (i64, &Digest),
     reason: EndReason,
     lost: u64,
     last_event: Option<&Event>,
@@ -208,6 +218,7 @@ pub(in crate::store) fn end_session(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
         params![session_id, unix_ns(), reason.name(), lost as i64],
     )?;
+    seal(&transaction, session_id, digest)?;
     if let Some(event) = last_event {
         insert_event(&transaction, session_id, event)?;
     }

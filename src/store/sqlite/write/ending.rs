@@ -13,17 +13,16 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn end(mut self, reason: EndReason) -> Result<Ended> {
-        files::release_reserve(&self.database.path);
-        let fate = self.database.fate();
+        files::release_reserve(&self.file.database.path);
+        let fate = self.file.database.fate();
         let ended = self.refuse_suspect().and_then(|()| self.try_end(reason, fate));
         // Somebody may have taken it away in the last second, or just now.
         self.note_fate();
         self.count_deleted();
-        let mut known =
-            Ended { gaps: self.gaps, files_in_doubt: self.files_in_doubt, deleted_packets: self.deleted_packets };
+        let mut known = self.run.known;
         match ended {
             Ok(is_whole) => {
-                known.files_in_doubt += u64::from(!is_whole && !self.is_in_doubt);
+                known.files_in_doubt += u64::from(!is_whole && !self.file.is_in_doubt);
                 Ok(known)
             }
             Err(error) => {
@@ -35,10 +34,16 @@ impl Recording {
 
     /// Says whether all is in the file.
     fn try_end(&mut self, reason: EndReason, fate: Fate) -> Result<bool> {
-        let database = &self.database;
-        self.syncs.force(&database.connection).map_err(database.failed("end the session"))?;
-        beginning::end_session(&database.connection, self.session_id, reason, self.tally.lost, self.given_up.as_ref())
-            .map_err(database.failed("end the session"))?;
+        let database = &self.file.database;
+        self.file.syncs.force(&database.connection).map_err(database.failed("end the session"))?;
+        beginning::end_session(
+            &database.connection,
+            (self.session.id, &self.session.digest),
+            reason,
+            self.session.tally.lost,
+            self.run.given_up.as_ref(),
+        )
+        .map_err(database.failed("end the session"))?;
         let is_whole = match database.truncate_log(BUSY_TIMEOUT).map_err(database.failed("checkpoint")) {
             Ok(is_whole) => is_whole,
             // It is stored all the same, in the log, which stays beside the file.
@@ -65,7 +70,7 @@ impl Recording {
 
     /// The log of a file that has another name now could not be moved into it.
     pub(in crate::store) fn tell_of_log(&self) {
-        let path = self.database.path.display();
+        let path = self.file.database.path.display();
         tracing::error!(
             "somebody reads the file that was {path}: its newest packets are still in {path}-wal; \
              rename that like the database, NAME and NAME-wal, before anything else opens it"
@@ -77,38 +82,39 @@ impl Recording {
         if error.trouble() != Trouble::Disk {
             return;
         }
-        if std::mem::replace(&mut self.is_suspect, true) {
+        if std::mem::replace(&mut self.file.is_suspect, true) {
             return;
         }
-        self.database.leave_log();
+        self.file.database.leave_log();
         self.doubt();
-        let known = format!("{error}; known to be stored: session {} up to id {}", self.session_id, self.next_id - 1);
-        if let Err(cause) = files::mark_suspect(&self.database.path, &known) {
-            tracing::error!("cannot mark {} as suspect: {cause}; {known}", self.database.path.display());
+        let known =
+            format!("{error}; known to be stored: session {} up to id {}", self.session.id, self.session.next_id - 1);
+        if let Err(cause) = files::mark_suspect(&self.file.database.path, &known) {
+            tracing::error!("cannot mark {} as suspect: {cause}; {known}", self.file.database.path.display());
         }
     }
 
     pub(in crate::store) fn doubt(&mut self) {
-        if !std::mem::replace(&mut self.is_in_doubt, true) {
-            self.files_in_doubt += 1;
+        if !std::mem::replace(&mut self.file.is_in_doubt, true) {
+            self.run.known.files_in_doubt += 1;
         }
     }
 
     /// See what became of the file, and note it when it was deleted, with what is in it.
     pub(in crate::store) fn note_fate(&mut self) -> Fate {
-        let fate = self.database.fate();
-        if fate == Fate::Deleted && !self.is_in_doubt {
+        let fate = self.file.database.fate();
+        if fate == Fate::Deleted && !self.file.is_in_doubt {
             self.doubt();
-            let packets = self.in_file.plus(self.tally).packets;
-            tracing::error!("{} was deleted, with {packets} packets of this run", self.database.path.display());
+            let messages = self.file.tally.plus(self.session.tally).messages;
+            tracing::error!("{} was deleted, with {messages} messages of this run", self.file.database.path.display());
         }
         fate
     }
 
     /// The file is left or closed: if it was deleted, what is in it is gone now.
     pub(in crate::store) fn count_deleted(&mut self) {
-        if self.database.fate() == Fate::Deleted {
-            self.deleted_packets += self.in_file.plus(self.tally).packets;
+        if self.file.database.fate() == Fate::Deleted {
+            self.run.known.deleted_messages += self.file.tally.plus(self.session.tally).messages;
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Messages and events into tables: one row each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, params};
-use serde_json::json;
 
-use crate::codec::envelope::{Envelope, Fault, Wanted};
-use crate::message::{Batch, Message};
+use crate::codec::stream::{Stream, stored};
+use crate::codec::topic::printable;
+use crate::message::Batch;
 use crate::observe::event::{Event, Kind};
 use crate::observe::tally::Tally;
+use crate::store::sqlite::fields::fields;
+use crate::streams::Sorted;
 
 /// The links that are down, by endpoint: the entry of the ledger, and its row.
 pub(in crate::store) type LinksDown = BTreeMap<String, (Event, i64)>;
@@ -34,29 +35,24 @@ pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, e
     Ok(connection.last_insert_rowid())
 }
 
-/// An entry of the ledger for rejects that came one after the other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Rejects {
-    event_id: i64,
-    /// When the first one came, since the session began.
-    pub elapsed_ns: i64,
-    messages: u64,
-    first_fault: Fault,
-}
-
 /// Puts messages into tables, inside one transaction.
 pub(in crate::store) struct Insertion<'a> {
     pub transaction: &'a Transaction<'a>,
     pub session_id: i64,
-    pub topics: &'a mut HashMap<Vec<u8>, i64>,
+    /// The rows of those streams that have one.
+    pub stream_ids: &'a mut Vec<i64>,
     /// The totals before, and then with all that was inserted.
     pub tally: Tally,
     /// The links that were down before, and then those that are down.
     pub links_down: LinksDown,
     /// Times when a link came up again, before and then with those that were inserted.
     pub gaps: u64,
-    /// The entry that more rejects belong to, and then the one that they were put into.
-    pub rejects: Option<Rejects>,
+}
+
+/// What the statement that inserts messages has for the next one.
+struct Bound {
+    stream_id: Option<i64>,
+    has_parts: bool,
 }
 
 impl Insertion<'_> {
@@ -64,8 +60,9 @@ impl Insertion<'_> {
     pub fn insert(
         &mut self,
         batch: &Batch,
+        streams: &[Stream],
+        sorted: &Sorted,
         ended: Option<&Event>,
-        wanted: &Wanted,
         first_id: i64,
     ) -> rusqlite::Result<()> {
         for event in batch.events().iter().chain(ended) {
@@ -73,29 +70,41 @@ impl Insertion<'_> {
             let row = insert_event(self.transaction, self.session_id, event)?;
             self.follow_link(event, row)?;
         }
-        let mut packets = self.transaction.prepare_cached("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?)")?;
-        let mut last_reject = None;
-        for (id, message) in (first_id..).zip(batch.messages()) {
-            match wanted.decode(message.frames()) {
-                Ok(Envelope { topic, payload }) => {
-                    let topic_id = self.topic_id(topic)?;
-                    packets.execute(params![
-                        id,
-                        self.session_id,
-                        topic_id,
-                        message.unix_ns,
-                        message.elapsed_ns,
-                        payload
-                    ])?;
-                    self.tally.packet(payload.len());
-                }
-                Err(fault) => {
-                    self.reject(id, message, fault)?;
-                    last_reject = Some(message);
-                }
-            }
+        for stream in streams.get(self.stream_ids.len()..).unwrap_or_default() {
+            self.stream_ids.push(insert_stream(self.transaction, self.session_id, stream)?);
         }
-        last_reject.map_or(Ok(()), |message| self.extend_entry(message))
+        let mut insert = self.transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
+        let mut bound = Bound { stream_id: None, has_parts: true };
+        let mut scratch = Vec::new();
+        for ((id, message), &place) in (first_id..).zip(batch.messages()).zip(&sorted.streams) {
+            let (Some(stream), Some(stream_id)) = (streams.get(place), self.stream_ids.get(place)) else {
+                continue;
+            };
+            let (payload, parts) = stored(stream.framed(), message.frames(), &mut scratch);
+            // One by one, and only what is another than before: this is where a recorder spends its time.
+            if bound.stream_id != Some(*stream_id) {
+                insert.raw_bind_parameter(2, stream_id)?;
+                bound.stream_id = Some(*stream_id);
+            }
+            if bound.has_parts || parts.is_some() {
+                bound.has_parts = parts.is_some();
+                insert.raw_bind_parameter(6, parts)?;
+            }
+            insert.raw_bind_parameter(1, id)?;
+            insert.raw_bind_parameter(3, message.unix_ns)?;
+            insert.raw_bind_parameter(4, message.elapsed_ns)?;
+            insert.raw_bind_parameter(5, payload)?;
+            insert.raw_execute()?;
+            self.tally.message(message.bytes());
+        }
+        for (place, reason) in &sorted.faults {
+            self.transaction
+                .prepare_cached("INSERT INTO faults VALUES (?, ?)")?
+                .execute(params![first_id + *place as i64, reason])?;
+        }
+        self.tally.undecodable += sorted.faults.len() as u64;
+        self.tally.unwanted += batch.unwanted();
+        Ok(())
     }
 
     /// A link that comes up ends the entry of the time when it was down.
@@ -117,61 +126,57 @@ impl Insertion<'_> {
         }
         Ok(())
     }
+}
 
-    fn reject(&mut self, id: i64, message: Message<'_>, fault: Fault) -> rusqlite::Result<()> {
-        let lengths: Vec<usize> = message.frames().map(<[u8]>::len).collect();
-        let fault = if lengths.len() == message.frame_count as usize { fault } else { Fault::TooManyFrames };
-        self.tally.rejected += 1;
-        match &mut self.rejects {
-            Some(rejects) => rejects.messages += 1,
-            None => {
-                let event = Event::at(message.unix_ns, message.elapsed_ns, Kind::Rejected, Some(0));
-                self.rejects = Some(Rejects {
-                    event_id: insert_event(self.transaction, self.session_id, &event)?,
-                    elapsed_ns: message.elapsed_ns,
-                    messages: 1,
-                    first_fault: fault,
-                });
-            }
-        }
-        let frames: Vec<u8> = message.frames().flatten().copied().collect();
-        self.transaction.prepare_cached("INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-            id,
-            self.session_id,
-            message.unix_ns,
-            message.elapsed_ns,
-            fault.name(),
-            message.frame_count,
-            json!(lengths).to_string(),
-            frames,
+/// Insert a stream with its fields. Gives its id.
+pub(in crate::store) fn insert_stream(
+    connection: &Connection,
+    session_id: i64,
+    stream: &Stream,
+) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO streams (session_id, endpoint, framing, topic, name, layout, assumed, sample_rate_hz) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            session_id,
+            stream.endpoint,
+            stream.framing.name(),
+            stream.topic,
+            printable(&stream.topic),
+            stream.layout.to_string(),
+            stream.is_assumed,
+            stream.sample_rate_hz,
         ])?;
-        Ok(())
-    }
+    let stream_id = connection.last_insert_rowid();
+    insert_fields(connection, stream_id, stream)?;
+    Ok(stream_id)
+}
 
-    /// Bring the entry of the rejects up to date.
-    fn extend_entry(&self, last: Message<'_>) -> rusqlite::Result<()> {
-        let Some(rejects) = &self.rejects else { return Ok(()) };
-        let detail = format!("{} stored as rejects, the first: {}", rejects.messages, rejects.first_fault.name());
-        self.transaction
-            .prepare_cached("UPDATE events SET until_elapsed_ns = ?2, detail = ?3 WHERE id = ?1")?
-            .execute(params![rejects.event_id, last.elapsed_ns, detail])
-            .map(|_| ())
+/// Insert the layout of a stream, taken apart.
+pub(in crate::store) fn insert_fields(
+    connection: &Connection,
+    stream_id: i64,
+    stream: &Stream,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    for field in fields(stream) {
+        insert.execute(params![
+            stream_id,
+            field.part as i64,
+            field.every as i64,
+            field.place,
+            field.position as i64,
+            field.byte_offset as i64,
+            field.of,
+            field.channel,
+            field.unit,
+            field.scale,
+            field.offset,
+            field.header_bytes as i64,
+            field.record_bytes.map(|bytes| bytes as i64),
+        ])?;
     }
-
-    fn topic_id(&mut self, topic: &[u8]) -> rusqlite::Result<i64> {
-        if let Some(&id) = self.topics.get(topic) {
-            return Ok(id);
-        }
-        // Bound as text byte for byte, also when it is no UTF-8.
-        let name = ToSqlOutput::Borrowed(ValueRef::Text(topic));
-        self.transaction
-            .prepare_cached("INSERT INTO topics (name) VALUES (?) ON CONFLICT DO NOTHING")?
-            .execute([&name])?;
-        let id = self
-            .transaction
-            .prepare_cached("SELECT id FROM topics WHERE name = ?")?
-            .query_row([&name], |row| row.get(0))?;
-        self.topics.insert(topic.to_vec(), id);
-        Ok(id)
-    }
+    Ok(())
 }

@@ -1,27 +1,21 @@
 //! Writing a session: one transaction per batch, all or nothing.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{TransactionBehavior, params};
 
+use crate::codec::stream::Stream;
 use crate::error::{Error, Result, Trouble};
-use crate::message::{Batch, Digest, FIRST_DIGEST, Message};
+use crate::message::{Batch, Digest, FIRST_DIGEST};
 use crate::observe::event::Event;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
 use crate::store::sqlite::write::beginning::{self, Begun, Inherited, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
-use crate::store::sqlite::write::insertion::{Insertion, LinksDown, Rejects};
-use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
-
-/// Topics whose ids are remembered. Beyond that, as when every topic is recorded and each message has its own, the
-/// memory is emptied and the table is asked again.
-const TOPICS_MAX_REMEMBERED: usize = 4096;
-
-/// Rejects of this time share an entry in the ledger, so that a flood of them is no flood of entries.
-const REJECTS_SHARE_NS: i64 = 60 * NS_PER_S;
+use crate::store::sqlite::write::insertion::{Insertion, LinksDown};
+use crate::streams::Sorted;
+use crate::time::clock::{monotonic_ns, unix_ns};
 
 /// Sessions of one run in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,50 +31,70 @@ pub struct Chapter {
 /// What is known at the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Times when a link was down and came up again, so that packets may have been missed.
+    /// Times when a link was down and came up again, so that messages may have been missed.
     pub gaps: u64,
     /// Files in which something of the run may be missing.
     pub files_in_doubt: u64,
-    /// Packets of the run that were in files that somebody deleted.
-    pub deleted_packets: u64,
+    /// Messages of the run that were in files that somebody deleted.
+    pub deleted_messages: u64,
 }
 
-/// What a commit has made true.
-type Written = (Tally, LinksDown, u64, Option<Rejects>);
-
-/// A session that is being written. What these fields say is what the last commit made true.
+/// A session that is being written. What it says is what the last commit made true.
 #[derive(Debug)]
 pub struct Recording {
-    pub(in crate::store) database: Database,
     pub(in crate::store) limits: Limits,
     pub(in crate::store) about: SessionStart,
-    /// What of this run is in other files.
-    pub(in crate::store) chapters: Vec<Chapter>,
-    pub(in crate::store) files_in_doubt: u64,
-    /// Whether the file of now is one of them.
-    pub(in crate::store) is_in_doubt: bool,
+    pub(in crate::store) file: File,
+    pub(in crate::store) session: OpenSession,
+    pub(in crate::store) run: Run,
+}
+
+/// The file that is written.
+#[derive(Debug)]
+pub(in crate::store) struct File {
+    pub database: Database,
+    pub syncs: Syncs,
+    /// The first session of this run in it.
+    pub first_session_id: i64,
+    /// The totals of the sessions of this run in it that are over.
+    pub tally: Tally,
+    /// Whether something of the run may be missing in it.
+    pub is_in_doubt: bool,
     /// Whether its disk failed, so that it is not written any more.
-    pub(in crate::store) is_suspect: bool,
-    pub(in crate::store) deleted_packets: u64,
-    /// The totals of this run in this file.
-    pub(in crate::store) in_file: Tally,
-    /// The first session of this run in this file.
-    pub(in crate::store) first_session_id: i64,
-    pub(in crate::store) session_id: i64,
+    pub is_suspect: bool,
+}
+
+/// The session that is written.
+#[derive(Debug)]
+pub(in crate::store) struct OpenSession {
+    pub id: i64,
     first_id: i64,
-    pub(in crate::store) next_id: i64,
-    digest: Digest,
-    topics: HashMap<Vec<u8>, i64>,
-    pub(in crate::store) links_down: LinksDown,
-    pub(in crate::store) gaps: u64,
-    /// The entry of the rejects that came last.
-    rejects: Option<Rejects>,
-    pub(in crate::store) tally: Tally,
-    /// The totals of the sessions of this run that are over.
-    past: Tally,
-    pub(in crate::store) given_up: Option<Event>,
-    /// Of the commits in the current file.
-    pub(in crate::store) syncs: Syncs,
+    pub next_id: i64,
+    pub digest: Digest,
+    /// The rows of its streams, in their order.
+    stream_ids: Vec<i64>,
+    pub links_down: LinksDown,
+    pub tally: Tally,
+}
+
+/// What there is of this run beside that.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Run {
+    /// What is in other files.
+    pub chapters: Vec<Chapter>,
+    pub known: Ended,
+    /// The totals of the sessions that are over.
+    tally: Tally,
+    /// Why the last messages could not be stored.
+    pub given_up: Option<Event>,
+}
+
+impl From<Begun> for OpenSession {
+    fn from(begun: Begun) -> Self {
+        let Begun { session_id, first_id, links_down } = begun;
+        let (digest, stream_ids, tally) = (FIRST_DIGEST, Vec::new(), Tally::default());
+        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, links_down, tally }
+    }
 }
 
 impl Recording {
@@ -93,31 +107,8 @@ impl Recording {
         let begun = beginning::start_session(&mut database.connection, &about, inherited)
             .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
-        let syncs = Syncs::new(about.durability);
-        Ok(Self {
-            database,
-            limits,
-            about,
-            chapters: Vec::new(),
-            files_in_doubt: 0,
-            is_in_doubt: false,
-            is_suspect: false,
-            deleted_packets: 0,
-            in_file: Tally::default(),
-            first_session_id: begun.session_id,
-            session_id: begun.session_id,
-            first_id: begun.first_id,
-            next_id: begun.first_id,
-            digest: FIRST_DIGEST,
-            topics: HashMap::new(),
-            links_down: LinksDown::new(),
-            gaps: 0,
-            rejects: None,
-            tally: Tally::default(),
-            past: Tally::default(),
-            given_up: None,
-            syncs,
-        })
+        let file = File::new(database, &about, begun.session_id);
+        Ok(Self { limits, about, file, session: begun.into(), run: Run::default() })
     }
 
     /// End the session and begin the next one, in one transaction. After an error the session is still the old one, and
@@ -128,58 +119,62 @@ impl Recording {
     pub fn split(&mut self, started_unix_ns: i64) -> Result<()> {
         self.refuse_suspect()?;
         self.about.started_unix_ns = started_unix_ns;
-        let failed = self.database.failed("begin the next session");
-        let inherited = Inherited { links_down: &self.links_down, moved: None };
-        let connection = &mut self.database.connection;
-        let begun = self
-            .syncs
-            .force(connection)
-            .and_then(|()| beginning::next_session(connection, self.session_id, &self.about, inherited));
+        let failed = self.file.database.failed("begin the next session");
+        let inherited = Inherited { links_down: &self.session.links_down, moved: None };
+        let connection = &mut self.file.database.connection;
+        let begun = self.file.syncs.force(connection).and_then(|()| {
+            let old = (self.session.id, &self.session.digest);
+            beginning::next_session(connection, old, &self.about, inherited)
+        });
         self.begin(begun.map_err(failed)?);
-        self.syncs.committed();
+        self.file.syncs.committed();
         Ok(())
     }
 
     /// From here on another session is written.
     pub(in crate::store) fn begin(&mut self, begun: Begun) {
-        (self.session_id, self.first_id, self.next_id) = (begun.session_id, begun.first_id, begun.first_id);
-        self.links_down = begun.links_down;
-        self.digest = FIRST_DIGEST;
-        self.rejects = None;
-        self.past = self.past.plus(self.tally);
-        self.in_file = self.in_file.plus(self.tally);
-        self.tally = Tally::default();
-        self.topics.clear();
+        let tally = std::mem::replace(&mut self.session, begun.into()).tally;
+        self.run.tally = self.run.tally.plus(tally);
+        self.file.tally = self.file.tally.plus(tally);
     }
 
     /// The number of the session.
     pub fn session_id(&self) -> i64 {
-        self.session_id
+        self.session.id
+    }
+
+    /// A commit is synced within this time, in nanoseconds.
+    pub fn sync_within_ns(&self) -> i64 {
+        self.about.durability.sync_within_ns()
     }
 
     /// The file that is written.
     pub fn path(&self) -> &Path {
-        &self.database.path
+        &self.file.database.path
     }
 
     /// What this run has written, file by file.
     pub fn chapters(&self) -> Vec<Chapter> {
-        let last = Chapter {
-            path: self.database.path.clone(),
-            first_session_id: self.first_session_id,
-            last_session_id: self.session_id,
-        };
-        self.chapters.iter().cloned().chain([last]).collect()
+        self.run.chapters.iter().cloned().chain([self.chapter()]).collect()
+    }
+
+    /// The sessions of this run in the file.
+    pub(in crate::store) fn chapter(&self) -> Chapter {
+        Chapter {
+            path: self.file.database.path.clone(),
+            first_session_id: self.file.first_session_id,
+            last_session_id: self.session.id,
+        }
     }
 
     /// The number in the session, from 0, that the next message gets.
     pub fn next_number(&self) -> i64 {
-        self.next_id - self.first_id
+        self.session.next_id - self.session.first_id
     }
 
     /// What is committed in this run.
     pub fn tally(&self) -> Tally {
-        self.past.plus(self.tally)
+        self.run.tally.plus(self.session.tally)
     }
 
     /// How much the database takes and may still take.
@@ -196,45 +191,48 @@ impl Recording {
     }
 
     pub(in crate::store) fn pages(&self) -> Result<Pages> {
-        self.database.pages(self.limits)
+        self.file.database.pages(self.limits)
     }
 
-    /// Write a batch in one transaction, together with an event that has just ended. After an error nothing of it is
+    /// Write a batch in one transaction, sorted into the session's streams so far, together with an event that has just ended. After an error nothing of it is
     /// written, and it can be given again. Gives how long the sync took, in nanoseconds, if the disk has it and all before.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn commit(&mut self, batch: &Batch, ended: Option<&Event>) -> Result<Option<i64>> {
+    pub fn commit(
+        &mut self,
+        batch: &Batch,
+        streams: &[Stream],
+        sorted: &Sorted,
+        ended: Option<&Event>,
+    ) -> Result<Option<i64>> {
         self.refuse_suspect()?;
-        if self.topics.len() > TOPICS_MAX_REMEMBERED {
-            self.topics.clear();
-        }
-        let digest = batch.digest(&self.digest, self.next_id);
-        match self.write(batch, ended, &digest) {
-            Ok((written, sync_ns)) => {
-                self.syncs.committed();
-                self.next_id += batch.len() as i64;
+        let digest = batch.digest(&self.session.digest, self.next_number());
+        let known = self.session.stream_ids.len();
+        match self.write(batch, streams, sorted, ended, &digest) {
+            Ok(sync_ns) => {
+                self.file.syncs.committed();
+                self.session.next_id += batch.len() as i64;
                 // A commit of events alone is no link of the chain: it has no row in `batches`.
                 if batch.last().is_some() {
-                    self.digest = digest;
+                    self.session.digest = digest;
                 }
-                (self.tally, self.links_down, self.gaps, self.rejects) = written;
                 Ok(sync_ns)
             }
             Err(cause) => {
-                // Topics of the rolled back transaction have no row.
-                self.topics.clear();
-                Err(self.database.failed("write a batch")(cause))
+                // The others have no row any more.
+                self.session.stream_ids.truncate(known);
+                Err(self.file.database.failed("write a batch")(cause))
             }
         }
     }
 
     pub(in crate::store) fn refuse_suspect(&self) -> Result<()> {
-        match self.is_suspect {
+        match self.file.is_suspect {
             false => Ok(()),
             true => Err(Error::Database {
                 operation: "go on",
-                path: self.database.path.clone(),
+                path: self.file.database.path.clone(),
                 cause: "its disk has failed".to_owned(),
                 hint: "check the disk's health",
                 trouble: Trouble::Disk,
@@ -242,58 +240,58 @@ impl Recording {
         }
     }
 
-    /// Gives what is true when it is committed, and how long the sync took if it is synced.
+    /// Gives how long the sync took if it is synced.
     fn write(
         &mut self,
         batch: &Batch,
+        streams: &[Stream],
+        sorted: &Sorted,
         ended: Option<&Event>,
         digest: &Digest,
-    ) -> rusqlite::Result<(Written, Option<i64>)> {
-        let is_synced = self.syncs.prepare(&self.database.connection)?;
-        let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let elapsed_ns = |message: Option<Message<'_>>| message.map(|message| message.elapsed_ns);
-        let (first_ns, last_ns) = (elapsed_ns(batch.messages().next()), elapsed_ns(batch.last()));
-        let is_over =
-            |rejects: &Rejects| first_ns.is_some_and(|first_ns| first_ns - rejects.elapsed_ns > REJECTS_SHARE_NS);
+    ) -> rusqlite::Result<Option<i64>> {
+        let Self { file, session, run, .. } = self;
+        let is_synced = file.syncs.prepare(&file.database.connection)?;
+        let transaction = file.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut rows = Insertion {
             transaction: &transaction,
-            session_id: self.session_id,
-            topics: &mut self.topics,
-            tally: self.tally,
-            links_down: self.links_down.clone(),
-            gaps: self.gaps,
-            rejects: self.rejects.clone().filter(|rejects| !is_over(rejects)),
+            session_id: session.id,
+            stream_ids: &mut session.stream_ids,
+            tally: session.tally,
+            links_down: session.links_down.clone(),
+            gaps: run.known.gaps,
         };
-        rows.insert(batch, ended, &self.about.wanted, self.next_id)?;
-        let written = (rows.tally, rows.links_down, rows.gaps, rows.rejects);
-        let tally = written.0;
-        let last_id = self.next_id + batch.len() as i64 - 1;
+        rows.insert(batch, streams, sorted, ended, session.next_id)?;
+        let (tally, links_down, gaps) = (rows.tally, rows.links_down, rows.gaps);
+        let last_id = session.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
             transaction
                 .prepare_cached(
                     "INSERT INTO batches (session_id, first_id, last_id, committed_unix_ns, digest) VALUES (?, ?, ?, ?, ?)",
                 )?
-                .execute(params![self.session_id, self.next_id, last_id, unix_ns(), digest])?;
+                .execute(params![session.id, session.next_id, last_id, unix_ns(), digest])?;
         }
         transaction
             .prepare_cached(
                 "UPDATE sessions SET last_id = ?2, first_elapsed_ns = coalesce(first_elapsed_ns, ?3), \
-                 last_elapsed_ns = coalesce(?4, last_elapsed_ns), packets = ?5, rejected = ?6, lost = ?7, bytes = ?8 \
-                 WHERE id = ?1",
+                 last_elapsed_ns = coalesce(?4, last_elapsed_ns), messages = ?5, undecodable = ?6, unwanted = ?7, \
+                 lost = ?8, bytes = ?9 WHERE id = ?1",
             )?
             .execute(params![
-                self.session_id,
+                session.id,
                 last_id,
-                first_ns,
-                last_ns,
-                tally.packets as i64,
-                tally.rejected as i64,
+                batch.messages().next().map(|first| first.elapsed_ns),
+                batch.last().map(|last| last.elapsed_ns),
+                tally.messages as i64,
+                tally.undecodable as i64,
+                tally.unwanted as i64,
                 tally.lost as i64,
                 tally.bytes as i64,
             ])?;
         let began_ns = monotonic_ns();
         transaction.commit()?;
-        Ok((written, is_synced.then(|| monotonic_ns() - began_ns)))
+        let sync_ns = is_synced.then(|| monotonic_ns() - began_ns);
+        (session.tally, session.links_down, run.known.gaps) = (tally, links_down, gaps);
+        Ok(sync_ns)
     }
 
     /// Bring to the disk what was committed some time ago, or at the end just now, if no other commit has done so. Gives how
@@ -302,24 +300,25 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn sync_if_due(&mut self, is_end: bool) -> Result<Option<i64>> {
-        if !self.syncs.is_due(is_end) || self.is_suspect {
+        let File { database, syncs, is_suspect, .. } = &mut self.file;
+        if !syncs.is_due(is_end) || *is_suspect {
             return Ok(None);
         }
         let began_ns = monotonic_ns();
-        let connection = &self.database.connection;
+        let connection = &database.connection;
         let touch = |by: i64| {
             connection
                 .prepare_cached("UPDATE sessions SET last_id = last_id + ?2 WHERE id = ?1")?
-                .execute([self.session_id, by])
+                .execute([self.session.id, by])
         };
-        let touched = self.syncs.force(connection).and_then(|()| {
+        let touched = syncs.force(connection).and_then(|()| {
             let transaction = connection.unchecked_transaction()?;
             // Only a commit that writes a page is synced, and SQLite does not write what is as it was.
             touch(1).and_then(|_| touch(-1))?;
             transaction.commit()
         });
-        touched.map_err(self.database.failed("sync"))?;
-        self.syncs.committed();
+        touched.map_err(database.failed("sync"))?;
+        syncs.committed();
         Ok(Some(monotonic_ns() - began_ns))
     }
 
@@ -329,13 +328,21 @@ impl Recording {
     /// # Errors
     /// When the disk fails: nothing is lost by that, but the file is not to be relied on any more.
     pub fn checkpoint(&self) -> Result<()> {
-        self.database.checkpoint(self.limits.log_max_pages())
+        self.file.database.checkpoint(self.limits.log_max_pages())
     }
 
     /// Count messages that can no more be stored, together with the event that says why. They are in the totals that
     /// [`Recording::end`] writes.
     pub fn give_up(&mut self, event: Event) {
-        self.tally.lost += event.lost.unwrap_or(0);
-        self.given_up = Some(event);
+        self.session.tally.lost += event.lost.unwrap_or(0);
+        self.run.given_up = Some(event);
+    }
+}
+
+impl File {
+    /// A file in which this session is the first of the run.
+    pub fn new(database: Database, about: &SessionStart, first_session_id: i64) -> Self {
+        let syncs = Syncs::new(about.durability);
+        Self { database, syncs, first_session_id, tally: Tally::default(), is_in_doubt: false, is_suspect: false }
     }
 }

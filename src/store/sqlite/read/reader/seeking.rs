@@ -68,11 +68,7 @@ impl Reader {
             Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
         };
         // The next message at or after an id, and its time.
-        let sql = format!(
-            "SELECT * FROM (SELECT id, {column} FROM packets WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
-             UNION ALL SELECT * FROM (SELECT id, {column} FROM rejects WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1) \
-             ORDER BY 1 LIMIT 1"
-        );
+        let sql = format!("SELECT id, {column} FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1");
         let last_id = self.session.last_id;
         let next = |id: i64| -> rusqlite::Result<Option<(i64, i64)>> {
             let mut statement = self.database.connection.prepare_cached(&sql)?;

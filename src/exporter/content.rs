@@ -1,0 +1,195 @@
+//! What a message holds, as JSON: numbers in the values of their channels, text, JSON as it came, and bytes in base64.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::codec::channels::Channel;
+use crate::codec::layout::Part;
+use crate::codec::number::Value;
+use crate::codec::reading::{Content, Undecodable, read};
+use crate::codec::stream::{Stream, after_topic};
+use crate::message::Message;
+
+/// Whether the content of a stream is one list of numbers: `[1,-2,3]`.
+pub(super) fn is_list(stream: &Stream) -> bool {
+    match stream.layout.parts() {
+        [Part::Numbers(numbers)] => numbers.header.numbers().is_empty(),
+        parts => parts == [Part::NdArray],
+    }
+}
+
+/// Append the numbers of a stream whose content is one list, or else a list of what is in each frame: a list of numbers, or
+/// `{"header":[..],"records":[..]}`, a string, the JSON that it is, or bytes in base64.
+///
+/// # Errors
+/// When the layout cannot read the message; then nothing is appended.
+pub(super) fn append(stream: &Stream, message: Message<'_>, text: &mut Vec<u8>) -> Result<(), Undecodable> {
+    let begin = text.len();
+    let is_list = is_list(stream);
+    if !is_list {
+        text.push(b'[');
+    }
+    let mut channels = Scales::of(stream);
+    for (place, content) in read(&stream.layout, after_topic(stream.framed(), message.frames())).enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        match content {
+            Ok(content) => append_frame(content, &mut channels, text),
+            Err(why) => {
+                text.truncate(begin);
+                return Err(why);
+            }
+        }
+    }
+    if !is_list {
+        text.push(b']');
+    }
+    Ok(())
+}
+
+/// Append frames as they are: a list of base64.
+pub(super) fn append_raw<'a>(frames: impl Iterator<Item = &'a [u8]>, text: &mut Vec<u8>) {
+    text.push(b'[');
+    for (place, frame) in frames.enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        append_base64(frame, text);
+    }
+    text.push(b']');
+}
+
+/// The channels of the numbers that come next; nothing where no number is scaled.
+struct Scales<'a> {
+    channels: Vec<Option<&'a Channel>>,
+    next: usize,
+}
+
+impl<'a> Scales<'a> {
+    fn of(stream: &'a Stream) -> Self {
+        let named = stream.channels.iter().flat_map(|channels| channels.iter());
+        let channels: Vec<_> = named.map(|channel| Some(channel).filter(|channel| !channel.is_raw())).collect();
+        let is_scaled = channels.iter().any(Option::is_some);
+        Self { channels: if is_scaled { channels } else { Vec::new() }, next: 0 }
+    }
+
+    /// Those of so many numbers.
+    fn take(&mut self, count: usize) -> &[Option<&'a Channel>] {
+        let from = self.next.min(self.channels.len());
+        self.next += count;
+        self.channels.get(from..self.next.min(self.channels.len())).unwrap_or_default()
+    }
+}
+
+fn append_frame(content: Content<'_, '_>, scales: &mut Scales<'_>, text: &mut Vec<u8>) {
+    match content {
+        Content::Bytes(bytes) => append_base64(bytes, text),
+        // Writing to a Vec cannot fail.
+        Content::Text(words) => drop(serde_json::to_writer(text, words)),
+        Content::Json(json) => text.extend_from_slice(json.trim().as_bytes()),
+        Content::Array(_, of, array) => {
+            let scale = scales.take(1);
+            append_list(array.chunks_exact(of.bytes()).filter_map(|number| of.value(number)), scale, text);
+        }
+        Content::Numbers(numbers, frame) => {
+            let has_header = !numbers.header.numbers().is_empty();
+            if has_header {
+                text.extend_from_slice(b"{\"header\":");
+                append_list(numbers.header_of(frame), scales.take(numbers.header.numbers().len()), text);
+                text.extend_from_slice(b",\"records\":");
+            }
+            append_list(numbers.records_of(frame).flatten(), scales.take(numbers.record.numbers().len()), text);
+            if has_header {
+                text.push(b'}');
+            }
+        }
+    }
+}
+
+/// Append numbers as an array; their channels come again and again in this order.
+fn append_list(values: impl Iterator<Item = Value>, channels: &[Option<&Channel>], text: &mut Vec<u8>) {
+    text.push(b'[');
+    let mut next = channels.iter().cycle();
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        append_number(value, next.next().copied().flatten(), text);
+    }
+    text.push(b']');
+}
+
+/// JSON has no word for what is no number, which is `null`, and a number beyond all floats for infinity.
+fn append_number(value: Value, channel: Option<&Channel>, text: &mut Vec<u8>) {
+    let value = match channel {
+        Some(channel) => Value::Float64(value.as_f64() * channel.scale + channel.offset),
+        None => value,
+    };
+    match value {
+        Value::Int(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        Value::UInt(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        Value::Float32(value) if value.is_finite() => drop(serde_json::to_writer(text, &value)),
+        Value::Float64(value) if value.is_finite() => drop(serde_json::to_writer(text, &value)),
+        _ => text.extend_from_slice(match value.as_f64() {
+            value if value.is_nan() => b"null",
+            value if value > 0.0 => b"1e999",
+            _ => b"-1e999",
+        }),
+    }
+}
+
+fn append_base64(bytes: &[u8], text: &mut Vec<u8>) {
+    text.push(b'"');
+    let begin = text.len();
+    text.resize(begin + bytes.len().div_ceil(3) * 4, b'=');
+    if let Some(room) = text.get_mut(begin..) {
+        // There is room for all of it.
+        let _ = STANDARD.encode_slice(bytes, room);
+    }
+    text.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::framing::Framing;
+    use crate::message::{Batch, Origin};
+
+    fn content(layout: &str, channels: Option<&str>, frames: &[&[u8]]) -> Result<String, Undecodable> {
+        let stream = Stream {
+            endpoint: 1,
+            framing: Framing::Frames,
+            topic: b"t".to_vec(),
+            layout: layout.parse().unwrap(),
+            is_assumed: false,
+            channels: channels.map(|channels| channels.parse().unwrap()),
+            sample_rate_hz: None,
+        };
+        let mut batch = Batch::default();
+        let mut entry = batch.message(Origin(1), 0, 0);
+        entry.frame(&[b"t"]);
+        frames.iter().for_each(|frame| entry.frame(&[frame]));
+        let mut text = Vec::new();
+        append(&stream, batch.messages().next().unwrap(), &mut text)?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn content_is_json() {
+        let floats = [1.5_f32.to_le_bytes(), f32::NAN.to_le_bytes(), f32::INFINITY.to_le_bytes()].concat();
+        for (layout, channels, frames, expected) in [
+            ("int16", None, vec![&b"\x01\x00\xff\xff"[..]], "[1,-1]"),
+            ("int16", None, vec![b""], "[]"),
+            ("float32", None, vec![&floats], "[1.5,null,1e999]"),
+            ("int8x2", Some("a:V:0.5,b"), vec![b"\x01\x02\x03\x04"], "[0.5,2,1.5,4]"),
+            ("uint8/int8", None, vec![b"\x07\x01\x02"], r#"[{"header":[7],"records":[1,2]}]"#),
+            ("json+int8", None, vec![b" {\"a\": 1}\n", b"\x05"], r#"[{"a": 1},[5]]"#),
+            ("text+bytes", None, vec![b"a\"b", b"\x00\x01\x02\x03"], r#"["a\"b","AAECAw=="]"#),
+            ("bytes", None, vec![], "[]"),
+        ] {
+            assert_eq!(content(layout, channels, &frames).unwrap(), expected);
+        }
+        assert!(content("int16", None, &[b"\x01"]).is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! Which messages are exported, and what must be known of them before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::codec::framing::Framing;
+use crate::codec::stream::Stream;
+use crate::codec::topic::{Wanted, printable};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::exporter::extent::{Extent, by_stream};
+use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
+use crate::exporter::{Export, Format, Watch};
+use crate::store::{self, Database, Session};
+use crate::time::durations::seconds;
+
+/// Topics that a message names; a session may have any number.
+const NAMED_MAX_TOPICS: usize = 10;
+
+/// The messages that are exported.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Which ones.
+    pub messages: store::Selection,
+    /// Samples in a second, for a sound file.
+    pub sample_rate_hz: u32,
+}
+
+impl Scope {
+    /// Select what the export asks for. The session is read for it where its totals do not say enough.
+    ///
+    /// # Errors
+    /// When nothing is asked for that is there, or the format cannot hold what is selected, or a stop is asked for.
+    pub fn of(database: &Database, session: &Session, export: &Export, watch: &Watch<'_>) -> Result<Self> {
+        let wanted = export.wanted.clone().unwrap_or(Wanted::Every);
+        let endpoints = export.endpoints.clone();
+        let is_wanted = |stream: &Stream| {
+            export.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&stream.endpoint))
+                && match stream.framing {
+                    // Its messages are looked at one by one.
+                    Framing::Whole => true,
+                    Framing::Space => wanted.takes(&[&stream.topic, &b" "[..]].concat(), 1),
+                    Framing::Frames => wanted.takes(&stream.topic, 2),
+                }
+        };
+        let messages = store::Selection { wanted: wanted.clone(), endpoints, ..store::Selection::default() };
+        let all = database.streams(session)?;
+        let selected: BTreeMap<i64, &Stream> =
+            all.iter().filter(|(_, stream)| is_wanted(stream)).map(|(id, stream)| (*id, stream)).collect();
+        if selected.is_empty() && export.wanted.is_some() && wanted != Wanted::Every {
+            let cause = match names(all.values()) {
+                found if found.is_empty() => format!("session {} has no messages", session.id),
+                found => format!("session {} has no messages of that topic; it has: {found}", session.id),
+            };
+            return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
+        }
+        if !export.format.hides_topics() {
+            return Ok(Self { messages, sample_rate_hz: 0 });
+        }
+        let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
+        if export.wanted.is_none() && selected.len() > 1 {
+            let cause = format!(
+                "session {} has {} streams ({}), which cannot be told apart in {}",
+                session.id,
+                selected.len(),
+                names(selected.values().copied()),
+                export.format
+            );
+            return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
+        }
+        if export.format != Format::Wav {
+            return Ok(Self { messages, sample_rate_hz: 0 });
+        }
+        if let Some(stream) = selected.values().find(|stream| stream.layout.to_string() != "int16") {
+            let cause = format!("its layout is {}, and a sound file holds int16", stream.layout);
+            return Err(refuse(
+                cause,
+                "choose another topic with --topic, or say with `session describe` how it is read",
+            ));
+        }
+        let extents = by_stream(database, session, watch)?;
+        let extent = extents
+            .iter()
+            .filter(|(id, _)| selected.contains_key(id))
+            .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
+        let sample_rate_hz =
+            sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
+        Ok(Self { messages, sample_rate_hz })
+    }
+}
+
+/// The names of streams, with commas between them.
+fn names<'a>(streams: impl Iterator<Item = &'a Stream>) -> String {
+    let mut names: BTreeSet<String> = streams.map(|stream| printable(&stream.topic)).collect();
+    names.remove("");
+    let more = if names.len() > NAMED_MAX_TOPICS { ", ..." } else { "" };
+    names.into_iter().take(NAMED_MAX_TOPICS).collect::<Vec<_>>().join(", ") + more
+}
+
+/// Samples in a second of a sound file, or why there cannot be one and what to try.
+fn sound_rate_hz(extent: Extent, asked_for: Option<u32>) -> std::result::Result<u32, (String, &'static str)> {
+    if extent.bytes > SAMPLES_MAX_BYTES {
+        let cause = format!("{} bytes of samples are more than a wav file can hold (4 GiB)", extent.bytes);
+        return Err((cause, "use --format raw"));
+    }
+    let unknown =
+        || ("the sample rate cannot be estimated from messages of one moment".to_owned(), "give it with --sample-rate");
+    asked_for.or_else(|| estimated_rate_hz(extent)).ok_or_else(unknown)
+}
+
+/// Samples in a second: those of all messages but the first, which came within the time from the first to the last.
+fn estimated_rate_hz(extent: Extent) -> Option<u32> {
+    let elapsed_ns = extent.last_elapsed_ns.saturating_sub(extent.first_elapsed_ns);
+    let samples = extent.bytes.saturating_sub(extent.first_bytes) / 2;
+    // The conversion of too large a number gives the largest one.
+    (elapsed_ns > 0).then(|| ((samples as f64 / seconds(elapsed_ns)).round() as u32).clamp(1, SAMPLE_RATE_MAX_HZ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::clock::NS_PER_S;
+
+    #[test]
+    fn the_rate_is_that_between_the_first_message_and_the_last() {
+        let extent = |messages, elapsed_ns| Extent {
+            messages,
+            bytes: messages * 960,
+            first_bytes: 960,
+            first_elapsed_ns: 5,
+            last_elapsed_ns: 5 + elapsed_ns,
+        };
+        assert_eq!(estimated_rate_hz(extent(101, NS_PER_S)), Some(48_000));
+        assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S)), Some(1));
+        assert_eq!(estimated_rate_hz(extent(1_000_000_000, 1)), Some(SAMPLE_RATE_MAX_HZ));
+        assert_eq!(estimated_rate_hz(extent(1, 0)), None);
+        assert_eq!(estimated_rate_hz(Extent::default()), None);
+    }
+
+    #[test]
+    fn a_sound_is_as_long_as_its_header_can_say() {
+        let longest = Extent { bytes: u64::from(u32::MAX) - 37, ..Extent::default() };
+        assert_eq!(sound_rate_hz(longest, Some(8000)), Ok(8000));
+        let longer = Extent { bytes: longest.bytes + 2, ..longest };
+        let (cause, hint) = sound_rate_hz(longer, Some(8000)).unwrap_err();
+        assert_eq!(cause, "4294967260 bytes of samples are more than a wav file can hold (4 GiB)");
+        assert_eq!(hint, "use --format raw");
+        assert!(sound_rate_hz(Extent::default(), None).unwrap_err().1.contains("--sample-rate"));
+    }
+}

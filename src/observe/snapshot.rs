@@ -1,0 +1,120 @@
+//! What a recording is doing at one moment. The live line, what the service manager is told, the status file and the end of the
+//! summary are made of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Serialize;
+
+use crate::observe::tally::Tally;
+use crate::time::durations::seconds;
+
+/// A recording at one moment. As JSON, what stands in the status file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Snapshot {
+    /// The recorder's process.
+    pub pid: u32,
+    /// When this was so.
+    pub unix_ns: i64,
+    /// What is recorded now.
+    pub session_id: i64,
+    /// What is stored in this run, and what is lost.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Messages that were stored in the last second.
+    pub rate_hz: f64,
+    /// When the newest message that is stored came.
+    pub last_message_unix_ns: Option<i64>,
+    /// How full the queue to the disk is.
+    pub queue_percent: f64,
+    /// ... and was at most.
+    pub queue_peak_percent: f64,
+    /// Room for the database.
+    pub free_bytes: u64,
+    /// When there is none at the present rate; `None` while the database does not grow.
+    pub full_in_s: Option<u64>,
+    /// The longest time that a message was not on the disk.
+    pub on_disk_within_ns: i64,
+    /// The longest sync in it.
+    pub longest_sync_ns: i64,
+    /// The endpoints, and whether their links are up.
+    pub links: Vec<Link>,
+    /// What keeps messages from being stored, if anything does.
+    pub trouble: Option<Trouble>,
+}
+
+/// A link to a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Its endpoint.
+    pub endpoint: String,
+    /// Whether it is up.
+    pub is_up: bool,
+}
+
+/// What keeps messages from being stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// In words.
+    pub what: String,
+    /// For how long.
+    pub for_s: u64,
+}
+
+impl Snapshot {
+    /// `on disk within 0.104 s (longest sync 0.003 s)`: what a power cut could have taken, and the part of the disk in it.
+    pub fn on_disk_within(&self) -> String {
+        let (within_s, sync_s) = (seconds(self.on_disk_within_ns), seconds(self.longest_sync_ns));
+        format!("on disk within {within_s:.3} s (longest sync {sync_s:.3} s)")
+    }
+}
+
+/// `session 3: 12000 messages, 1000.0/s, 375.0 KiB, queue 0.1 %, 0 lost, full in 3days 4h, on disk within 0.104 s
+/// (longest sync 0.003 s)`.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Trouble { what, for_s }) = &self.trouble {
+            write!(f, "degraded for {for_s} s: {what}; ")?;
+        }
+        let Tally { messages, undecodable, unwanted, lost, bytes } = self.tally;
+        write!(f, "session {}: {messages} messages, {:.1}/s, {}", self.session_id, self.rate_hz, ByteSize(bytes))?;
+        for (number, what) in [(undecodable, "undecodable"), (unwanted, "unwanted")] {
+            if number > 0 {
+                write!(f, ", {number} {what}")?;
+            }
+        }
+        write!(f, ", queue {:.1} %, {lost} lost, ", self.queue_percent)?;
+        match self.full_in_s {
+            Some(full_in_s) => write!(f, "full in {}", humantime::format_duration(Duration::from_secs(full_in_s)))?,
+            None => write!(f, "{} free", ByteSize(self.free_bytes))?,
+        }
+        write!(f, ", {}", self.on_disk_within())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_names_all_figures() {
+        let tally = Tally { messages: 12_000, bytes: 384_000, lost: 2, ..Tally::default() };
+        let mut snapshot =
+            Snapshot { session_id: 3, tally, rate_hz: 1000.0, free_bytes: 1 << 30, ..Snapshot::default() };
+        assert_eq!(
+            snapshot.to_string(),
+            "session 3: 12000 messages, 1000.0/s, 375.0 KiB, queue 0.0 %, 2 lost, 1.0 GiB free, \
+             on disk within 0.000 s (longest sync 0.000 s)"
+        );
+        snapshot.tally = Tally { messages: 1, undecodable: 1, unwanted: 7, lost: 2, bytes: 32 };
+        snapshot.trouble = Some(Trouble { what: "disk full".to_owned(), for_s: 0 });
+        (snapshot.rate_hz, snapshot.full_in_s) = (1.0, Some(90_000));
+        (snapshot.on_disk_within_ns, snapshot.longest_sync_ns) = (104_000_000, 3_000_000);
+        assert_eq!(
+            snapshot.to_string(),
+            "degraded for 0 s: disk full; session 3: 1 messages, 1.0/s, 32 B, 1 undecodable, 7 unwanted, queue 0.0 %, 2 lost, \
+             full in 1day 1h, on disk within 0.104 s (longest sync 0.003 s)"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! The figures of a recording, brought up to date by its threads while it runs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::message::queue::Queue;
+use crate::observe::snapshot::{Link, Snapshot, Trouble};
+use crate::observe::tally::Tally;
+use crate::recorder::Exposure;
+use crate::store::Space;
+use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
+
+/// How often the threads of a recording show at least that they get on.
+pub const BEAT_EVERY_NS: i64 = NS_PER_S;
+
+/// What the threads of a recording say of it.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    stored: Mutex<Stored>,
+    lost: AtomicU64,
+    /// The receiver gets on.
+    pub receiver: Pulse,
+    /// The writer gets on.
+    pub writer: Pulse,
+    words: Mutex<Words>,
+    changed: Condvar,
+}
+
+/// What the writer says, once for each batch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stored {
+    session_id: i64,
+    tally: Tally,
+    last_message_unix_ns: Option<i64>,
+    space: Space,
+    on_disk_within_ns: i64,
+    longest_sync_ns: i64,
+}
+
+/// When a thread was last seen to get on.
+#[derive(Debug)]
+pub struct Pulse(AtomicI64);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(AtomicI64::new(monotonic_ns()))
+    }
+}
+
+impl Pulse {
+    /// The thread gets on, at this time on the monotonic clock. To be said every [`BEAT_EVERY_NS`] at least.
+    pub fn beat(&self, now_ns: i64) {
+        self.0.store(now_ns, Relaxed);
+    }
+
+    /// Until the next beat the thread waits for another one, which has a pulse of its own.
+    pub fn rest(&self) {
+        self.0.store(i64::MAX, Relaxed);
+    }
+
+    /// Whether it got on within this time.
+    pub fn is_felt(&self, now_ns: i64, within: Duration) -> bool {
+        now_ns.saturating_sub(self.0.load(Relaxed)) <= i64::try_from(within.as_nanos()).unwrap_or(i64::MAX)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    links: BTreeMap<String, bool>,
+    trouble: Option<(String, i64)>,
+    ended: bool,
+}
+
+impl Gauges {
+    /// So much is stored, and the newest message came at this time, if one did.
+    pub fn stored(&self, session_id: i64, tally: Tally, last_message_unix_ns: Option<i64>) {
+        let mut stored = self.lock();
+        (stored.session_id, stored.tally) = (session_id, tally);
+        stored.last_message_unix_ns = last_message_unix_ns.or(stored.last_message_unix_ns);
+    }
+
+    /// So many messages more are lost.
+    pub fn lose(&self, messages: u64) {
+        self.lost.fetch_add(messages, Relaxed);
+    }
+
+    /// The database takes, and can take, so much.
+    pub fn space(&self, space: Space) {
+        self.lock().space = space;
+    }
+
+    /// So late messages were on the disk at most, and so long the syncs took.
+    pub fn synced(&self, exposure: &Exposure) {
+        let mut stored = self.lock();
+        (stored.on_disk_within_ns, stored.longest_sync_ns) = (exposure.longest_ns(), exposure.longest_sync_ns());
+    }
+
+    /// A link is up, or down.
+    pub fn link(&self, endpoint: &str, is_up: bool) {
+        self.words().links.insert(endpoint.to_owned(), is_up);
+    }
+
+    /// What keeps the recording from being stored from now on; `None` when nothing does.
+    pub fn trouble(&self, trouble: Option<String>) {
+        self.words().trouble = trouble.map(|what| (what, monotonic_ns()));
+    }
+
+    /// What there is to see now, without what only time tells: rate and forecast.
+    pub fn snapshot(&self, queue: &Queue) -> Snapshot {
+        let stored = *self.lock();
+        let words = self.words();
+        let fill = queue.fill();
+        let percent = |bytes: usize| bytes as f64 * 100.0 / fill.limit_bytes.max(1) as f64;
+        let link = |(endpoint, is_up): (&String, &bool)| Link { endpoint: endpoint.clone(), is_up: *is_up };
+        let trouble = words.trouble.as_ref().map(|(what, since_ns)| Trouble {
+            what: what.clone(),
+            for_s: (monotonic_ns().saturating_sub(*since_ns) / NS_PER_S).max(0).unsigned_abs(),
+        });
+        Snapshot {
+            pid: std::process::id(),
+            unix_ns: unix_ns(),
+            session_id: stored.session_id,
+            tally: Tally { lost: self.lost.load(Relaxed), ..stored.tally },
+            rate_hz: 0.0,
+            last_message_unix_ns: stored.last_message_unix_ns,
+            queue_percent: percent(fill.bytes),
+            queue_peak_percent: percent(fill.peak_bytes),
+            free_bytes: stored.space.room_bytes,
+            full_in_s: None,
+            on_disk_within_ns: stored.on_disk_within_ns,
+            longest_sync_ns: stored.longest_sync_ns,
+            links: words.links.iter().map(link).collect(),
+            trouble,
+        }
+    }
+
+    /// How much the database takes.
+    pub fn used_bytes(&self) -> u64 {
+        self.lock().space.used_bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stored> {
+        // Each field is whole between any two statements.
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wait for so long, or until the recording is over. Says whether it goes on.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.words(), timeout, |words| !words.ended);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+}
+
+/// Ends the gauges when the recording does, however that is, so that nobody watches for ever.
+#[derive(Debug)]
+pub struct EndOnDrop<'a>(pub &'a Gauges);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.words().ended = true;
+        self.0.changed.notify_all();
+    }
+}

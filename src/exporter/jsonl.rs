@@ -4,9 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use crate::codec::framing::Framing;
 use crate::codec::topic::{printable, trimmed};
-use crate::exporter::csv::BUFFER_BYTES;
 use crate::exporter::text::{Times, append_seconds};
-use crate::exporter::{Encoder, Packet, Sink, content};
+use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink, content};
 
 pub(super) struct Jsonl<'a> {
     out: BufWriter<Sink<'a>>,

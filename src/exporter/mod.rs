@@ -29,6 +29,9 @@ pub use scope::Scope;
 pub use watch::Watch;
 pub use wav::SAMPLE_RATE_MAX_HZ;
 
+/// Handed to the operating system at once.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// What an export is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -3,8 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::codec::stream::after_topic;
-use crate::exporter::csv::BUFFER_BYTES;
-use crate::exporter::{Encoder, Packet, Sink};
+use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
 
 pub(super) struct Raw<'a> {
     out: BufWriter<Sink<'a>>,

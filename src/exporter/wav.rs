@@ -4,8 +4,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
 use crate::codec::reading::check;
 use crate::codec::stream::after_topic;
-use crate::exporter::csv::BUFFER_BYTES;
-use crate::exporter::{Encoder, Packet, Sink};
+use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
 
 const HEADER_BYTES: u32 = 44;
 

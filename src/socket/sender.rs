@@ -251,7 +251,8 @@ impl Sender {
         if self.subscribers <= 1 {
             return Ok(false);
         }
-        // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold.
+        // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold. If it
+        // were not told to, whoever reads would get as little as the slowest: 95 messages of 400 in a test.
         self.dropped.and_more = true;
         binding::refuse_when_full(&mut self.socket, false)?;
         let sent = self.hand_over(frame, more | DONTWAIT, is_large);

@@ -1,6 +1,6 @@
 //! `fancyhwd record`.
 
-use crate::recorder::{self, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
+use crate::recorder::{self, Arrivals, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
 use crate::socket::{Endpoint, Receiver};
 use crate::store::{Chapter, Database, Durability, EndReason, Limits, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
@@ -115,7 +115,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
 
 /// What the threads of a recording share.
 struct Shared {
-    queue: Queue,
+    queue: Queue<Arrivals>,
     gauges: Gauges,
 }
 

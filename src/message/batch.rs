@@ -9,9 +9,8 @@
 //!
 //! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
 
+use crate::message::queue::Load;
 use crate::message::{Digest, Digester, Gap, Message, Messages, Origin};
-use crate::observe::event::Event;
-use crate::time::clock::SessionClock;
 
 /// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
 /// is a twentieth of the work.
@@ -27,9 +26,6 @@ pub const MESSAGE_MAX_BYTES: usize = 900_000_000;
 /// What a frame counts beside its bytes: its length here, and in the list of lengths in the database.
 pub const FRAME_COST_BYTES: usize = 12;
 
-/// What an entry of the ledger takes, with its texts, about.
-const EVENT_BYTES: usize = 512;
-
 pub(super) const HEADER_BYTES: usize = 4 + 4 + 8 + 8;
 
 /// Where the number of frames stands in the header.
@@ -44,9 +40,6 @@ pub struct Batch {
     log: Vec<u8>,
     messages: usize,
     last_at: usize,
-    events: Vec<Event>,
-    unwanted: u64,
-    session_start: Option<SessionClock>,
     numbers: Vec<i64>,
     streams: Vec<i64>,
     gaps: Vec<Gap>,
@@ -97,18 +90,14 @@ impl Batch {
         self.messages
     }
 
-    /// Whether there is neither a message nor an event nor a gap nor the start of a session.
+    /// Whether there is neither a message nor a gap.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0
-            && self.unwanted == 0
-            && self.events.is_empty()
-            && self.gaps.is_empty()
-            && self.session_start.is_none()
+        self.messages == 0 && self.gaps.is_empty()
     }
 
     /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.log.len() + EVENT_BYTES * self.events.len()
+        self.log.len()
     }
 
     /// Whether it should be handed over instead of growing.
@@ -116,51 +105,9 @@ impl Batch {
         self.messages >= BATCH_MAX_MESSAGES || self.bytes() >= BATCH_MAX_BYTES
     }
 
-    /// Entries for the ledger that are to be stored together with the messages.
-    pub fn events(&self) -> &[Event] {
-        &self.events
-    }
-
-    /// Add an entry for the ledger.
-    pub fn push_event(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
-    /// The entry that was added last.
-    pub fn last_event_mut(&mut self) -> Option<&mut Event> {
-        self.events.last_mut()
-    }
-
-    /// Messages that came beside these and that nobody had asked for.
-    pub fn unwanted(&self) -> u64 {
-        self.unwanted
-    }
-
-    /// Count a message that nobody had asked for.
-    pub fn count_unwanted(&mut self) {
-        self.unwanted += 1;
-    }
-
-    /// The session that begins with this batch, if one does.
-    pub fn session_start(&self) -> Option<SessionClock> {
-        self.session_start
-    }
-
-    /// A new session begins with this batch.
-    pub fn start_session(&mut self, clock: SessionClock) {
-        self.session_start = Some(clock);
-    }
-
-    /// The number in its session, from 0, of each message; when it is being recorded, of the first one only, once that is
-    /// stored: the others follow.
+    /// The number in its session, from 0, of each message, where they are read.
     pub fn numbers(&self) -> &[i64] {
         &self.numbers
-    }
-
-    /// The messages have the numbers from this one on.
-    pub fn set_numbers_from(&mut self, first_number: i64) {
-        self.numbers.clear();
-        self.numbers.push(first_number);
     }
 
     /// The same of the messages behind a place, to be changed.
@@ -255,9 +202,6 @@ impl Batch {
         self.log.clear();
         self.messages = 0;
         self.last_at = 0;
-        self.events.clear();
-        self.unwanted = 0;
-        self.session_start = None;
         self.numbers.clear();
         self.streams.clear();
         self.gaps.clear();
@@ -270,6 +214,16 @@ impl Batch {
         let mut digester = Digester::new(previous, first_number);
         digester.add(self, Mark::default());
         digester.finish()
+    }
+}
+
+impl Load for Batch {
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn clear(&mut self) {
+        self.clear();
     }
 }
 

@@ -1,12 +1,10 @@
-//! The bounded queue of batches between two threads, measured in bytes.
+//! The bounded queue between two threads, measured in bytes: of batches, or of what has one in it.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-
-use crate::message::Batch;
 
 /// What to do with a message when there is no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,21 +15,30 @@ pub enum OnFull {
     Block,
 }
 
+/// What a queue carries.
+pub trait Load: Default {
+    /// Its size in memory.
+    fn bytes(&self) -> usize;
+
+    /// Empty it, keeping the memory.
+    fn clear(&mut self);
+}
+
 /// Empty batches that are kept for reuse: one is filled, one is emptied, one changes hands.
 const SPARE_MAX_BATCHES: usize = 3;
 
 /// Batches on their way from one thread to another. Whichever side ends first closes it.
 #[derive(Debug)]
-pub struct Queue {
+pub struct Queue<T> {
     limit_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    batches: VecDeque<Batch>,
-    spare: Vec<Batch>,
+#[derive(Debug)]
+struct State<T> {
+    batches: VecDeque<T>,
+    spare: Vec<T>,
     bytes: usize,
     peak_bytes: usize,
     closed: bool,
@@ -39,9 +46,9 @@ struct State {
 
 /// What [`Queue::pop_within`] found.
 #[derive(Debug)]
-pub enum Popped {
+pub enum Popped<T> {
     /// The oldest batch.
-    Batch(Batch),
+    Batch(T),
     /// Nothing came in that time.
     Nothing,
     /// The queue is closed and empty.
@@ -61,25 +68,25 @@ pub struct Fill {
 
 /// Why a batch was not taken.
 #[derive(Debug)]
-pub enum Refused {
+pub enum Refused<T> {
     /// There is no room now; here it is again.
-    Full(Batch),
+    Full(T),
     /// Nobody will ever take it.
     Closed,
 }
 
-impl Queue {
+impl<T: Load> Queue<T> {
     /// A queue that takes batches while it holds less than `limit_bytes`; an empty queue takes any batch.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes, state: Mutex::default(), changed: Condvar::new() }
+        let state = State { batches: VecDeque::new(), spare: Vec::new(), bytes: 0, peak_bytes: 0, closed: false };
+        Self { limit_bytes, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Hand over a batch without waiting, and get an empty one in exchange.
     ///
     /// # Errors
     /// [`Refused`] when the queue is full or closed.
-    #[expect(clippy::result_large_err, reason = "it is the batch that was given")]
-    pub fn try_push(&self, batch: Batch) -> Result<Batch, Refused> {
+    pub fn try_push(&self, batch: T) -> Result<T, Refused<T>> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -96,7 +103,7 @@ impl Queue {
 
     /// Hand over a batch, wait for room if there is none, and get an empty one in exchange. `None` when the queue was
     /// closed.
-    pub fn push(&self, batch: Batch) -> Option<Batch> {
+    pub fn push(&self, batch: T) -> Option<T> {
         let mut batch = batch;
         loop {
             batch = match self.try_push(batch) {
@@ -116,19 +123,19 @@ impl Queue {
     /// As [`Queue::wait_for_room`], but not longer than `wait`. Returns whether the wait is over: there is room, or the
     /// queue is closed.
     pub fn wait_for_room_within(&self, bytes: usize, wait: Duration) -> bool {
-        let waits = |state: &mut State| !state.closed && !self.has_room(state, bytes);
+        let waits = |state: &mut State<T>| !state.closed && !self.has_room(state, bytes);
         let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Take the oldest batch; wait for one if there is none. `None` when the queue is closed and empty.
-    pub fn pop(&self) -> Option<Batch> {
+    pub fn pop(&self) -> Option<T> {
         self.give(self.wait_while(|state| !state.closed && state.batches.is_empty()))
     }
 
     /// Take the oldest batch; wait for one if there is none, but not longer than `wait`.
-    pub fn pop_within(&self, wait: Duration) -> Popped {
-        let waits = |state: &mut State| !state.closed && state.batches.is_empty();
+    pub fn pop_within(&self, wait: Duration) -> Popped<T> {
+        let waits = |state: &mut State<T>| !state.closed && state.batches.is_empty();
         let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_closed = state.closed;
@@ -163,7 +170,7 @@ impl Queue {
     }
 
     /// Give a used batch back, so that its memory serves again.
-    pub fn recycle(&self, mut batch: Batch) {
+    pub fn recycle(&self, mut batch: T) {
         batch.clear();
         let mut state = self.lock();
         if state.spare.len() < SPARE_MAX_BATCHES {
@@ -177,32 +184,32 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn give(&self, mut state: MutexGuard<'_, State>) -> Option<Batch> {
+    fn give(&self, mut state: MutexGuard<'_, State<T>>) -> Option<T> {
         let batch = state.batches.pop_front()?;
         state.bytes -= batch.bytes();
         self.changed.notify_all();
         Some(batch)
     }
 
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
+    fn has_room(&self, state: &State<T>, bytes: usize) -> bool {
         state.batches.is_empty() || state.bytes.saturating_add(bytes) <= self.limit_bytes
     }
 
     // The state is consistent between any two statements, so a thread that panicked left nothing half done.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_while(&self, mut condition: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(&self, mut condition: impl FnMut(&State<T>) -> bool) -> MutexGuard<'_, State<T>> {
         self.changed.wait_while(self.lock(), |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Closes the queue when its side ends, however it ends, so that the other side never waits for ever.
 #[derive(Debug)]
-pub struct CloseOnDrop<'a>(pub &'a Queue);
+pub struct CloseOnDrop<'a, T: Load>(pub &'a Queue<T>);
 
-impl Drop for CloseOnDrop<'_> {
+impl<T: Load> Drop for CloseOnDrop<'_, T> {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -213,7 +220,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::message::Origin;
+    use crate::message::{Batch, Origin};
 
     fn batch(bytes: usize) -> Batch {
         let mut batch = Batch::default();

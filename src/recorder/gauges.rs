@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::message::queue::Queue;
 use crate::observe::snapshot::{Link, Snapshot, Trouble};
 use crate::observe::tally::Tally;
+use crate::recorder::Arrivals;
 use crate::recorder::Exposure;
 use crate::store::Space;
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
@@ -108,7 +109,7 @@ impl Gauges {
     }
 
     /// What there is to see now, without what only time tells: rate and forecast.
-    pub fn snapshot(&self, queue: &Queue) -> Snapshot {
+    pub fn snapshot(&self, queue: &Queue<Arrivals>) -> Snapshot {
         let stored = *self.lock();
         let words = self.words();
         let fill = queue.fill();

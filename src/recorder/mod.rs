@@ -2,6 +2,7 @@
 //! transaction and passes it on to the printer, if there is one. The queue between receiver and writer takes what the
 //! disk cannot take at once.
 
+mod arrivals;
 mod capture;
 mod exposure;
 mod gauges;
@@ -12,6 +13,7 @@ mod sorter;
 mod status;
 mod writer;
 
+pub use arrivals::Arrivals;
 pub use capture::{Capture, SplitEvery};
 pub use exposure::Exposure;
 pub use gauges::{BEAT_EVERY_NS, EndOnDrop, Gauges};

@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::codec::topic::printable;
 use crate::codec::words;
-use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
+use crate::recorder::Arrivals;
 use crate::streams::{Streams, Told};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 use crate::time::durations::iso;
@@ -33,18 +33,18 @@ const FRAME_MAX: usize = 10_000;
 
 /// Print all messages that come through the queue, of streams of which this was told. A reader of standard output that leaves
 /// ends the recording. With `several` endpoints, their numbers are printed too.
-pub fn print(queue: &Queue, told: &Told, several: bool, stop: &Stop) {
+pub fn print(queue: &Queue<Arrivals>, told: &Told, several: bool, stop: &Stop) {
     let _close = CloseOnDrop(queue);
     let mut streams = Streams::new(told.clone());
     let mut text = String::new();
-    while let Some(batch) = queue.pop() {
-        if batch.session_start().is_some() {
+    while let Some(arrivals) = queue.pop() {
+        if arrivals.session_start.is_some() {
             streams.restart();
         }
         text.clear();
-        render(&batch, &mut streams, several, &mut text);
+        render(&arrivals, &mut streams, several, &mut text);
         match write(text.as_bytes(), queue) {
-            Ok(()) => queue.recycle(batch),
+            Ok(()) => queue.recycle(arrivals),
             Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => return stop.request(),
             Err(cause) => {
                 tracing::error!("cannot print messages: {cause}; the recording goes on without printing");
@@ -55,10 +55,10 @@ pub fn print(queue: &Queue, told: &Told, several: bool, stop: &Stop) {
 }
 
 /// `time #number topic size content` for each message.
-fn render(batch: &Batch, streams: &mut Streams, several: bool, text: &mut String) {
-    let sorted = streams.sort(batch);
-    let numbers = batch.numbers().first().copied().unwrap_or(0)..;
-    for ((number, message), of) in numbers.zip(batch.messages()).zip(sorted.streams) {
+fn render(arrivals: &Arrivals, streams: &mut Streams, several: bool, text: &mut String) {
+    let sorted = streams.sort(&arrivals.batch);
+    let numbers = arrivals.first_number..;
+    for ((number, message), of) in numbers.zip(arrivals.batch.messages()).zip(sorted.streams) {
         let Some(stream) = streams.all().get(of) else { continue };
         let endpoint = if several { format!("{}:", stream.endpoint) } else { String::new() };
         let topic = match printable(&stream.topic) {
@@ -72,7 +72,7 @@ fn render(batch: &Batch, streams: &mut Streams, several: bool, text: &mut String
     }
 }
 
-fn write(text: &[u8], queue: &Queue) -> io::Result<()> {
+fn write(text: &[u8], queue: &Queue<Arrivals>) -> io::Result<()> {
     let out = stdout();
     let mut rest = text;
     let mut closed_ns = None;

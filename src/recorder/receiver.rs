@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::message::Batch;
-use crate::message::queue::{CloseOnDrop, OnFull, Queue, Refused};
+use crate::message::queue::{CloseOnDrop, Load, OnFull, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
-use crate::recorder::{BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
+use crate::recorder::{Arrivals, BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
 use crate::service;
 use crate::socket::{Change, Oversize, Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
@@ -52,7 +52,7 @@ enum Handed {
 /// The receiving side of a recording.
 pub struct Intake<'a> {
     socket: Receiver,
-    queue: &'a Queue,
+    queue: &'a Queue<Arrivals>,
     capture: &'a Capture,
     gauges: &'a Gauges,
     /// Requested at the end, so that the writer waits no longer for a disk that is full.
@@ -65,11 +65,11 @@ pub struct Intake<'a> {
     split_asked_for: bool,
     wall_offset_ns: Option<i64>,
     on_full: OnFull,
-    batch: Batch,
+    arrivals: Arrivals,
     batch_since_ns: i64,
     /// Where messages land that are lost: it is emptied after each one.
     spill: Batch,
-    /// What was lost after the last message of `batch`.
+    /// What was lost after the last message of `arrivals`.
     overflow: Option<Event>,
     messages: u64,
 }
@@ -78,7 +78,7 @@ impl<'a> Intake<'a> {
     /// Receive from `socket` into `queue`, in a session that began at `clock`.
     pub fn new(
         socket: Receiver,
-        queue: &'a Queue,
+        queue: &'a Queue<Arrivals>,
         capture: &'a Capture,
         clock: SessionClock,
         gauges: &'a Gauges,
@@ -97,7 +97,7 @@ impl<'a> Intake<'a> {
             split_asked_for: false,
             wall_offset_ns: wall_offset_ns(),
             on_full: capture.on_full,
-            batch: Batch::default(),
+            arrivals: Arrivals::default(),
             batch_since_ns: 0,
             spill: Batch::default(),
             overflow: None,
@@ -175,7 +175,7 @@ impl<'a> Intake<'a> {
         }
         self.clock = SessionClock::now();
         self.batch_since_ns = self.clock.origin_ns;
-        self.batch.start_session(self.clock);
+        self.arrivals.session_start = Some(self.clock);
         self.session_bytes = 0;
         self.split_asked_for = false;
     }
@@ -188,7 +188,7 @@ impl<'a> Intake<'a> {
     }
 
     fn session_is_large(&self) -> bool {
-        let bytes = self.session_bytes + self.batch.bytes() as u64;
+        let bytes = self.session_bytes + self.arrivals.bytes() as u64;
         matches!(self.capture.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
     }
 
@@ -220,7 +220,7 @@ impl<'a> Intake<'a> {
         if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
         }
-        self.batch.push_event(event);
+        self.arrivals.events.push(event);
     }
 
     /// Something that happens now.
@@ -249,25 +249,27 @@ impl<'a> Intake<'a> {
 
     /// Whether there is something for the writer.
     fn is_pending(&self) -> bool {
-        !self.batch.is_empty() || self.overflow.is_some()
+        !self.arrivals.is_empty() || self.overflow.is_some()
     }
 
     /// Take one message, if there is one. It is lost when the batch is full and the queue takes no other.
     fn take_one(&mut self) -> Result<bool> {
-        if self.batch.is_full() {
+        if self.arrivals.is_full() {
             self.hand_over();
         }
-        if self.batch.is_full() {
+        if self.arrivals.is_full() {
             return self.lose_one();
         }
         if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
         }
-        let Self { socket, batch, capture, clock, .. } = self;
-        match socket.receive(batch, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))? {
+        let Self { socket, arrivals, capture, clock, .. } = self;
+        match socket
+            .receive(&mut arrivals.batch, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))?
+        {
             Received::Nothing => return Ok(false),
             Received::Message => self.messages += 1,
-            Received::Unwanted => self.batch.count_unwanted(),
+            Received::Unwanted => self.arrivals.unwanted += 1,
             Received::TooLarge(message) => self.note_too_large(message),
         }
         Ok(true)
@@ -280,7 +282,7 @@ impl<'a> Intake<'a> {
         let endpoint = self.socket.endpoint(origin);
         let elapsed_ns = self.clock.elapsed_ns();
         let is_same = |event: &&mut Event| event.kind == Kind::TooLarge && event.endpoint == endpoint;
-        if let Some(event) = self.batch.last_event_mut().filter(is_same) {
+        if let Some(event) = self.arrivals.events.last_mut().filter(is_same) {
             event.until_elapsed_ns = Some(elapsed_ns);
             event.lost = event.lost.map(|lost| lost + 1);
             return;
@@ -296,7 +298,7 @@ impl<'a> Intake<'a> {
             socket.receive(spill, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))?;
         match received {
             Received::Nothing => return Ok(false),
-            Received::Unwanted => self.batch.count_unwanted(),
+            Received::Unwanted => self.arrivals.unwanted += 1,
             Received::Message | Received::TooLarge(_) => {
                 let now = Event::at(unix_ns(), self.clock.elapsed_ns(), Kind::Overflow, Some(0));
                 let at =
@@ -319,7 +321,7 @@ impl<'a> Intake<'a> {
         let mut left_ns = DRAIN_NS;
         while left_ns > 0 && !self.count_reached() {
             // Handed over here, the time that the disk takes does not count.
-            if self.batch.is_full() && self.hand_over() != Handed::Over {
+            if self.arrivals.is_full() && self.hand_over() != Handed::Over {
                 break;
             }
             let began_ns = monotonic_ns();
@@ -336,10 +338,10 @@ impl<'a> Intake<'a> {
 
     /// Give the batch to the writer. With a full queue it stays here, unless the writer is waited for.
     fn hand_over(&mut self) -> Handed {
-        let batch = std::mem::take(&mut self.batch);
-        let bytes = batch.bytes();
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let bytes = arrivals.bytes();
         let pushed = match self.on_full {
-            OnFull::Drop => self.queue.try_push(batch),
+            OnFull::Drop => self.queue.try_push(arrivals),
             OnFull::Block => {
                 self.gauges.receiver.rest();
                 let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs();
@@ -347,22 +349,22 @@ impl<'a> Intake<'a> {
                     // The time is over. The writer makes room: it stores the batches, or counts them as lost.
                     self.stop.request();
                 }
-                self.queue.push(batch).ok_or(Refused::Closed)
+                self.queue.push(arrivals).ok_or(Refused::Closed)
             }
         };
         match pushed {
             Ok(empty) => {
-                self.batch = empty;
+                self.arrivals = empty;
                 self.session_bytes += bytes as u64;
                 self.batch_since_ns = monotonic_ns();
                 // What was lost after the batch stands before what comes now.
                 if let Some(overflow) = self.overflow.take() {
-                    self.batch.push_event(overflow);
+                    self.arrivals.events.push(overflow);
                 }
                 Handed::Over
             }
-            Err(Refused::Full(batch)) => {
-                self.batch = batch;
+            Err(Refused::Full(arrivals)) => {
+                self.arrivals = arrivals;
                 Handed::Back
             }
             Err(Refused::Closed) => Handed::Nowhere,

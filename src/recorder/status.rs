@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use crate::log;
 use crate::message::queue::Queue;
 use crate::observe::snapshot::Snapshot;
-use crate::recorder::Gauges;
+use crate::recorder::{Arrivals, Gauges};
 use crate::service;
 use crate::store::{FILE_MODE, STATUS_BYTES, status_path};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
@@ -26,7 +26,7 @@ const GROWTH_EVERY_NS: i64 = 5 * NS_PER_S;
 const GROWTH_NOTES: usize = 60;
 
 /// Show the status each second until the recording is over.
-pub fn watch(gauges: &Gauges, queue: &Queue, database: &Path) {
+pub fn watch(gauges: &Gauges, queue: &Queue<Arrivals>, database: &Path) {
     let mut messages = gauges.snapshot(queue).tally.messages;
     let mut at_ns = monotonic_ns();
     let mut growth = Growth::default();

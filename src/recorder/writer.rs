@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result, Trouble};
-use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
-use crate::recorder::{Capture, Exposure, Gauges, Reporter, Sorter};
-use crate::store::{Recording, Room};
+use crate::recorder::{Arrivals, Capture, Exposure, Gauges, Reporter, Sorter};
+use crate::store::{Recording, Room, ToCommit};
 use crate::streams::Sorted;
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 
@@ -30,11 +29,11 @@ const FILES_MAX_PER_BATCH: u32 = 3;
 /// The writing side of a recording.
 pub struct Writer<'a> {
     /// Where the batches come from.
-    queue: &'a Queue,
+    queue: &'a Queue<Arrivals>,
     /// Where they go to.
     recording: &'a mut Recording,
     /// Where they go to then, if messages are printed.
-    to_print: Option<&'a Queue>,
+    to_print: Option<&'a Queue<Arrivals>>,
     /// When the session began.
     clock: SessionClock,
     sorter: Sorter,
@@ -58,9 +57,9 @@ impl<'a> Writer<'a> {
     /// Write what comes through `queue` into `recording`, whose session began at `clock`, and hand it on `to_print`. A
     /// stop is requested when that fails.
     pub fn new(
-        queue: &'a Queue,
+        queue: &'a Queue<Arrivals>,
         recording: &'a mut Recording,
-        to_print: Option<&'a Queue>,
+        to_print: Option<&'a Queue<Arrivals>>,
         clock: SessionClock,
         capture: &Capture,
         stop: &'a Stop,
@@ -113,9 +112,9 @@ impl<'a> Writer<'a> {
             self.gauges.writer.beat(monotonic_ns());
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
             match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
-                Popped::Batch(batch) => {
-                    self.tell_if_late(batch.session_start().is_some())?;
-                    self.keep(batch)?;
+                Popped::Batch(arrivals) => {
+                    self.tell_if_late(arrivals.session_start.is_some())?;
+                    self.keep(arrivals)?;
                 }
                 Popped::Nothing => {}
                 Popped::End => return Ok(()),
@@ -156,52 +155,49 @@ impl<'a> Writer<'a> {
     /// Put into the ledger that messages were on the disk later than promised, when that is over.
     fn tell_if_late(&mut self, is_end: bool) -> Result<()> {
         let Some(late) = self.exposure.take_late(is_end) else { return Ok(()) };
-        let mut batch = Batch::default();
-        batch.push_event(late);
-        self.keep(batch)
+        self.keep(Arrivals { events: vec![late], ..Arrivals::default() })
     }
 
     /// Store a batch and pass it on.
-    fn keep(&mut self, mut batch: Batch) -> Result<()> {
-        if batch.session_start().is_some_and(|clock| clock != self.clock) {
+    fn keep(&mut self, mut arrivals: Arrivals) -> Result<()> {
+        if arrivals.session_start.is_some_and(|clock| clock != self.clock) {
             self.sorter.restart();
         }
-        let sorted = self.sorter.sort(&batch);
-        let sync_ns = match self.store(&mut batch, &sorted) {
+        let sorted = self.sorter.sort(&arrivals.batch);
+        let sync_ns = match self.store(&mut arrivals, &sorted) {
             Ok(sync_ns) => sync_ns,
             Err(error) => {
                 self.stop.request();
-                self.give_up(batch, &error);
+                self.give_up(arrivals, &error);
                 return Err(error);
             }
         };
+        let batch = &arrivals.batch;
         let first_ns = batch.messages().next().map(|first| self.clock.origin_ns.saturating_add(first.elapsed_ns));
         self.exposure.written(first_ns);
         if let Some(sync_ns) = sync_ns {
             self.synced(sync_ns);
         }
-        for event in batch.events() {
+        for event in &arrivals.events {
             self.reporter.report(event);
         }
-        let tally = self.recording.tally();
         self.sorter.report(&sorted);
-        self.gauges.stored(self.recording.session_id(), tally, batch.last().map(|last| last.unix_ns));
-        let messages = batch.len();
-        tracing::trace!("committed {messages} messages");
-        self.pass_on(batch);
+        self.gauges.stored(self.recording.session_id(), self.recording.tally(), batch.last().map(|last| last.unix_ns));
+        tracing::trace!("committed {} messages", batch.len());
+        self.pass_on(arrivals);
         self.checkpoint();
         self.make_room();
         Ok(())
     }
 
-    fn pass_on(&mut self, batch: Batch) {
-        let Some(to_print) = self.to_print else { return self.queue.recycle(batch) };
-        match to_print.try_push(batch) {
+    fn pass_on(&mut self, arrivals: Arrivals) {
+        let Some(to_print) = self.to_print else { return self.queue.recycle(arrivals) };
+        match to_print.try_push(arrivals) {
             Ok(empty) => self.queue.recycle(empty),
             // What the printer does not take is stored all the same.
-            Err(Refused::Full(batch)) => {
-                self.unprinted += batch.len();
-                self.queue.recycle(batch);
+            Err(Refused::Full(arrivals)) => {
+                self.unprinted += arrivals.batch.len();
+                self.queue.recycle(arrivals);
             }
             Err(Refused::Closed) => self.to_print = None,
         }
@@ -209,11 +205,11 @@ impl<'a> Writer<'a> {
 
     /// Write one batch: again and again while the cause may pass, and into another file when this one fails. Meanwhile
     /// the queue takes what comes. Gives how long the sync took, in nanoseconds, if the disk has it.
-    fn store(&mut self, batch: &mut Batch, sorted: &Sorted) -> Result<Option<i64>> {
+    fn store(&mut self, arrivals: &mut Arrivals, sorted: &Sorted) -> Result<Option<i64>> {
         let mut lasting: Option<Event> = None;
         let mut files = 0;
         let sync_ns = loop {
-            let error = match self.try_store(batch, sorted, lasting.as_ref()) {
+            let error = match self.try_store(arrivals, sorted, lasting.as_ref()) {
                 Ok(sync_ns) => break sync_ns,
                 Err(error) => error,
             };
@@ -250,9 +246,9 @@ impl<'a> Writer<'a> {
         Ok(sync_ns)
     }
 
-    fn try_store(&mut self, batch: &mut Batch, sorted: &Sorted, ended: Option<&Event>) -> Result<Option<i64>> {
+    fn try_store(&mut self, arrivals: &mut Arrivals, sorted: &Sorted, ended: Option<&Event>) -> Result<Option<i64>> {
         let mut ended = ended.cloned();
-        if let Some(clock) = batch.session_start().filter(|clock| *clock != self.clock) {
+        if let Some(clock) = arrivals.session_start.filter(|clock| *clock != self.clock) {
             self.recording.split(clock.unix_ns)?;
             let later_ns = clock.origin_ns.saturating_sub(self.clock.origin_ns);
             if let Some(ended) = &mut ended {
@@ -261,8 +257,15 @@ impl<'a> Writer<'a> {
             self.clock = clock;
             tracing::info!("recording session {}", self.recording.session_id());
         }
-        batch.set_numbers_from(self.recording.next_number());
-        self.recording.commit(batch, self.sorter.streams(), sorted, ended.as_ref())
+        arrivals.first_number = self.recording.next_number();
+        self.recording.commit(&ToCommit {
+            batch: &arrivals.batch,
+            streams: self.sorter.streams(),
+            sorted,
+            unwanted: arrivals.unwanted,
+            events: &arrivals.events,
+            ended: ended.as_ref(),
+        })
     }
 
     /// See whether the file is still there, and how much room there is.
@@ -363,17 +366,18 @@ impl<'a> Writer<'a> {
     }
 
     /// Count what can no more be stored: this batch, and all that comes until the receiver has ended.
-    fn give_up(&mut self, batch: Batch, error: &Error) {
+    fn give_up(&mut self, arrivals: Arrivals, error: &Error) {
         let mut event = self.event(kind_of(error.trouble()), Some(0), error.to_string());
-        if let Some(first) = batch.messages().next() {
+        if let Some(first) = arrivals.batch.messages().next() {
             (event.unix_ns, event.elapsed_ns) = (first.unix_ns, first.elapsed_ns);
         }
-        let mut next = Some(batch);
-        while let Some(batch) = next {
-            let known: u64 = batch.events().iter().filter_map(|event| event.lost).sum();
-            self.gauges.lose(batch.len() as u64);
-            event.lost = event.lost.map(|lost| lost + batch.len() as u64 + known);
-            self.queue.recycle(batch);
+        let mut next = Some(arrivals);
+        while let Some(arrivals) = next {
+            let known: u64 = arrivals.events.iter().filter_map(|event| event.lost).sum();
+            let messages = arrivals.batch.len() as u64;
+            self.gauges.lose(messages);
+            event.lost = event.lost.map(|lost| lost + messages + known);
+            self.queue.recycle(arrivals);
             next = self.queue.pop();
         }
         event.until_elapsed_ns = Some(self.clock.elapsed_ns());

@@ -106,7 +106,7 @@ impl<'a> Player<'a> {
     ///
     /// # Errors
     /// When the socket fails.
-    pub fn run(mut self, queue: &Queue) -> Result<Played> {
+    pub fn run(mut self, queue: &Queue<Batch>) -> Result<Played> {
         sharpen_wakeups();
         let Some(mut batch) = queue.pop() else { return Ok(self.played) };
         let started_ns = monotonic_ns();

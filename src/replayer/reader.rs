@@ -70,7 +70,7 @@ impl Jumps {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn prefetch(mut reader: Reader, queue: &Queue, jumps: &Jumps) -> Result<()> {
+pub fn prefetch(mut reader: Reader, queue: &Queue<Batch>, jumps: &Jumps) -> Result<()> {
     let _close = CloseOnDrop(queue);
     let mut batch = Batch::default();
     let mut usual_bytes = 0;

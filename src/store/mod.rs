@@ -4,6 +4,6 @@ mod sqlite;
 
 pub use sqlite::{
     Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, FILE_MODE, Ledger, Limits, Listed,
-    Name, Reader, Recording, Room, STATUS_BYTES, Selection, Session, SessionStart, Space, Stamp, Verdict, beside,
-    status_path, true_path,
+    Name, Reader, Recording, Room, STATUS_BYTES, Selection, Session, SessionStart, Space, Stamp, ToCommit, Verdict,
+    beside, status_path, true_path,
 };

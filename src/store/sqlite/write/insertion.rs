@@ -35,6 +35,23 @@ pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, e
     Ok(connection.last_insert_rowid())
 }
 
+/// What is written in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct ToCommit<'a> {
+    /// The messages.
+    pub batch: &'a Batch,
+    /// The streams of the session so far.
+    pub streams: &'a [Stream],
+    /// Which of them each message belongs to.
+    pub sorted: &'a Sorted,
+    /// Messages that nobody had asked for, and that came beside these.
+    pub unwanted: u64,
+    /// Entries of the ledger.
+    pub events: &'a [Event],
+    /// One more that has just ended.
+    pub ended: Option<&'a Event>,
+}
+
 /// Puts messages into tables, inside one transaction.
 pub(in crate::store) struct Insertion<'a> {
     pub transaction: &'a Transaction<'a>,
@@ -57,15 +74,9 @@ struct Bound {
 
 impl Insertion<'_> {
     /// Insert all messages and events.
-    pub fn insert(
-        &mut self,
-        batch: &Batch,
-        streams: &[Stream],
-        sorted: &Sorted,
-        ended: Option<&Event>,
-        first_id: i64,
-    ) -> rusqlite::Result<()> {
-        for event in batch.events().iter().chain(ended) {
+    pub fn insert(&mut self, what: &ToCommit<'_>, first_id: i64) -> rusqlite::Result<()> {
+        let ToCommit { batch, streams, sorted, unwanted, events, ended } = *what;
+        for event in events.iter().chain(ended) {
             self.tally.lost += event.lost.unwrap_or(0);
             let row = insert_event(self.transaction, self.session_id, event)?;
             self.follow_link(event, row)?;
@@ -103,7 +114,7 @@ impl Insertion<'_> {
                 .execute(params![first_id + *place as i64, reason])?;
         }
         self.tally.undecodable += sorted.faults.len() as u64;
-        self.tally.unwanted += batch.unwanted();
+        self.tally.unwanted += unwanted;
         Ok(())
     }
 

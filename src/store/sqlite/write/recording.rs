@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{TransactionBehavior, params};
 
-use crate::codec::stream::Stream;
 use crate::error::{Error, Result, Trouble};
-use crate::message::{Batch, Digest, FIRST_DIGEST};
+use crate::message::{Digest, FIRST_DIGEST};
 use crate::observe::event::Event;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
 use crate::store::sqlite::write::beginning::{self, Begun, Inherited, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
-use crate::store::sqlite::write::insertion::{Insertion, LinksDown};
-use crate::streams::Sorted;
+use crate::store::sqlite::write::insertion::{Insertion, LinksDown, ToCommit};
 use crate::time::clock::{monotonic_ns, unix_ns};
 
 /// Sessions of one run in one file.
@@ -194,22 +192,17 @@ impl Recording {
         self.file.database.pages(self.limits)
     }
 
-    /// Write a batch in one transaction, sorted into the session's streams so far, together with an event that has just ended. After an error nothing of it is
-    /// written, and it can be given again. Gives how long the sync took, in nanoseconds, if the disk has it and all before.
+    /// Write a batch in one transaction. After an error nothing of it is written, and it can be given again. Gives how long the
+    /// sync took, in nanoseconds, if the disk has it and all before.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn commit(
-        &mut self,
-        batch: &Batch,
-        streams: &[Stream],
-        sorted: &Sorted,
-        ended: Option<&Event>,
-    ) -> Result<Option<i64>> {
+    pub fn commit(&mut self, what: &ToCommit<'_>) -> Result<Option<i64>> {
         self.refuse_suspect()?;
+        let batch = what.batch;
         let digest = batch.digest(&self.session.digest, self.next_number());
         let known = self.session.stream_ids.len();
-        match self.write(batch, streams, sorted, ended, &digest) {
+        match self.write(what, &digest) {
             Ok(sync_ns) => {
                 self.file.syncs.committed();
                 self.session.next_id += batch.len() as i64;
@@ -241,15 +234,8 @@ impl Recording {
     }
 
     /// Gives how long the sync took if it is synced.
-    fn write(
-        &mut self,
-        batch: &Batch,
-        streams: &[Stream],
-        sorted: &Sorted,
-        ended: Option<&Event>,
-        digest: &Digest,
-    ) -> rusqlite::Result<Option<i64>> {
-        let Self { file, session, run, .. } = self;
+    fn write(&mut self, what: &ToCommit<'_>, digest: &Digest) -> rusqlite::Result<Option<i64>> {
+        let (Self { file, session, run, .. }, batch) = (self, what.batch);
         let is_synced = file.syncs.prepare(&file.database.connection)?;
         let transaction = file.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut rows = Insertion {
@@ -260,7 +246,7 @@ impl Recording {
             links_down: session.links_down.clone(),
             gaps: run.known.gaps,
         };
-        rows.insert(batch, streams, sorted, ended, session.next_id)?;
+        rows.insert(what, session.next_id)?;
         let (tally, links_down, gaps) = (rows.tally, rows.links_down, rows.gaps);
         let last_id = session.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {

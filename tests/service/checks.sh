@@ -79,10 +79,10 @@ result_of() { cat "/run/results/$1.service"; }
 # ask DATABASE SQL: what a reader sees.
 ask() { sqlite3 -readonly -cmd '.timeout 5000' "$1" "$2"; }
 answers() { equal "$2" "$(ask "$1" "$2")" "$3"; }
-has_packets() { [ "$(ask "$1" 'SELECT coalesce(sum(packets), 0) FROM sessions')" -ge "$2" ]; }
+has_packets() { [ "$(ask "$1" 'SELECT coalesce(sum(messages), 0) FROM sessions')" -ge "$2" ]; }
 newest() { ask $CAPTURES 'SELECT max(id) FROM sessions'; }
 # Packets of one session.
-holds() { [ "$(ask "$1" "SELECT packets FROM sessions WHERE id = $2")" -ge "$3" ]; }
+holds() { [ "$(ask "$1" "SELECT messages FROM sessions WHERE id = $2")" -ge "$3" ]; }
 
 # settings FILE NAME=VALUE...: a file of /etc/fancyhwd.
 settings() {

@@ -61,7 +61,7 @@ starts() {
 says_subscriber() { systemctl status fancyhwd-publish | grep -q '^ *Status: "publishing .* sent, 0 lost, subscribers: 1"'; }
 
 status_has_packets() {
-    systemctl status fancyhwd-record | grep -Eq '^ *Status: "session [0-9]+: [1-9][0-9]* packets, .* 0 lost'
+    systemctl status fancyhwd-record | grep -Eq '^ *Status: "session [0-9]+: [1-9][0-9]* messages, .* 0 lost'
 }
 
 readable_by_group() {
@@ -71,7 +71,7 @@ readable_by_group() {
     equal 'what others may' "$(find $STATE -perm /o=rwx)" ''
     equal 'what the group may not read' "$(find $STATE -type f ! -perm -g=r)" ''
     equal 'what the group may write' "$(find $STATE -perm /g=w)" ''
-    runuser -u member -- fancyhwd session list --database $CAPTURES | grep -q open
+    runuser -u member -- fancyhwd session list --database $CAPTURES | grep -Eq 'open|recording'
     runuser -u member -- sqlite3 -readonly $CAPTURES 'SELECT count(*) FROM decoded_packets LIMIT 1' | grep -q '^[1-9]'
     refused runuser -u stranger -- fancyhwd session list --database $CAPTURES
     refused runuser -u stranger -- cat $CAPTURES
@@ -131,7 +131,7 @@ burst() {
     eventually 10 'the next session has packets' holds $CAPTURES $((first + 1)) 5000
     stop_ns=$(date +%s%N)
     systemctl stop fancyhwd-record
-    eventually 10 'the witness has more' has_packets $witness "$(ask $CAPTURES "SELECT 2000 + sum(packets) FROM sessions WHERE id >= $first")"
+    eventually 10 'the witness has more' has_packets $witness "$(ask $CAPTURES "SELECT 2000 + sum(messages) FROM sessions WHERE id >= $first")"
     systemctl stop fancyhwd-publish fancyhwd-record@witness
     equal 'how it ended' "$(result_of fancyhwd-record)" 'success 0'
     answers $CAPTURES "SELECT group_concat(end_reason, ' '), sum(lost), min(boot_id <> '') FROM sessions WHERE id >= $first" 'split stopped|0|1'
@@ -143,9 +143,9 @@ burst() {
 compare() {
     local sql="ATTACH 'file:$1?mode=ro' AS witness;
         CREATE TEMP VIEW pairs AS SELECT mine.id, mine.payload AS mine, theirs.payload AS theirs, theirs.received_unix_ns AS ns
-            FROM main.packets AS mine LEFT JOIN witness.packets AS theirs
-            ON theirs.id = mine.id - (SELECT min(id) FROM main.packets WHERE session_id >= $2) + 1
-            WHERE mine.session_id >= $2;
+            FROM main.messages AS mine LEFT JOIN witness.messages AS theirs
+            ON theirs.id = mine.id - (SELECT first_id FROM main.sessions WHERE id = $2) + 1
+            WHERE mine.id >= (SELECT first_id FROM main.sessions WHERE id = $2);
         SELECT count(*) > 10000, sum(mine IS theirs) = count(*), max(ns) >= $3, count(*) FROM pairs"
     local answer
     answer=$(sqlite3 -readonly "file:$CAPTURES?mode=ro" "$sql")
@@ -171,7 +171,7 @@ killed() {
 
 # The session that was cut off, and the gap behind it in its ledger.
 is_whole_after_interruption() {
-    answers "$1" "SELECT end_reason, packets >= 100 FROM sessions WHERE id = $2" 'interrupted|1'
+    answers "$1" "SELECT end_reason, messages >= 100 FROM sessions WHERE id = $2" 'interrupted|1'
     answers "$1" "SELECT kind, lost IS NULL, until_elapsed_ns > elapsed_ns FROM events WHERE session_id = $2 AND kind = 'gap'" 'gap|1|1'
     fancyhwd session verify --all --database "$1"
 }
@@ -237,7 +237,7 @@ replays() {
         equal 'how it ended' "$(result_of "$unit")" 'success 0'
         systemctl reload fancyhwd-record@again
     done
-    eventually 5 'the replays are stored' holds $STATE/again.db 2 "$(ask $CAPTURES 'SELECT packets FROM sessions WHERE id = 1')"
+    eventually 5 'the replays are stored' holds $STATE/again.db 2 "$(ask $CAPTURES 'SELECT messages FROM sessions WHERE id = 1')"
     systemctl stop fancyhwd-record@again
     fancyhwd session diff 1 1 --database $CAPTURES --other $STATE/again.db
     fancyhwd session diff 1 2 --database $CAPTURES --other $STATE/again.db
@@ -320,12 +320,12 @@ upgrades() {
     session=$(newest)
     eventually 10 'packets are stored' holds $CAPTURES "$session" 100
     eventually 10 'packets are stored' holds $STATE/pump.db 1 100
-    packets=$(ask $CAPTURES "SELECT sum(packets) FROM sessions WHERE id < $session")
+    packets=$(ask $CAPTURES "SELECT sum(messages) FROM sessions WHERE id < $session")
     dpkg -i "$here/newer.deb"
     state_is fancyhwd-publish active
     eventually 10 'the recorder is back' holds $CAPTURES $((session + 1)) 100
     eventually 10 'the one with a name, too' holds $STATE/pump.db 2 100
-    answers $CAPTURES "SELECT sum(packets) FROM sessions WHERE id < $session" "$packets"
+    answers $CAPTURES "SELECT sum(messages) FROM sessions WHERE id < $session" "$packets"
     for pump in $CAPTURES:$session $STATE/pump.db:1; do
         answers "${pump%:*}" "SELECT end_reason FROM sessions WHERE id = ${pump#*:}" stopped
         answers "${pump%:*}" "SELECT count(*) FROM events WHERE kind = 'gap' AND session_id = ${pump#*:}" 1
@@ -361,7 +361,7 @@ readme() {
     script=$(sed -n '/^```console$/,/^```$/s/^# //p' "$here/README.md")
     equal 'the number of commands' "$(grep -c . <<<"$script")" 4
     cd "$here"
-    bash -euxc "$script" | tee /dev/stderr | tail -n 1 | grep -q open
+    bash -euxc "$script" | tee /dev/stderr | tail -n 1 | grep -Eq 'open|recording'
     state_is fancyhwd-record active
     systemctl is-enabled fancyhwd-record
 }

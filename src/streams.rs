@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::codec::channels::Channels;
 use crate::codec::framing::{Framed, Framing, Guess, SEPARATOR, TOPICS_MAX, framed};
-use crate::codec::layout::{Layout, Part};
-use crate::codec::reading::check;
+use crate::codec::layout::Layout;
 use crate::codec::stream::{Stream, after_topic, assume};
 use crate::codec::topic::{Wanted, printable, trimmed};
 use crate::message::{Batch, Message};
@@ -102,8 +101,7 @@ impl Streams {
             let of = self.of(message);
             sorted.streams.push(of);
             if let Some(stream) = self.all.get(of)
-                && *stream.layout.parts() != [Part::Bytes]
-                && let Err(why) = check(&stream.layout, after_topic(stream.framed(), message.frames()))
+                && let Err(why) = stream.check(message.frames())
             {
                 sorted.faults.push((place, why.to_string()));
             }

@@ -22,7 +22,7 @@ pub enum Framing {
 impl Framing {
     /// The framing of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Space, Self::Frames, Self::Whole].into_iter().find(|framing| framing.name() == name)
+        Self::value_variants().iter().copied().find(|framing| framing.name() == name)
     }
 
     /// Its name in the database and on the command line.

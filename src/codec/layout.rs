@@ -119,9 +119,7 @@ impl Layout {
             })
         })
     }
-}
 
-impl Layout {
     /// How many numbers have a channel: those that it names, and one for each array.
     pub fn number_count(&self) -> usize {
         let arrays = self.parts.iter().filter(|part| **part == Part::NdArray).count();

@@ -67,15 +67,18 @@ pub fn read<'l, 'a>(
 /// What is wrong with it.
 pub fn check<'a>(layout: &Layout, frames: impl Iterator<Item = &'a [u8]>) -> Result<(), Undecodable> {
     // What most devices send is checked without ado: a recorder does it a million times in a second.
-    if let [Part::Numbers(numbers)] = layout.parts() {
-        let mut number = 0;
-        for frame in frames {
-            number += 1;
-            whole(numbers, frame, number)?;
+    match layout.parts() {
+        [Part::Bytes] => Ok(()),
+        [Part::Numbers(numbers)] => {
+            let mut number = 0;
+            for frame in frames {
+                number += 1;
+                whole(numbers, frame, number)?;
+            }
+            if number > 0 { Ok(()) } else { Err(Undecodable::TooFewFrames { frames: 0, needed: 1 }) }
         }
-        return if number > 0 { Ok(()) } else { Err(Undecodable::TooFewFrames { frames: 0, needed: 1 }) };
+        _ => read(layout, frames).try_for_each(|content| content.map(|_| ())),
     }
-    read(layout, frames).try_for_each(|content| content.map(|_| ()))
 }
 
 struct Read<'l, F> {

@@ -3,7 +3,7 @@
 use crate::codec::channels::Channels;
 use crate::codec::framing::{Framed, Framing};
 use crate::codec::layout::{Layout, Part};
-use crate::codec::reading::check;
+use crate::codec::reading::{Content, Undecodable, check, read};
 use crate::codec::topic::trimmed;
 
 /// The topic of the reference device.
@@ -35,6 +35,30 @@ impl Stream {
     /// The topic of its messages, and where it is.
     pub fn framed(&self) -> Framed<'_> {
         Framed { framing: self.framing, topic: &self.topic }
+    }
+
+    /// What follows its topic in the frames of one of its messages.
+    pub fn after_topic<'a, F: Iterator<Item = &'a [u8]> + Clone>(
+        &self,
+        frames: F,
+    ) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, F> {
+        after_topic(self.framed(), frames)
+    }
+
+    /// Read the frames of one of its messages as its layout says. It ends at the first one that cannot be read.
+    pub fn read<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> impl Iterator<Item = Result<Content<'_, 'a>, Undecodable>> {
+        read(&self.layout, self.after_topic(frames))
+    }
+
+    /// Whether its layout can read one of its messages.
+    ///
+    /// # Errors
+    /// What is wrong with the message.
+    pub fn check<'a>(&self, frames: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), Undecodable> {
+        check(&self.layout, self.after_topic(frames))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::codec::number::Value;
-use crate::codec::reading::{Content, read};
-use crate::codec::stream::{Stream, after_topic};
+use crate::codec::reading::Content;
+use crate::codec::stream::Stream;
 
 /// Bytes that are shown of what is not read.
 const BYTES_MAX: usize = 32;
@@ -14,7 +14,7 @@ const BYTES_MAX: usize = 32;
 /// At most so many numbers or characters of a frame.
 pub fn append<'a>(stream: &Stream, frames: impl Iterator<Item = &'a [u8]> + Clone, most: usize, text: &mut String) {
     let begin = text.len();
-    for (place, content) in read(&stream.layout, after_topic(stream.framed(), frames.clone())).enumerate() {
+    for (place, content) in stream.read(frames.clone()).enumerate() {
         if place > 0 {
             text.push(' ');
         }
@@ -34,7 +34,7 @@ pub fn append<'a>(stream: &Stream, frames: impl Iterator<Item = &'a [u8]> + Clon
             Ok(Content::Bytes(bytes)) => hex(bytes, text),
             Err(why) => {
                 text.truncate(begin);
-                for (place, frame) in after_topic(stream.framed(), frames).enumerate().take(BYTES_MAX) {
+                for (place, frame) in stream.after_topic(frames).enumerate().take(BYTES_MAX) {
                     if place > 0 {
                         text.push(' ');
                     }

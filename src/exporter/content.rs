@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::codec::channels::Channel;
 use crate::codec::layout::Part;
 use crate::codec::number::Value;
-use crate::codec::reading::{Content, Undecodable, read};
-use crate::codec::stream::{Stream, after_topic};
+use crate::codec::reading::{Content, Undecodable};
+use crate::codec::stream::Stream;
 use crate::message::Message;
 
 /// Whether the content of a stream is one list of numbers: `[1,-2,3]`.
@@ -30,7 +30,7 @@ pub(super) fn append(stream: &Stream, message: Message<'_>, text: &mut Vec<u8>) 
         text.push(b'[');
     }
     let mut channels = Scales::of(stream);
-    for (place, content) in read(&stream.layout, after_topic(stream.framed(), message.frames())).enumerate() {
+    for (place, content) in stream.read(message.frames()).enumerate() {
         if place > 0 {
             text.push(b',');
         }

@@ -2,7 +2,6 @@
 
 use std::io::{self, BufWriter, Write};
 
-use crate::codec::stream::after_topic;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
 
 pub(super) struct Raw<'a> {
@@ -17,7 +16,7 @@ impl<'a> Raw<'a> {
 
 impl Encoder for Raw<'_> {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
-        for frame in after_topic(packet.stream.framed(), packet.message.frames()) {
+        for frame in packet.stream.after_topic(packet.message.frames()) {
             self.out.write_all(frame)?;
         }
         Ok(true)

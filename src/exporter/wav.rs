@@ -2,8 +2,6 @@
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
-use crate::codec::reading::check;
-use crate::codec::stream::after_topic;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
 
 const HEADER_BYTES: u32 = 44;
@@ -31,10 +29,10 @@ impl<'a> Wav<'a> {
 
 impl Encoder for Wav<'_> {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
-        if check(&packet.stream.layout, after_topic(packet.stream.framed(), packet.message.frames())).is_err() {
+        if packet.stream.check(packet.message.frames()).is_err() {
             return Ok(false);
         }
-        for frame in after_topic(packet.stream.framed(), packet.message.frames()) {
+        for frame in packet.stream.after_topic(packet.message.frames()) {
             self.bytes += frame.len() as u64;
             self.out.write_all(frame)?;
         }

@@ -6,8 +6,8 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Content, Placed};
-use crate::codec::reading::{self, read};
-use crate::codec::stream::{Stream, after_topic};
+use crate::codec::reading::{self};
+use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::codec::{number, words};
 
@@ -97,7 +97,7 @@ impl Excerpt {
 fn numbers<'a>(content: &'a Content, stream: Option<&'a Stream>) -> Option<impl Iterator<Item = number::Value> + 'a> {
     let stream = stream?;
     let frames = content.frames.iter().map(Vec::as_slice);
-    let mut contents = read(&stream.layout, after_topic(stream.framed(), frames));
+    let mut contents = stream.read(frames);
     match (contents.next(), contents.next()) {
         (Some(Ok(reading::Content::Numbers(numbers, frame))), None) if numbers.header.numbers().is_empty() => {
             Some(numbers.records_of(frame).flatten())

@@ -7,8 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use crate::codec::channels::Channels;
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::layout::Layout;
-use crate::codec::reading::check;
-use crate::codec::stream::{Stream, after_topic, stored};
+use crate::codec::stream::{Stream, stored};
 use crate::codec::topic::Wanted;
 use crate::error::{Error, Result};
 use crate::message::Batch;
@@ -236,7 +235,7 @@ impl Moved<'_> {
                 .prepare_cached("UPDATE messages SET stream_id = ?2, payload = ?3, parts = ?4 WHERE id = ?1")?
                 .execute(params![id, new_id, payload, parts])?;
             let was_fault = transaction.prepare_cached("DELETE FROM faults WHERE message_id = ?1")?.execute([id])?;
-            let fault = check(&stream.layout, after_topic(stream.framed(), message.frames())).err();
+            let fault = stream.check(message.frames()).err();
             if let Some(why) = &fault {
                 let insert = "INSERT INTO faults VALUES (?1, ?2)";
                 transaction.prepare_cached(insert)?.execute(params![id, why.to_string()])?;
@@ -264,7 +263,7 @@ impl Moved<'_> {
 fn note_faults(connection: &Connection, streams: &BTreeMap<i64, Stream>, batch: &Batch) -> rusqlite::Result<()> {
     for ((message, id), stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
         if let Some(stream) = streams.get(stream_id)
-            && let Err(why) = check(&stream.layout, after_topic(stream.framed(), message.frames()))
+            && let Err(why) = stream.check(message.frames())
         {
             connection
                 .prepare_cached("INSERT INTO temp.found VALUES (?1, ?2)")?

@@ -9,6 +9,7 @@ use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
 use crate::codec::stream::lengths;
 use crate::codec::topic::Wanted;
 use crate::message::{Batch, Origin};
+use crate::store::sqlite::read::streams::framing;
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::Position;
 
@@ -170,10 +171,7 @@ fn place(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::
     let sql = "SELECT endpoint, framing, topic FROM streams WHERE id = ?1 AND session_id = ?2 AND length(topic) <= ?3";
     let found =
         connection.prepare_cached(sql)?.query_row(params![stream_id, session_id, TOPIC_MAX_BYTES as i64], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+            Ok(Place { endpoint: row.get(0)?, framing: framing(row, 1)?, topic: row.get(2)? })
         });
-    let (endpoint, framing, topic) =
-        found.optional()?.ok_or_else(|| damaged("a message has no stream of its session"))?;
-    let framing = Framing::named(&framing).ok_or_else(|| damaged("a stream has no framing that is known"))?;
-    Ok(Place { endpoint, framing, topic })
+    found.optional()?.ok_or_else(|| damaged("a message has no stream of its session"))
 }

@@ -123,12 +123,17 @@ fn params_of(from: i64, session_id: i64) -> [i64; 3] {
     [from, session_id, TOPIC_MAX_BYTES as i64]
 }
 
+/// The framing in this column.
+pub(in crate::store) fn framing(row: &Row<'_>, column: usize) -> rusqlite::Result<Framing> {
+    let name: String = row.get(column)?;
+    Framing::named(&name).ok_or_else(|| damaged("a stream has no framing that is known"))
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Stream> {
-    let framing: String = row.get(2)?;
     let layout = String::from_utf8_lossy(row.get_ref(4)?.as_bytes()?).parse();
     Ok(Stream {
         endpoint: row.get(1)?,
-        framing: Framing::named(&framing).ok_or_else(|| damaged("a stream has no framing that is known"))?,
+        framing: framing(row, 2)?,
         topic: row.get(3)?,
         layout: layout.unwrap_or_else(|_| Layout::bytes()),
         is_assumed: row.get(5)?,

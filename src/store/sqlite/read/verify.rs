@@ -7,8 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{ErrorCode, OptionalExtension, params};
 
 use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
-use crate::codec::reading::check;
-use crate::codec::stream::{Stream, after_topic};
+use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::error::{Error, Result};
 use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, FIRST_DIGEST, Mark};
@@ -276,7 +275,7 @@ impl Pass<'_> {
                 return Ok(Some((id, "it has no stream of its session")));
             };
             self.seen.insert(stream_id);
-            let fault = check(&stream.layout, after_topic(stream.framed(), message.frames())).err();
+            let fault = stream.check(message.frames()).err();
             if fault.as_ref().map(ToString::to_string) != reason {
                 return Ok(Some((id, "whether its layout can read it is not what the database says")));
             }

@@ -1,9 +1,10 @@
 //! One device's link: a subscribing socket, and the monitor that says whether it is connected.
 
-use zmq::{Context, DONTWAIT, Message, PAIR, SUB, Socket};
+use zmq::{Context, SUB, Socket};
 
 use crate::error::{Error, Result};
-use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
+use crate::socket::monitor::{Monitor, What};
+use crate::socket::{Endpoint, raw, socket_error};
 use crate::time::clock::monotonic_ns;
 
 /// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
@@ -29,19 +30,6 @@ const HEARTBEAT_TIMEOUT_MS: i32 = 5_000;
 /// tries at once. So a link that it has not tried to mend for this long is mended by us.
 const MEND_AFTER_NS: i64 = 200_000_000;
 
-/// The events of a socket monitor that say something about a link; see zmq_socket_monitor(3).
-mod monitor_event {
-    pub const CONNECTED: u16 = 0x0001;
-    pub const CONNECT_DELAYED: u16 = 0x0002;
-    pub const CONNECT_RETRIED: u16 = 0x0004;
-    pub const DISCONNECTED: u16 = 0x0200;
-    pub const HANDSHAKE_FAILED_NO_DETAIL: u16 = 0x0800;
-    pub const HANDSHAKE_SUCCEEDED: u16 = 0x1000;
-    pub const HANDSHAKE_FAILED_PROTOCOL: u16 = 0x2000;
-    pub const HANDSHAKE_FAILED_AUTH: u16 = 0x4000;
-    pub const ALL: i32 = 0xffff;
-}
-
 /// What became of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -55,7 +43,7 @@ pub enum Change {
 pub(super) struct Link {
     pub endpoint: Endpoint,
     pub socket: Socket,
-    pub monitor: Socket,
+    pub monitor: Monitor,
     is_up: bool,
     /// When it broke, as long as libzmq has not tried to mend it.
     broken_ns: Option<i64>,
@@ -70,7 +58,7 @@ impl Link {
         subscriptions: &[Vec<u8>],
         frame_max_bytes: i64,
     ) -> Result<Self> {
-        let set_up = || -> zmq::Result<(Socket, Socket)> {
+        let set_up = || -> zmq::Result<(Socket, Monitor)> {
             let socket = context.socket(SUB)?;
             socket.set_linger(0)?;
             socket.set_ipv6(endpoint.needs_ipv6())?;
@@ -82,11 +70,7 @@ impl Link {
             socket.set_heartbeat_ivl(HEARTBEAT_MS)?;
             socket.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
             // Connected before the link is: events that nobody reads would hold it up.
-            let address = format!("inproc://monitor-{number}");
-            socket.monitor(&address, monitor_event::ALL)?;
-            let monitor = context.socket(PAIR)?;
-            monitor.set_linger(0)?;
-            monitor.connect(&address)?;
+            let monitor = Monitor::of(context, &socket, &number.to_string())?;
             subscriptions.iter().try_for_each(|prefix| socket.set_subscribe(prefix))?;
             Ok((socket, monitor))
         };
@@ -106,43 +90,33 @@ impl Link {
 
     /// Read what the monitor says until something changed.
     pub fn next_change(&mut self) -> Result<Option<Change>> {
-        let mut frame = Message::new();
-        loop {
-            match uninterrupted(|| self.monitor.recv(&mut frame, DONTWAIT)) {
-                Ok(()) => {}
-                Err(zmq::Error::EAGAIN) => return Ok(None),
-                Err(cause) => return Err(socket_error("read a socket's monitor", cause)),
-            }
-            let event = frame.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes));
-            while frame.get_more() {
-                uninterrupted(|| self.monitor.recv(&mut frame, 0))
-                    .map_err(|cause| socket_error("read a socket's monitor", cause))?;
-            }
-            if let Some(change) = event.and_then(|event| self.monitor_says(event)) {
+        while let Some(heard) = self.monitor.next()? {
+            if let Some(change) = self.monitor_says(heard.what) {
                 return Ok(Some(change));
             }
         }
+        Ok(None)
     }
 
-    fn monitor_says(&mut self, event: u16) -> Option<Change> {
-        match event {
-            monitor_event::HANDSHAKE_SUCCEEDED => {
+    fn monitor_says(&mut self, what: What) -> Option<Change> {
+        match what {
+            What::HandshakeSucceeded => {
                 self.broken_ns = None;
                 self.is_up = true;
                 Some(Change::Up)
             }
-            monitor_event::CONNECTED | monitor_event::CONNECT_DELAYED | monitor_event::CONNECT_RETRIED => {
+            What::Connected | What::ConnectDelayed | What::ConnectRetried => {
                 self.broken_ns = None;
                 None
             }
-            monitor_event::DISCONNECTED
-            | monitor_event::HANDSHAKE_FAILED_NO_DETAIL
-            | monitor_event::HANDSHAKE_FAILED_PROTOCOL
-            | monitor_event::HANDSHAKE_FAILED_AUTH => {
+            What::Disconnected
+            | What::HandshakeFailedNoDetail
+            | What::HandshakeFailedProtocol
+            | What::HandshakeFailedAuth => {
                 self.broken_ns = Some(monotonic_ns());
                 std::mem::take(&mut self.is_up).then_some(Change::Down)
             }
-            _ => None,
+            What::Accepted | What::Closed => None,
         }
     }
 

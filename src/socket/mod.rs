@@ -7,6 +7,7 @@ mod binding;
 mod endpoint;
 mod in_flight;
 mod link;
+mod monitor;
 mod raw;
 mod receiver;
 mod sender;

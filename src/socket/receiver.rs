@@ -135,7 +135,7 @@ impl Receiver {
             add(stop.as_fd(), STOP)?;
             add(reload.as_fd(), RELOAD)?;
             for link in &links {
-                add(raw::fd(&link.monitor)?, MONITOR)?;
+                add(raw::fd(link.monitor.socket())?, MONITOR)?;
                 add(raw::fd(&link.socket)?, SOCKET)?;
             }
             Ok(epoll)

@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::fs;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 
@@ -15,6 +15,11 @@ use zmq::Socket;
 
 /// See linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
+
+/// Where `tcpi_bytes_received` is in `struct tcp_info`, and what comes up to its end; see linux/tcp.h. It is there since
+/// Linux 4.1.
+const TCP_BYTES_RECEIVED_AT: usize = 128;
+const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +86,34 @@ pub fn fd(socket: &Socket) -> std::io::Result<BorrowedFd<'_>> {
     let fd = socket.get_fd().map_err(|cause| std::io::Error::other(cause.message().to_owned()))?;
     // SAFETY: the descriptor belongs to the socket and stays open as long as it, and so as long as the borrow.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// The descriptor of a connection, held open also when libzmq closes it; `None` when it has closed it already. libzmq may
+/// have given the number to another connection meanwhile: look at its peer.
+pub fn hold(number: c_int) -> Option<OwnedFd> {
+    if number < 0 {
+        return None;
+    }
+    // SAFETY: it is borrowed for this one call, which fails when nothing is open there.
+    unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().ok()
+}
+
+/// How many bytes a TCP connection has received so far; `None` for what is none.
+pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
+    let mut info = [0_u8; TCP_INFO_BYTES];
+    let mut length = TCP_INFO_BYTES as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as the borrow; the kernel writes at most `length` bytes into `info`.
+    let status = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    let bytes = info.get(TCP_BYTES_RECEIVED_AT..TCP_INFO_BYTES)?.first_chunk()?;
+    (status == 0 && length as usize >= TCP_INFO_BYTES).then(|| u64::from_ne_bytes(*bytes))
 }
 
 /// The connections of this process's ipc endpoints, kept open also when libzmq closes them.

@@ -118,6 +118,7 @@ CREATE TABLE events (
     until_elapsed_ns  INTEGER,              -- NULL: a moment, not an interval
     kind              TEXT NOT NULL,
     endpoint          TEXT,
+    peer              TEXT,                 -- whose connection, where several peers have one endpoint
     lost              INTEGER,              -- messages lost; NULL = unknown
     detail            TEXT
 ) STRICT;

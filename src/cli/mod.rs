@@ -176,6 +176,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         Command::Publish(publish) => split("bind", &mut publish.send.bind),
         Command::Record(record) => {
             split("connect", &mut record.connect)?;
+            split("bind", &mut record.bind)?;
             split("topic", &mut record.topic)?;
             split("layout", &mut record.layout)?;
             split("channels", &mut record.channels)?;

@@ -1,12 +1,15 @@
 //! What can be typed behind `fancyhwd record`.
 
 use crate::cli::values::{about, bytes, database, duration_ns, label, parse, refuse, size, wanted};
+use std::time::Duration;
+
 use crate::codec::framing::Framing;
+use crate::codec::stream::REFERENCE_TOPIC;
 use crate::command::record;
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery};
-use crate::socket::Endpoint;
+use crate::socket::{Endpoint, Inlets, ReceivingKind};
 use crate::store::{Durability, Limits};
 use crate::streams::{About, Told};
 use clap::{Args, ValueEnum};
@@ -42,11 +45,19 @@ impl RecordFraming {
 /// Options of `record`.
 #[derive(Args, Debug)]
 pub struct RecordArguments {
-    /// Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times
-    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5555")]
+    /// Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times [default: tcp://127.0.0.1:5555, unless
+    /// there is a --bind]
+    #[arg(long, value_name = "ENDPOINT")]
     pub connect: Vec<String>,
-    /// Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times
-    #[arg(long, value_name = "NAME", default_value = "fancyhw_data")]
+    /// Endpoint to bind, for devices that connect to their collector. May be given several times
+    #[arg(long, value_name = "ENDPOINT")]
+    pub bind: Vec<String>,
+    /// The kind of socket: `pull` takes its share of what pushing peers send, and has no topics to ask for
+    #[arg(long, value_name = "KIND", default_value = "sub")]
+    pub socket: ReceivingKind,
+    /// Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times [default:
+    /// fancyhw_data; with `--socket pull` everything]
+    #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Where the topic is in a message
     #[arg(long, value_name = "FRAMING", default_value = "auto")]
@@ -97,6 +108,12 @@ pub struct RecordArguments {
     /// The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     pub max_message: String,
+    /// Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link
+    #[arg(long, value_name = "DURATION|off", default_value = "off")]
+    pub heartbeat: String,
+    /// Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`
+    #[arg(long, value_name = "DURATION|off", default_value = "off")]
+    pub silence: String,
     /// What to do when that memory is full
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
@@ -104,6 +121,9 @@ pub struct RecordArguments {
     #[arg(long)]
     pub print: bool,
 }
+
+/// Where the reference device is.
+const DEFAULT_ENDPOINT: &str = "tcp://127.0.0.1:5555";
 
 /// A queue below this could not hold one batch beside the one that is written.
 const QUEUE_MIN_BYTES: u64 = 1 << 20;
@@ -121,7 +141,7 @@ impl RecordArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<record::Settings> {
         Ok(record::Settings {
-            connect: connect(&self.connect)?,
+            inlets: self.inlets()?,
             database: database(&self.database)?,
             label: self
                 .label
@@ -136,24 +156,53 @@ impl RecordArguments {
                 max_use_bytes: size("--max-use", self.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
                 keep_free_bytes: size("--keep-free", self.keep_free.as_deref(), 1..=u64::MAX)?,
             },
-            message_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as usize,
             capture: recorder::Capture {
                 told: self.told()?,
                 count: self.count,
                 duration_ns: self.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
                 split_every: self.split_every.as_deref().map(split_every).transpose()?,
                 commit_every_ns: duration_ns("--commit-every", &self.commit_every)?,
+                silence_ns: or_off("--silence", &self.silence)?,
                 on_full: self.on_full,
             },
-            topics: self.topic.clone(),
+            topics: self.topics(),
             print: self.print,
         })
     }
 
+    /// Where messages come from.
+    fn inlets(&self) -> Result<Inlets> {
+        let default = [DEFAULT_ENDPOINT.to_owned()];
+        let is_default = self.connect.is_empty() && self.bind.is_empty();
+        let told = self.told()?;
+        Ok(Inlets {
+            connect: connect(if is_default { &default } else { &self.connect })?,
+            bind: self.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
+            kind: self.socket,
+            subscriptions: told.wanted.subscriptions(told.framing),
+            message_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as usize,
+            heartbeat: or_off("--heartbeat", &self.heartbeat)?
+                .map(|every_ns| Duration::from_nanos(every_ns.unsigned_abs())),
+        })
+    }
+
+    /// The topics that were asked for.
+    fn topics(&self) -> Vec<String> {
+        match (self.topic.is_empty(), self.socket) {
+            (false, _) => self.topic.clone(),
+            (true, ReceivingKind::Sub) => vec![REFERENCE_TOPIC.to_owned()],
+            (true, ReceivingKind::Pull) => vec!["*".to_owned()],
+        }
+    }
+
     /// What was said of the streams.
     fn told(&self) -> Result<Told> {
+        if self.socket == ReceivingKind::Pull && self.topic.iter().any(|topic| topic != "*") {
+            let rule = "a PULL socket has no subscriptions: it takes what it is given; leave --topic out".to_owned();
+            return Err(refuse("--topic", &self.topic.join(" "), rule));
+        }
         let told = Told {
-            wanted: wanted(&self.topic)?,
+            wanted: wanted(&self.topics())?,
             framing: self.framing.told(),
             layouts: about("--layout", &self.layout)?,
             channels: about("--channels", &self.channels)?,
@@ -179,6 +228,11 @@ fn connect(typed: &[String]) -> Result<Vec<Endpoint>> {
         _ => Err(refuse("--connect", text, "`*` names no device; give its host and port".to_owned())),
     };
     typed.iter().map(peer).collect()
+}
+
+/// A duration, or nothing.
+fn or_off(option: &'static str, text: &str) -> Result<Option<i64>> {
+    if text == "off" { Ok(None) } else { duration_ns(option, text).map(Some) }
 }
 
 /// A duration, or else a size.

@@ -37,13 +37,14 @@ pub(super) fn line(entry: &Value, lost: &str) -> String {
     let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let until = at(entry, "until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
     let line = format!(
-        "{:.3} s{until}: {}, {lost} {} {}",
+        "{:.3} s{until}: {}, {lost} {} {} {}",
         seconds(at(entry, "elapsed_ns").unwrap_or_default()),
         words("kind"),
         words("endpoint"),
+        words("peer"),
         words("detail")
     );
-    printable(line.trim_end())
+    printable(&line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A number of an entry.

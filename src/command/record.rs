@@ -1,8 +1,8 @@
 //! `fancyhwd record`.
 
 use crate::recorder::{self, Arrivals, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
-use crate::socket::{Endpoint, Receiver};
-use crate::store::{Chapter, Database, Durability, EndReason, Limits, Recording, SessionStart};
+use crate::socket::{Inlets, Receiver};
+use crate::store::{Chapter, Database, Durability, EndReason, Limits, Missed, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct DatabasePath {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// From where.
-    pub connect: Vec<Endpoint>,
+    pub inlets: Inlets,
     /// Where to.
     pub database: DatabasePath,
     /// Name of the session.
@@ -42,8 +42,6 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// How much room it may take.
     pub limits: Limits,
-    /// The largest message that is received.
-    pub message_max_bytes: usize,
     /// What to take, and when to end.
     pub capture: Capture,
     /// The topics that are asked for, as they were typed.
@@ -66,15 +64,14 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
             cause: "the disk has not so much room at all".to_owned(),
         });
     }
-    let told = &settings.capture.told;
-    let subscriptions = told.wanted.subscriptions(told.framing);
-    let socket = Receiver::connect(&settings.connect, &subscriptions, settings.message_max_bytes, stop, reload)?;
+    let socket = Receiver::open(&settings.inlets, stop, reload)?;
+    let endpoints = socket.endpoints();
     let clock = SessionClock::now();
-    let mut recording = Recording::start(database, about(settings, clock), settings.limits)?;
+    let mut recording = Recording::start(database, about(settings, &endpoints, clock), settings.limits)?;
     let status = format!(
         "recording session {} from {} into {}",
         recording.session_id(),
-        settings.connect.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        endpoints.join(" "),
         recording.path().display(),
     );
     tracing::info!("{status}");
@@ -92,16 +89,17 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
         Err(_) => EndReason::Failed,
     });
     let known = closed.as_ref().copied().unwrap_or_default();
-    let missed = match known.gaps {
-        0 => String::new(),
-        gaps => format!(", messages may be missing in {gaps} gaps of the link"),
-    };
+    let missed = missed(known.missed);
     let doubt = match (known.files_in_doubt, known.deleted_messages) {
         (0, _) => String::new(),
         (files, 0) => format!(", {files} files in doubt"),
         (files, messages) => format!(", {files} files in doubt, {messages} of the messages in deleted files"),
     };
     let last = shared.gauges.snapshot(&shared.queue);
+    let unreached: Vec<&str> = last.links.iter().filter(|link| !link.was_up).map(|link| link.endpoint.as_str()).collect();
+    if !unreached.is_empty() {
+        tracing::warn!("never reached: {}; nothing of it is recorded, and the ledger says why", unreached.join(" "));
+    }
     tracing::info!(
         "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
@@ -110,7 +108,21 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
         last.on_disk_within(),
     );
     // What failed first is what the user must know.
-    ended.and(closed).map(|_| Exit::from_loss(tally.lost > 0 || known.gaps > 0 || known.files_in_doubt > 0))
+    ended.and(closed).map(|_| Exit::from_loss(
+        tally.lost > 0 || known.missed != Missed::default() || known.files_in_doubt > 0 || !unreached.is_empty()
+    ))
+}
+
+/// Where messages may be missing without a number, or nothing.
+fn missed(missed: Missed) -> String {
+    let gaps = match missed.gaps {
+        0 => String::new(),
+        gaps => format!(", messages may be missing in {gaps} gaps of the link"),
+    };
+    match missed.stalls {
+        0 => gaps,
+        stalls => format!("{gaps}, messages may be missing in {stalls} stops of this recorder"),
+    }
 }
 
 /// What the threads of a recording share.
@@ -132,7 +144,7 @@ fn capture(
     let capture = &settings.capture;
     let Shared { queue, gauges } = shared;
     gauges.stored(recording.session_id(), recording.tally(), None);
-    settings.connect.iter().for_each(|endpoint| gauges.link(&endpoint.to_string(), false));
+    gauges.links(socket.status());
     let database = recording.path().to_owned();
     let print_queue = &Queue::new(PRINT_QUEUE_BYTES);
     let to_print = settings.print.then_some(print_queue);
@@ -144,7 +156,7 @@ fn capture(
         let writer = spawn(scope, "writer", move || writer.run())?;
         if settings.print {
             spawn(scope, "printer", move || {
-                recorder::print(print_queue, &capture.told, settings.connect.len() > 1, stop);
+                recorder::print(print_queue, &capture.told, settings.inlets.count() > 1, stop);
                 Ok(())
             })?;
         }
@@ -170,12 +182,14 @@ fn sessions(chapters: &[Chapter]) -> String {
     chapters.iter().map(words).collect::<Vec<_>>().join(" and ")
 }
 
-fn about(settings: &Settings, clock: SessionClock) -> SessionStart {
+fn about(settings: &Settings, endpoints: &[String], clock: SessionClock) -> SessionStart {
     SessionStart {
         label: settings.label.clone(),
         note: settings.note.clone(),
         started_unix_ns: clock.unix_ns,
-        endpoints: settings.connect.iter().map(ToString::to_string).collect(),
+        endpoints: endpoints.to_vec(),
+        connected: settings.inlets.connect.len(),
+        socket: settings.inlets.kind.name(),
         topics: settings.topics.clone(),
         framing: settings.capture.told.framing,
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

@@ -1,12 +1,18 @@
 //! What happens to a capture beside its messages: the entries of the ledger.
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A link came up: from here on messages arrive.
     Connected,
     /// A link went down: until it is up again, messages may be missed.
     Disconnected,
+    /// An endpoint was not reached: nothing can have come from it.
+    Unreached,
+    /// A link was up and nothing came for longer than it may be silent.
+    Silence,
+    /// The recorder itself did not run: what came meanwhile may be lost, and what waited is stamped late.
+    OwnStall,
     /// The wall clock was set: stamps before and after it do not compare, elapsed time does.
     ClockStep,
     /// Messages came faster than the disk took them.
@@ -35,6 +41,9 @@ impl Kind {
         match self {
             Self::Connected => "connected",
             Self::Disconnected => "disconnected",
+            Self::Unreached => "unreached",
+            Self::Silence => "silence",
+            Self::OwnStall => "own-stall",
             Self::ClockStep => "clock-step",
             Self::Overflow => "overflow",
             Self::Stall => "stall",
@@ -47,6 +56,19 @@ impl Kind {
             Self::Failed => "failed",
         }
     }
+}
+
+/// What an entry says of what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// All of it.
+    Whole,
+    /// That it begins; its end follows.
+    Begins,
+    /// That it ends, which belongs into the entry of its beginning.
+    Ends,
+    /// That it goes on: for the log alone.
+    GoesOn,
 }
 
 /// One entry: a moment or an interval, and what was lost.
@@ -62,16 +84,20 @@ pub struct Event {
     pub until_elapsed_ns: Option<i64>,
     /// Whose link it is about, if it is about one.
     pub endpoint: Option<String>,
+    /// The peer, where several have one endpoint.
+    pub peer: Option<String>,
     /// Messages lost; `None` when nobody knows.
     pub lost: Option<u64>,
     /// The cause in words.
     pub detail: Option<String>,
+    /// How much of what happened is over.
+    pub phase: Phase,
 }
 
 impl Event {
     /// An entry for a moment, about no link and without a cause in words.
     pub fn at(unix_ns: i64, elapsed_ns: i64, kind: Kind, lost: Option<u64>) -> Self {
-        Self { kind, unix_ns, elapsed_ns, until_elapsed_ns: None, endpoint: None, lost, detail: None }
+        Self { kind, unix_ns, elapsed_ns, until_elapsed_ns: None, endpoint: None, peer: None, lost, detail: None, phase: Phase::Whole }
     }
 
     /// The session began later by this much than when this was noted. What began before it began with it.

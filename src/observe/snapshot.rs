@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use serde::Serialize;
 
 use crate::observe::tally::Tally;
+use crate::time::clock::NS_PER_S;
 use crate::time::durations::seconds;
 
 /// A recording at one moment. As JSON, what stands in the status file.
@@ -44,13 +45,51 @@ pub struct Snapshot {
     pub trouble: Option<Trouble>,
 }
 
-/// A link to a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A link to a device, or an endpoint that devices connect to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// Its endpoint.
     pub endpoint: String,
     /// Whether it is up.
     pub is_up: bool,
+    /// Where it is, in words.
+    pub state: &'static str,
+    /// Whether it ever was up.
+    pub was_up: bool,
+    /// Why it is not up, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// How many peers are connected to a bound endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<u64>,
+    /// When the last message came that was asked for.
+    pub last_message_unix_ns: Option<i64>,
+    /// Messages that came and that nobody had asked for.
+    pub unwanted: u64,
+    /// Whether it is silent for longer than it may be.
+    pub is_silent: bool,
+}
+
+impl Link {
+    /// `up, last message 3 s ago` or `not connected (connection refused)`, at this time on the wall clock.
+    pub fn words(&self, unix_ns: i64) -> String {
+        let mut text = match (self.is_up, self.peers) {
+            (true, Some(peers)) => format!("{peers} peers"),
+            _ => self.state.to_owned(),
+        };
+        if let Some(cause) = &self.cause {
+            text += &format!(" ({cause})");
+        }
+        text += &match self.last_message_unix_ns {
+            None => ", no message yet".to_owned(),
+            Some(last_ns) => {
+                let ago_s = unix_ns.saturating_sub(last_ns).max(0) / NS_PER_S;
+                let silent = if self.is_silent { "silent, " } else { "" };
+                format!(", {silent}last message {ago_s} s ago")
+            }
+        };
+        text
+    }
 }
 
 /// What keeps messages from being stored.
@@ -89,7 +128,8 @@ impl fmt::Display for Snapshot {
             Some(full_in_s) => write!(f, "full in {}", humantime::format_duration(Duration::from_secs(full_in_s)))?,
             None => write!(f, "{} free", ByteSize(self.free_bytes))?,
         }
-        write!(f, ", {}", self.on_disk_within())
+        write!(f, ", {}", self.on_disk_within())?;
+        self.links.iter().try_for_each(|link| write!(f, "; {} {}", link.endpoint, link.words(self.unix_ns)))
     }
 }
 
@@ -107,6 +147,10 @@ mod tests {
             "session 3: 12000 messages, 1000.0/s, 375.0 KiB, queue 0.0 %, 2 lost, 1.0 GiB free, \
              on disk within 0.000 s (longest sync 0.000 s)"
         );
+        snapshot.unix_ns = 10 * NS_PER_S;
+        let up = Link { endpoint: "tcp://a:5".to_owned(), is_up: true, state: "up", ..Link::default() };
+        let down = Link { state: "not connected", is_up: false, cause: Some("refused".to_owned()), ..up.clone() };
+        snapshot.links = vec![Link { last_message_unix_ns: Some(7 * NS_PER_S), ..up }, down];
         snapshot.tally = Tally { messages: 1, undecodable: 1, unwanted: 7, lost: 2, bytes: 32 };
         snapshot.trouble = Some(Trouble { what: "disk full".to_owned(), for_s: 0 });
         (snapshot.rate_hz, snapshot.full_in_s) = (1.0, Some(90_000));
@@ -114,7 +158,8 @@ mod tests {
         assert_eq!(
             snapshot.to_string(),
             "degraded for 0 s: disk full; session 3: 1 messages, 1.0/s, 32 B, 1 undecodable, 7 unwanted, queue 0.0 %, 2 lost, \
-             full in 1day 1h, on disk within 0.104 s (longest sync 0.003 s)"
+             full in 1day 1h, on disk within 0.104 s (longest sync 0.003 s); tcp://a:5 up, last message 3 s ago; \
+             tcp://a:5 not connected (refused), no message yet"
         );
     }
 }

@@ -25,6 +25,8 @@ pub struct Capture {
     pub split_every: Option<SplitEvery>,
     /// The age at which a batch is handed over.
     pub commit_every_ns: i64,
+    /// A link that is silent for longer than this is told of.
+    pub silence_ns: Option<i64>,
     /// What to do when the queue is full.
     pub on_full: OnFull,
 }

@@ -1,6 +1,5 @@
 //! The figures of a recording, brought up to date by its threads while it runs.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -69,7 +68,7 @@ impl Pulse {
 
 #[derive(Debug, Default)]
 struct Words {
-    links: BTreeMap<String, bool>,
+    links: Vec<Link>,
     trouble: Option<(String, i64)>,
     ended: bool,
 }
@@ -98,9 +97,9 @@ impl Gauges {
         (stored.on_disk_within_ns, stored.longest_sync_ns) = (exposure.longest_ns(), exposure.longest_sync_ns());
     }
 
-    /// A link is up, or down.
-    pub fn link(&self, endpoint: &str, is_up: bool) {
-        self.words().links.insert(endpoint.to_owned(), is_up);
+    /// How the links are.
+    pub fn links(&self, links: Vec<Link>) {
+        self.words().links = links;
     }
 
     /// What keeps the recording from being stored from now on; `None` when nothing does.
@@ -114,7 +113,6 @@ impl Gauges {
         let words = self.words();
         let fill = queue.fill();
         let percent = |bytes: usize| bytes as f64 * 100.0 / fill.limit_bytes.max(1) as f64;
-        let link = |(endpoint, is_up): (&String, &bool)| Link { endpoint: endpoint.clone(), is_up: *is_up };
         let trouble = words.trouble.as_ref().map(|(what, since_ns)| Trouble {
             what: what.clone(),
             for_s: (monotonic_ns().saturating_sub(*since_ns) / NS_PER_S).max(0).unsigned_abs(),
@@ -132,7 +130,7 @@ impl Gauges {
             full_in_s: None,
             on_disk_within_ns: stored.on_disk_within_ns,
             longest_sync_ns: stored.longest_sync_ns,
-            links: words.links.iter().map(link).collect(),
+            links: words.links.clone(),
             trouble,
         }
     }

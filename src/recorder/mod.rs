@@ -6,6 +6,8 @@ mod arrivals;
 mod capture;
 mod exposure;
 mod gauges;
+mod observer;
+mod own_stall;
 mod printer;
 mod receiver;
 mod reporter;

@@ -7,9 +7,11 @@ use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Load, OnFull, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
+use crate::recorder::observer::Observer;
+use crate::recorder::own_stall::Runs;
 use crate::recorder::{Arrivals, BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
 use crate::service;
-use crate::socket::{Change, Oversize, Received, Receiver, Woken};
+use crate::socket::{Oversize, Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
 use crate::time::durations::seconds;
 
@@ -72,6 +74,9 @@ pub struct Intake<'a> {
     /// What was lost after the last message of `arrivals`.
     overflow: Option<Event>,
     messages: u64,
+    observer: Observer,
+    runs: Runs,
+    told_ns: i64,
 }
 
 impl<'a> Intake<'a> {
@@ -85,7 +90,11 @@ impl<'a> Intake<'a> {
         stop: &'a Stop,
     ) -> Self {
         let origin_ns = clock.origin_ns;
+        let links = socket.endpoints().len();
         Self {
+            observer: Observer::new(links, capture.silence_ns, capture.told.wanted.to_string()),
+            runs: Runs::new(),
+            told_ns: 0,
             socket,
             queue,
             capture,
@@ -123,6 +132,9 @@ impl<'a> Intake<'a> {
         // A link may have come up with the very last messages, before its monitor was heard.
         self.socket.listen_to_monitors();
         let drained = drained.and_then(|()| self.note_link_changes());
+        let left = self.observer.finish(&self.socket, self.clock);
+        left.into_iter().for_each(|event| self.note(event));
+        self.gauges.links(self.observer.status(&self.socket));
         // The last batch, and then what was lost after it.
         while self.is_pending() && self.hand_over() == Handed::Over {}
         taken.and_then(|taken| drained.map(|()| taken))
@@ -130,7 +142,11 @@ impl<'a> Intake<'a> {
 
     fn take_until_end(&mut self, reload: &Request) -> Result<Taken> {
         loop {
-            let woken = self.socket.wait(self.wait_ms())?;
+            let wait_ms = self.wait_ms();
+            let woken = self.socket.wait(wait_ms)?;
+            if let Some(stall) = self.runs.waited(wait_ms) {
+                self.observer.stalled(stall, self.messages);
+            }
             match woken {
                 Woken::Stop => return Ok(Taken::UntilStop),
                 Woken::Reload => {
@@ -143,13 +159,22 @@ impl<'a> Intake<'a> {
                 self.note_clock_step();
                 self.note_link_changes()?;
             }
+            let bytes = self.arrivals.bytes();
+            let mut is_drained = false;
             for _ in 0..ROUND_MESSAGES {
-                if self.count_reached() || !self.take_one()? {
+                is_drained = !self.take_one()?;
+                if is_drained || self.count_reached() {
                     break;
                 }
             }
+            if let Some(stall) = self.runs.worked(self.arrivals.bytes().abs_diff(bytes)) {
+                self.observer.stalled(stall, self.messages);
+            }
+            if is_drained && let Some(event) = self.observer.drained(self.messages, self.clock) {
+                self.note(event);
+            }
             let now_ns = monotonic_ns();
-            self.gauges.receiver.beat(now_ns);
+            self.tell(now_ns);
             if self.count_reached() || now_ns >= self.end_ns {
                 return Ok(Taken::UntilLimit);
             }
@@ -202,18 +227,26 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Put into the ledger which links came up and went down.
+    /// Put into the ledger what became of the links.
     fn note_link_changes(&mut self) -> Result<()> {
-        while let Some((endpoint, change)) = self.socket.next_change()? {
-            self.gauges.link(&endpoint.to_string(), change == Change::Up);
-            let endpoint = Some(endpoint.to_string());
-            let (kind, lost) = match change {
-                Change::Up => (Kind::Connected, Some(0)),
-                Change::Down => (Kind::Disconnected, None),
-            };
-            self.note(Event { endpoint, ..self.event(kind, lost) });
+        while let Some((place, change)) = self.socket.next_change()? {
+            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+            let events = self.observer.change(place, endpoint, change, self.clock);
+            events.into_iter().for_each(|event| self.note(event));
+            self.told_ns = 0;
         }
+        let events = self.observer.look(&self.socket, self.clock);
+        events.into_iter().for_each(|event| self.note(event));
         Ok(())
+    }
+
+    /// Say that this thread makes progress and, once a second, how the links are.
+    fn tell(&mut self, now_ns: i64) {
+        self.gauges.receiver.beat(now_ns);
+        if now_ns - self.told_ns >= BEAT_EVERY_NS {
+            self.told_ns = now_ns;
+            self.gauges.links(self.observer.status(&self.socket));
+        }
     }
 
     fn note(&mut self, event: Event) {
@@ -234,12 +267,12 @@ impl<'a> Intake<'a> {
         self.batch_since_ns.saturating_add(self.capture.commit_every_ns / 10 * 9)
     }
 
-    /// Milliseconds until the batch must be handed over, a link mended, the session split, the recording ended, or
+    /// Milliseconds until the batch must be handed over, a link has something to do, the session split, the recording ended, or
     /// shown that it gets on.
     fn wait_ms(&self) -> i64 {
         let batch_due_ns = if self.is_pending() { self.batch_due_ns() } else { i64::MAX };
-        let mend_due_ns = self.socket.mend_due_ns().unwrap_or(i64::MAX);
-        let due_ns = self.end_ns.min(batch_due_ns).min(mend_due_ns).min(self.split_due_ns());
+        let link_due_ns = self.socket.due_ns().unwrap_or(i64::MAX);
+        let due_ns = self.end_ns.min(batch_due_ns).min(link_due_ns).min(self.split_due_ns());
         match due_ns.saturating_sub(monotonic_ns()) {
             // An overdue batch is still here only because the disk is slow: try again in a moment.
             ..0 => RETRY_MS,
@@ -352,6 +385,8 @@ impl<'a> Intake<'a> {
                 self.queue.push(arrivals).ok_or(Refused::Closed)
             }
         };
+        // It may have waited for the writer.
+        self.runs.now();
         match pushed {
             Ok(empty) => {
                 self.arrivals = empty;

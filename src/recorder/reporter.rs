@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::observe::event::{Event, Kind};
+use crate::observe::event::{Event, Kind, Phase};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 use crate::time::durations::seconds;
 
@@ -29,6 +29,9 @@ impl Reporter {
     /// Report an event, now or in sum with those that follow.
     pub fn report(&mut self, event: &Event) {
         let now_ns = monotonic_ns();
+        if is_about_links(event) {
+            return say_of_link(event);
+        }
         let of_kind = self.kinds.entry(event.kind).or_default();
         of_kind.events += 1;
         of_kind.lost += event.lost.unwrap_or(0);
@@ -61,6 +64,25 @@ impl Reporter {
     }
 }
 
+/// Whether it comes seldom, and each one is told by itself.
+fn is_about_links(event: &Event) -> bool {
+    matches!(event.kind, Kind::Unreached | Kind::Silence | Kind::OwnStall) || event.phase == Phase::GoesOn
+}
+
+fn say_of_link(event: &Event) {
+    let endpoint = event.endpoint.as_deref().unwrap_or_default();
+    let detail = event.detail.as_deref().unwrap_or_default();
+    match (event.kind, event.phase) {
+        (Kind::Unreached, Phase::Ends) => {}
+        (Kind::Unreached, Phase::GoesOn) => tracing::warn!("still cannot reach {endpoint}: {detail}; trying on"),
+        (Kind::Unreached, _) => tracing::warn!("cannot reach {endpoint}: {detail}; trying on"),
+        (Kind::Silence, Phase::Ends) => tracing::info!("{endpoint} is silent no longer"),
+        (Kind::Silence, _) => tracing::warn!("{endpoint} is silent: {detail}"),
+        (Kind::OwnStall, _) => tracing::warn!("{detail}; messages may be missing"),
+        _ => tracing::warn!("still disconnected from {endpoint}: {detail}; trying on"),
+    }
+}
+
 impl Unreported {
     fn say(&mut self, kind: Kind) {
         if self.events == 0 {
@@ -84,6 +106,9 @@ impl Unreported {
             | Kind::TooLarge
             | Kind::Moved
             | Kind::Failed
+            | Kind::Unreached
+            | Kind::Silence
+            | Kind::OwnStall
             | Kind::Gap => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };

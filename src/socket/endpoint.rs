@@ -1,7 +1,7 @@
 //! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -23,16 +23,16 @@ impl Endpoint {
         self.0.strip_prefix("ipc://").filter(|path| !path.starts_with('@')).map(Path::new)
     }
 
-    /// Whether the socket must be an IPv6 one: for an address in brackets, for `*` (which then serves both), and for a
-    /// name that has no IPv4 address. libzmq would take the first IPv6 address of any name, where a device that listens
-    /// on IPv4 only is never found.
+    /// Whether a bound socket must be an IPv6 one: for an address in brackets and for `*`, which then serves both.
     pub fn needs_ipv6(&self) -> bool {
-        let Some(address) = self.0.strip_prefix("tcp://") else { return false };
-        if address.starts_with(['[', '*']) {
-            return true;
-        }
-        let addresses = address.to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-        !addresses.is_empty() && addresses.iter().all(SocketAddr::is_ipv6)
+        self.0.strip_prefix("tcp://").is_some_and(|address| address.starts_with(['[', '*']))
+    }
+
+    /// `HOST:PORT` of a TCP endpoint whose host is a name, and no address.
+    pub fn name(&self) -> Option<&str> {
+        let address = self.0.strip_prefix("tcp://")?;
+        let host = address.rsplit_once(':')?.0;
+        (!host.starts_with('[') && host.parse::<Ipv4Addr>().is_err()).then_some(address)
     }
 
     /// Whether the endpoint names one peer, so that it can be connected to: no `*` for host or port.
@@ -135,8 +135,20 @@ mod tests {
         {
             assert_eq!(text.parse::<Endpoint>().unwrap().needs_ipv6(), expected, "{text}");
         }
-        // Whether or not ::1 is called localhost too.
-        assert!(!"tcp://localhost:5".parse::<Endpoint>().unwrap().needs_ipv6());
+    }
+
+    #[test]
+    fn a_name_is_told_from_an_address() {
+        for (text, name) in [
+            ("tcp://camera.local:5", Some("camera.local:5")),
+            ("tcp://localhost:5", Some("localhost:5")),
+            ("tcp://127.0.0.1:5", None),
+            ("tcp://[::1]:5", None),
+            ("tcp://[fe80::1%eth0]:5", None),
+            ("ipc:///x", None),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().name(), name, "{text}");
+        }
     }
 
     #[test]

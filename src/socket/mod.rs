@@ -4,16 +4,23 @@ use crate::error::Error;
 
 mod alarm;
 mod binding;
+mod bound;
+mod cause;
+mod dial;
 mod endpoint;
 mod in_flight;
 mod link;
 mod monitor;
+mod peer;
+mod probe;
 mod raw;
 mod receiver;
+mod scout;
 mod sender;
 
+pub use cause::Cause;
 pub use endpoint::Endpoint;
-pub use link::Change;
+pub use link::{Change, Inlets, ReceivingKind};
 pub use receiver::{Oversize, Received, Receiver, Woken};
 pub use sender::{Dropped, Sender, Sent};
 

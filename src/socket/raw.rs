@@ -21,6 +21,9 @@ const SIOCOUTQ: Opcode = 0x5411;
 const TCP_BYTES_RECEIVED_AT: usize = 128;
 const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 
+/// The state of a connection, in the first byte of it, that the other side has ended; see linux/tcp_states.h.
+const TCP_CLOSE_WAIT: u8 = 8;
+
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]
 pub enum RawOption {
@@ -35,12 +38,30 @@ pub enum RawOption {
 /// # Errors
 /// libzmq's text for the cause.
 pub fn set(socket: &mut Socket, option: RawOption, is_on: bool) -> Result<(), String> {
-    let value = c_int::from(is_on);
+    set_raw(socket, option as c_int, c_int::from(is_on))
+}
+
+/// Options with a number and without a setter in the `zmq` crate.
+#[derive(Clone, Copy, Debug)]
+pub enum IntOption {
+    /// How long data of a connection may stay unacknowledged (`ZMQ_TCP_MAXRT`), in milliseconds.
+    TcpMaxRetransmitMs = zmq_sys::ZMQ_TCP_MAXRT as isize,
+}
+
+/// Set an option to a number.
+///
+/// # Errors
+/// libzmq's text for the cause.
+pub fn set_int(socket: &mut Socket, option: IntOption, value: c_int) -> Result<(), String> {
+    set_raw(socket, option as c_int, value)
+}
+
+fn set_raw(socket: &mut Socket, option: c_int, value: c_int) -> Result<(), String> {
     // SAFETY: the socket lives as long as the borrow; the value is an int that outlives the call, with its own size.
     checked(|| unsafe {
         zmq_sys::zmq_setsockopt(
             socket.as_mut_ptr(),
-            option as c_int,
+            option,
             (&raw const value).cast::<c_void>(),
             size_of::<c_int>(),
         )
@@ -100,6 +121,12 @@ pub fn hold(number: c_int) -> Option<OwnedFd> {
 
 /// How many bytes a TCP connection has received so far; `None` for what is none.
 pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
+    let info = tcp_info(fd)?;
+    info.get(TCP_BYTES_RECEIVED_AT..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+}
+
+/// What the kernel knows of a TCP connection: the beginning of `struct tcp_info`.
+fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
     let mut info = [0_u8; TCP_INFO_BYTES];
     let mut length = TCP_INFO_BYTES as libc::socklen_t;
     // SAFETY: the descriptor is open as long as the borrow; the kernel writes at most `length` bytes into `info`.
@@ -112,8 +139,13 @@ pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
             &raw mut length,
         )
     };
-    let bytes = info.get(TCP_BYTES_RECEIVED_AT..TCP_INFO_BYTES)?.first_chunk()?;
-    (status == 0 && length as usize >= TCP_INFO_BYTES).then(|| u64::from_ne_bytes(*bytes))
+    (status == 0 && length as usize == TCP_INFO_BYTES).then_some(info)
+}
+
+/// Whether the other side of a TCP connection has ended it in good order, so that all it sent has come; not by a reset, nor
+/// by silence.
+pub fn has_ended(fd: BorrowedFd<'_>) -> bool {
+    tcp_info(fd).is_some_and(|info| info.first() == Some(&TCP_CLOSE_WAIT))
 }
 
 /// The connections of this process's ipc endpoints, kept open also when libzmq closes them.

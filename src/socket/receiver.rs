@@ -9,10 +9,12 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::error::{Error, Result};
 use crate::message::{Batch, FRAME_COST_BYTES, Origin};
+use crate::observe::snapshot;
 use crate::process::stop::{Request, Stop};
 use crate::socket::alarm::Alarm;
-use crate::socket::link::{Change, Link};
-use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
+use crate::socket::link::{Change, Inlets, Link};
+use crate::socket::scout::Scout;
+use crate::socket::{raw, socket_error, uninterrupted};
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
 /// What an entry of the epoll set is about.
@@ -20,6 +22,7 @@ const STOP: u64 = 0;
 const RELOAD: u64 = 1;
 const MONITOR: u64 = 2;
 const SOCKET: u64 = 3;
+const SCOUT: u64 = 4;
 
 /// What is taken of the epoll set at once. What is left is there again at the next wait, and comes first.
 const EVENTS_AT_ONCE: usize = 8;
@@ -72,11 +75,13 @@ pub struct Oversize {
 /// Links to one or more devices.
 pub struct Receiver {
     links: Vec<Link>,
-    /// Everything that a wait ends for: the signals, the monitors and the sockets.
+    /// Looks up what takes its time.
+    scout: Scout,
+    /// Everything that a wait ends for: the signals, the monitors, the scout and the sockets.
     epoll: OwnedFd,
     /// Where to look for the next message, so that no device can keep another one waiting.
     next: usize,
-    /// Whether a monitor may have something to say.
+    /// Whether a monitor or the scout may have something to say, or a link has something to do.
     monitor_speaks: bool,
     /// Whether the last look found no message. The descriptor of a socket says that something new came, not that
     /// something is there, so only then it can be waited for.
@@ -113,27 +118,24 @@ impl Came {
 }
 
 impl Receiver {
-    /// Subscribe and connect to all endpoints, whose numbers count from 1. libzmq connects in the background and again after
-    /// each break. Frames above `message_max_bytes` are not received; they break the link, which is then mended.
+    /// Connect to, or bind, all endpoints, whose numbers count from 1. libzmq connects in the background and again after each
+    /// break.
     ///
     /// # Errors
-    /// When an endpoint cannot be connected to at all.
-    pub fn connect(
-        endpoints: &[Endpoint],
-        subscriptions: &[Vec<u8>],
-        message_max_bytes: usize,
-        stop: &Stop,
-        reload: &Request,
-    ) -> Result<Self> {
-        let context = Context::new();
-        let link =
-            |(number, endpoint)| Link::connect(&context, number, endpoint, subscriptions, message_max_bytes as i64);
-        let links: Vec<Link> = endpoints.iter().enumerate().map(link).collect::<Result<_>>()?;
+    /// When an endpoint cannot be connected to at all, or not be bound.
+    pub fn open(inlets: &Inlets, stop: &Stop, reload: &Request) -> Result<Self> {
+        let (context, now_ns) = (Context::new(), monotonic_ns());
+        let sides = inlets.connect.iter().map(|endpoint| (endpoint, false));
+        let sides = sides.chain(inlets.bind.iter().map(|endpoint| (endpoint, true)));
+        let open = |(number, (endpoint, is_bound))| Link::open(&context, number, endpoint, is_bound, inlets, now_ns);
+        let links: Vec<Link> = sides.enumerate().map(open).collect::<Result<_>>()?;
+        let scout = Scout::new()?;
         let watch = || -> std::io::Result<OwnedFd> {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             let add = |fd, what| epoll::add(&epoll, fd, epoll::EventData::new_u64(what), epoll::EventFlags::IN);
             add(stop.as_fd(), STOP)?;
             add(reload.as_fd(), RELOAD)?;
+            add(scout.as_fd(), SCOUT)?;
             for link in &links {
                 add(raw::fd(link.monitor.socket())?, MONITOR)?;
                 add(raw::fd(&link.socket)?, SOCKET)?;
@@ -142,13 +144,14 @@ impl Receiver {
         };
         let epoll = watch().map_err(|cause| Error::System { operation: "watch the sockets", cause })?;
         Ok(Self {
+            can_wait_for_one: links.len() == 1 && Alarm::is_mine(),
             links,
+            scout,
             epoll,
             next: 0,
             monitor_speaks: true,
             is_drained: false,
-            bound_bytes: message_max_bytes.saturating_add(FRAME_COST_BYTES),
-            can_wait_for_one: endpoints.len() == 1 && Alarm::is_mine(),
+            bound_bytes: inlets.message_max_bytes.saturating_add(FRAME_COST_BYTES),
             looked_ns: 0,
             came: Came::default(),
             is_in_hand: false,
@@ -167,7 +170,7 @@ impl Receiver {
         let now_ns = monotonic_ns();
         let follows_quickly = self.can_wait_for_one
             && now_ns - self.came.monotonic_ns < LOOK_EVERY_NS
-            && self.mend_due_ns().is_none()
+            && self.due_ns().is_none()
             && !self.monitor_speaks;
         if !follows_quickly {
             self.alarm.clear();
@@ -214,7 +217,7 @@ impl Receiver {
             match event.data.u64() {
                 STOP => woken = Woken::Stop,
                 RELOAD if woken == Woken::Look => woken = Woken::Reload,
-                MONITOR => self.monitor_speaks = true,
+                MONITOR | SCOUT => self.monitor_speaks = true,
                 _ => {}
             }
         }
@@ -235,8 +238,17 @@ impl Receiver {
 
     /// The endpoint that messages of this origin came from.
     pub fn endpoint(&self, origin: Origin) -> Option<String> {
-        let place = (origin.0 as usize).checked_sub(1)?;
-        self.links.get(place).map(|link| link.endpoint.to_string())
+        self.endpoint_at((origin.0 as usize).checked_sub(1)?)
+    }
+
+    /// The endpoint of a link, by its place.
+    pub fn endpoint_at(&self, place: usize) -> Option<String> {
+        self.links.get(place).map(|link| link.endpoint.clone())
+    }
+
+    /// Since when a link is not up, on the monotonic clock.
+    pub fn away_ns(&self, place: usize) -> Option<i64> {
+        self.links.get(place)?.away_ns()
     }
 
     /// Ask the monitors for changes the next time, whether they have spoken up or not.
@@ -244,29 +256,51 @@ impl Receiver {
         self.monitor_speaks = true;
     }
 
-    /// When a link must be mended, on the monotonic clock.
-    pub fn mend_due_ns(&self) -> Option<i64> {
-        self.links.iter().filter_map(Link::mend_due_ns).min()
+    /// The endpoints, in the order of their numbers; of bound ones with the port that `*` became.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.links.iter().map(|link| link.endpoint.clone()).collect()
     }
 
-    /// A link that came up or went down, if there is one that was not told yet. Mends links that are due.
+    /// How each link is, in the order of their numbers.
+    pub fn status(&self) -> Vec<snapshot::Link> {
+        self.links.iter().map(Link::status).collect()
+    }
+
+    /// Since when nothing came that was asked for over each link that is up, on the monotonic clock, and whether nothing did
+    /// since it went up.
+    pub fn quiet(&self) -> impl Iterator<Item = Option<(i64, bool)>> {
+        self.links.iter().map(|link| Some((link.quiet_ns()?, link.is_silent_since_up())))
+    }
+
+    /// What came over a link that nobody had asked for: how many messages, and what the first began with.
+    pub fn unwanted(&self, place: usize) -> Option<(u64, &[u8])> {
+        let traffic = &self.links.get(place)?.traffic;
+        (traffic.unwanted > 0).then_some((traffic.unwanted, &traffic.unwanted_begins))
+    }
+
+    /// When a link has something to do, on the monotonic clock.
+    pub fn due_ns(&self) -> Option<i64> {
+        self.links.iter().filter_map(Link::due_ns).min()
+    }
+
+    /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.
     ///
     /// # Errors
     /// When a socket fails.
-    pub fn next_change(&mut self) -> Result<Option<(&Endpoint, Change)>> {
-        if self.mend_due_ns().is_some_and(|due_ns| monotonic_ns() >= due_ns) {
-            for link in &mut self.links {
-                if link.mend_due_ns().is_some_and(|due_ns| monotonic_ns() >= due_ns) {
-                    link.mend()?;
-                }
-            }
-        }
-        if !self.monitor_speaks {
+    pub fn next_change(&mut self) -> Result<Option<(usize, Change)>> {
+        let now_ns = monotonic_ns();
+        if !self.monitor_speaks && self.due_ns().is_none_or(|due_ns| now_ns < due_ns) {
             return Ok(None);
         }
-        for link in &mut self.links {
-            if let Some(change) = link.next_change()? {
-                return Ok(Some((&link.endpoint, change)));
+        while let Some((place, answer)) = self.scout.answer() {
+            if let Some(link) = self.links.get_mut(place) {
+                link.answer(answer, now_ns)?;
+            }
+        }
+        for (place, link) in self.links.iter_mut().enumerate() {
+            if let Some(change) = link.tend(&self.scout, now_ns)? {
+                self.monitor_speaks = true;
+                return Ok(Some((place, change)));
             }
         }
         self.monitor_speaks = false;
@@ -308,11 +342,20 @@ impl Receiver {
 
     /// Append the message that begins with `frame` and came from the link `next`.
     fn take(&mut self, batch: &mut Batch, origin_ns: i64, accepts: impl Fn(&[u8], usize) -> bool) -> Result<Received> {
-        let Some(link) = self.links.get(self.next) else { return Ok(Received::Nothing) };
+        let links = self.links.len();
+        let Some(link) = self.links.get_mut(self.next) else { return Ok(Received::Nothing) };
+        if !link.is_up() {
+            // Peers before ZMTP 3 say in no other way that they are there.
+            link.message_came(self.came.monotonic_ns);
+            self.monitor_speaks = true;
+        }
         let origin = Origin(self.next as u32 + 1);
-        self.next = (self.next + 1) % self.links.len();
+        self.next = (self.next + 1) % links;
         let mark = batch.mark();
         let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
+        if !is_wanted {
+            link.traffic.pass_over(&self.frame);
+        }
         let mut entry = batch.message(origin, self.came.unix_ns, self.came.monotonic_ns.saturating_sub(origin_ns));
         let (mut bytes, mut frames) = (self.frame.len(), 1);
         let bound_bytes = self.bound_bytes;
@@ -333,6 +376,7 @@ impl Receiver {
             batch.truncate(mark);
             return Ok(Received::Unwanted);
         }
+        link.traffic.last = Some((self.came.unix_ns, self.came.monotonic_ns));
         if !fits(bytes, frames) {
             batch.truncate(mark);
             return Ok(Received::TooLarge(Oversize { origin, bytes, frames }));

@@ -37,6 +37,12 @@ pub fn monotonic_ns() -> i64 {
     time.tv_sec * NS_PER_S + time.tv_nsec
 }
 
+/// The monotonic clock with the time in which the machine was suspended.
+pub fn boot_ns() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec * NS_PER_S + time.tv_nsec
+}
+
 /// The processor time that this thread has used: it stands still while the thread waits.
 pub fn thread_cpu_ns() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);

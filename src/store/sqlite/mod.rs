@@ -24,5 +24,5 @@ pub use read::verify::{Damage, Verdict};
 pub use retention::pruning::Room;
 pub use write::beginning::{EndReason, SessionStart};
 pub use write::durability::Durability;
-pub use write::insertion::ToCommit;
+pub use write::insertion::{Missed, ToCommit};
 pub use write::recording::{Chapter, Ended, Recording};

@@ -27,7 +27,7 @@ const COPY_SESSION: (&str, &str) = (
 /// ... the ledger, of which those entries are copied that can be read, ...
 const COPY_EVENTS: (&str, &str) = (
     "SELECT * FROM events WHERE id >= ?1 AND session_id = ?2 ORDER BY id",
-    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
 /// ... the same of the digests, ...

@@ -229,7 +229,7 @@ impl Database {
     /// When the database cannot be read.
     pub fn ledger(&self, session_id: i64) -> Result<Ledger> {
         let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
-             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'lost', lost, 'detail', detail) \
+             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'peer', peer, 'lost', lost, 'detail', detail) \
              FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let read = |next_id: &mut i64| -> rusqlite::Result<()> {

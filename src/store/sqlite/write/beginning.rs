@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::codec::framing::Framing;
 use crate::message::Digest;
-use crate::observe::event::{Event, Kind};
+use crate::observe::event::{Event, Kind, Phase};
 use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
-use crate::store::sqlite::write::insertion::{LinksDown, insert_event};
+use crate::store::sqlite::write::insertion::{Begun, insert_event};
 use crate::time::clock::unix_ns;
 use crate::time::durations::seconds;
 
@@ -49,8 +49,12 @@ pub struct SessionStart {
     pub note: Option<String>,
     /// When it begins.
     pub started_unix_ns: i64,
-    /// What is connected to; their numbers count from 1.
+    /// What is connected to or bound; their numbers count from 1.
     pub endpoints: Vec<String>,
+    /// How many of them are connected to. The others, behind those, are bound.
+    pub connected: usize,
+    /// The kind of the sockets.
+    pub socket: &'static str,
     /// The topics that are asked for, as they were typed.
     pub topics: Vec<String>,
     /// Where the topics are, if somebody said so.
@@ -67,19 +71,19 @@ pub struct SessionStart {
 
 /// A session that has begun.
 #[derive(Debug)]
-pub(in crate::store) struct Begun {
+pub(in crate::store) struct NewSession {
     pub session_id: i64,
     /// The id of its first message.
     pub first_id: i64,
-    /// The links that are down, with their rows in its ledger.
-    pub links_down: LinksDown,
+    /// What has begun before it and is not over, with the rows in its ledger.
+    pub begun: Begun,
 }
 
 /// What a session begins with in its ledger.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Inherited<'a> {
-    /// The links that are down, by endpoint. They are down in this session too.
-    pub links_down: &'a LinksDown,
+    /// What has begun and is not over. It goes on in this session too.
+    pub begun: &'a Begun,
     /// Why the recording goes on here, if it began in another file.
     pub moved: Option<&'a Event>,
 }
@@ -89,7 +93,7 @@ pub(in crate::store) fn start_session(
     connection: &mut Connection,
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<Begun> {
+) -> rusqlite::Result<NewSession> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Only one recorder writes at a time, so an open session is the newest one, and the newest batch is its last if it
     // has any.
@@ -140,7 +144,7 @@ pub(in crate::store) fn next_session(
     (old_id, digest): (i64, &Digest),
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<Begun> {
+) -> rusqlite::Result<NewSession> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
@@ -157,7 +161,7 @@ fn insert_session(
     transaction: &Transaction<'_>,
     about: &SessionStart,
     inherited: Inherited<'_>,
-) -> rusqlite::Result<Begun> {
+) -> rusqlite::Result<NewSession> {
     // Also after what a deleted session has left behind, which would be taken for a part of this one.
     let (session_id, first_id): (i64, i64) = transaction.query_row(
         "SELECT coalesce(max(id), 0) + 1, coalesce(max(last_id), 0) + 1 FROM ( \
@@ -187,22 +191,32 @@ fn insert_session(
     )?;
     for (number, endpoint) in (1_i64..).zip(&about.endpoints) {
         transaction.execute(
-            "INSERT INTO endpoints VALUES (?, ?, ?, 'sub', 'connect')",
-            params![session_id, number, endpoint],
+            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?)",
+            params![
+                session_id,
+                number,
+                endpoint,
+                about.socket,
+                if number <= about.connected as i64 { "connect" } else { "bind" },
+            ],
         )?;
     }
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;
     }
-    let mut links_down = LinksDown::new();
-    for (endpoint, (link, _)) in inherited.links_down {
-        let detail = Some("down since the session before".to_owned());
-        let down = Event { detail, ..Event::at(about.started_unix_ns, 0, Kind::Disconnected, link.lost) };
-        let down = Event { endpoint: link.endpoint.clone(), ..down };
-        let row = insert_event(transaction, session_id, &down)?;
-        links_down.insert(endpoint.clone(), (down, row));
+    let mut begun = Begun::new();
+    for (key, (before, _)) in inherited.begun {
+        let words = if key.0 == Kind::Disconnected { "down since the session before" } else { "since the session before" };
+        let goes_on = Event {
+            endpoint: before.endpoint.clone(),
+            detail: Some(words.to_owned()),
+            phase: Phase::Begins,
+            ..Event::at(about.started_unix_ns, 0, key.0, before.lost)
+        };
+        let row = insert_event(transaction, session_id, &goes_on)?;
+        begun.insert(key.clone(), (goes_on, row));
     }
-    Ok(Begun { session_id, first_id, links_down })
+    Ok(NewSession { session_id, first_id, begun })
 }
 
 /// End a session.

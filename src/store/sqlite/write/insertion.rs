@@ -7,20 +7,20 @@ use rusqlite::{Connection, Transaction, params};
 use crate::codec::stream::{Stream, stored};
 use crate::codec::topic::printable;
 use crate::message::Batch;
-use crate::observe::event::{Event, Kind};
+use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::fields::fields;
 use crate::streams::Sorted;
 
-/// The links that are down, by endpoint: the entry of the ledger, and its row.
-pub(in crate::store) type LinksDown = BTreeMap<String, (Event, i64)>;
+/// What has begun and is not over, by its kind and endpoint: the entry of the ledger, and its row.
+pub(in crate::store) type Begun = BTreeMap<(Kind, String), (Event, i64)>;
 
 /// Insert an entry of the ledger. Gives its row.
 pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, lost, detail) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             session_id,
@@ -29,10 +29,20 @@ pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, e
             event.until_elapsed_ns,
             event.kind.name(),
             event.endpoint,
+            event.peer,
             event.lost.map(|lost| lost as i64),
             event.detail,
         ])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// Times in which messages may have been missed, and nobody knows how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// A link was down and came up again, or the connection of a peer broke.
+    pub gaps: u64,
+    /// The recorder itself did not run.
+    pub stalls: u64,
 }
 
 /// What is written in one transaction.
@@ -60,10 +70,10 @@ pub(in crate::store) struct Insertion<'a> {
     pub stream_ids: &'a mut Vec<i64>,
     /// The totals before, and then with all that was inserted.
     pub tally: Tally,
-    /// The links that were down before, and then those that are down.
-    pub links_down: LinksDown,
-    /// Times when a link came up again, before and then with those that were inserted.
-    pub gaps: u64,
+    /// What had begun and was not over before, and then what is so.
+    pub begun: Begun,
+    /// Times in which messages may have been missed, before and then with those that were inserted.
+    pub missed: Missed,
 }
 
 /// What the statement that inserts messages has for the next one.
@@ -78,8 +88,7 @@ impl Insertion<'_> {
         let ToCommit { batch, streams, sorted, unwanted, events, ended } = *what;
         for event in events.iter().chain(ended) {
             self.tally.lost += event.lost.unwrap_or(0);
-            let row = insert_event(self.transaction, self.session_id, event)?;
-            self.follow_link(event, row)?;
+            self.insert_event(event)?;
         }
         for stream in streams.get(self.stream_ids.len()..).unwrap_or_default() {
             self.stream_ids.push(insert_stream(self.transaction, self.session_id, stream)?);
@@ -118,22 +127,36 @@ impl Insertion<'_> {
         Ok(())
     }
 
-    /// A link that comes up ends the entry of the time when it was down.
-    fn follow_link(&mut self, event: &Event, row: i64) -> rusqlite::Result<()> {
-        let Some(endpoint) = &event.endpoint else { return Ok(()) };
-        match event.kind {
-            Kind::Disconnected => {
-                self.links_down.insert(endpoint.clone(), (event.clone(), row));
+    /// An entry begins, is whole, or ends one that has begun.
+    fn insert_event(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let key = |kind| event.endpoint.clone().map(|endpoint| (kind, endpoint));
+        match event.phase {
+            Phase::GoesOn => return Ok(()),
+            Phase::Ends => return key(event.kind).map_or(Ok(()), |key| self.end(&key, event.elapsed_ns)),
+            Phase::Begins => {
+                let row = insert_event(self.transaction, self.session_id, event)?;
+                self.begun.extend(key(event.kind).map(|key| (key, (event.clone(), row))));
             }
-            Kind::Connected => {
-                if let Some((_, row)) = self.links_down.remove(endpoint) {
-                    self.gaps += 1;
-                    self.transaction
-                        .prepare_cached("UPDATE events SET until_elapsed_ns = ?2 WHERE id = ?1")?
-                        .execute(params![row, event.elapsed_ns])?;
-                }
+            Phase::Whole => {
+                insert_event(self.transaction, self.session_id, event)?;
+                self.missed.stalls += u64::from(event.kind == Kind::OwnStall);
+                self.missed.gaps += u64::from(event.kind == Kind::Disconnected && event.lost.is_none());
             }
-            _ => {}
+        }
+        if event.kind == Kind::Connected && event.peer.is_none() {
+            for key in [Kind::Disconnected, Kind::Unreached].into_iter().filter_map(key) {
+                self.missed.gaps += u64::from(key.0 == Kind::Disconnected && self.begun.contains_key(&key));
+                self.end(&key, event.elapsed_ns)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, key: &(Kind, String), elapsed_ns: i64) -> rusqlite::Result<()> {
+        if let Some((_, row)) = self.begun.remove(key) {
+            self.transaction
+                .prepare_cached("UPDATE events SET until_elapsed_ns = ?2 WHERE id = ?1")?
+                .execute(params![row, elapsed_ns])?;
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use crate::observe::event::Event;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
-use crate::store::sqlite::write::beginning::{self, Begun, Inherited, SessionStart};
+use crate::store::sqlite::write::beginning::{self, Inherited, NewSession, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
-use crate::store::sqlite::write::insertion::{Insertion, LinksDown, ToCommit};
+use crate::store::sqlite::write::insertion::{Begun, Insertion, Missed, ToCommit};
 use crate::time::clock::{monotonic_ns, unix_ns};
 
 /// Sessions of one run in one file.
@@ -29,8 +29,8 @@ pub struct Chapter {
 /// What is known at the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Times when a link was down and came up again, so that messages may have been missed.
-    pub gaps: u64,
+    /// Times in which messages may have been missed.
+    pub missed: Missed,
     /// Files in which something of the run may be missing.
     pub files_in_doubt: u64,
     /// Messages of the run that were in files that somebody deleted.
@@ -71,7 +71,7 @@ pub(in crate::store) struct OpenSession {
     pub digest: Digest,
     /// The rows of its streams, in their order.
     stream_ids: Vec<i64>,
-    pub links_down: LinksDown,
+    pub begun: Begun,
     pub tally: Tally,
 }
 
@@ -87,11 +87,11 @@ pub(in crate::store) struct Run {
     pub given_up: Option<Event>,
 }
 
-impl From<Begun> for OpenSession {
-    fn from(begun: Begun) -> Self {
-        let Begun { session_id, first_id, links_down } = begun;
+impl From<NewSession> for OpenSession {
+    fn from(new: NewSession) -> Self {
+        let NewSession { session_id, first_id, begun } = new;
         let (digest, stream_ids, tally) = (FIRST_DIGEST, Vec::new(), Tally::default());
-        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, links_down, tally }
+        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, begun, tally }
     }
 }
 
@@ -101,7 +101,7 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn start(mut database: Database, about: SessionStart, limits: Limits) -> Result<Self> {
-        let inherited = Inherited { links_down: &LinksDown::new(), moved: None };
+        let inherited = Inherited { begun: &Begun::new(), moved: None };
         let begun = beginning::start_session(&mut database.connection, &about, inherited)
             .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
@@ -118,7 +118,7 @@ impl Recording {
         self.refuse_suspect()?;
         self.about.started_unix_ns = started_unix_ns;
         let failed = self.file.database.failed("begin the next session");
-        let inherited = Inherited { links_down: &self.session.links_down, moved: None };
+        let inherited = Inherited { begun: &self.session.begun, moved: None };
         let connection = &mut self.file.database.connection;
         let begun = self.file.syncs.force(connection).and_then(|()| {
             let old = (self.session.id, &self.session.digest);
@@ -130,7 +130,7 @@ impl Recording {
     }
 
     /// From here on another session is written.
-    pub(in crate::store) fn begin(&mut self, begun: Begun) {
+    pub(in crate::store) fn begin(&mut self, begun: NewSession) {
         let tally = std::mem::replace(&mut self.session, begun.into()).tally;
         self.run.tally = self.run.tally.plus(tally);
         self.file.tally = self.file.tally.plus(tally);
@@ -243,11 +243,11 @@ impl Recording {
             session_id: session.id,
             stream_ids: &mut session.stream_ids,
             tally: session.tally,
-            links_down: session.links_down.clone(),
-            gaps: run.known.gaps,
+            begun: session.begun.clone(),
+            missed: run.known.missed,
         };
         rows.insert(what, session.next_id)?;
-        let (tally, links_down, gaps) = (rows.tally, rows.links_down, rows.gaps);
+        let (tally, begun, missed) = (rows.tally, rows.begun, rows.missed);
         let last_id = session.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
             transaction
@@ -276,7 +276,7 @@ impl Recording {
         let began_ns = monotonic_ns();
         transaction.commit()?;
         let sync_ns = is_synced.then(|| monotonic_ns() - began_ns);
-        (session.tally, session.links_down, run.known.gaps) = (tally, links_down, gaps);
+        (session.tally, session.begun, run.known.missed) = (tally, begun, missed);
         Ok(sync_ns)
     }
 

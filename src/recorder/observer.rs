@@ -1,0 +1,198 @@
+//! Turns what becomes of the links, and what the process itself misses, into entries of the ledger.
+
+use crate::codec::topic::printable;
+use crate::observe::event::{Event, Kind, Phase};
+use crate::observe::snapshot::Link;
+use crate::recorder::own_stall::Stall;
+use crate::socket::{Change, Receiver};
+use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
+use crate::time::durations::seconds;
+
+/// A link over which nothing has come for so long since it went up is told of once: perhaps the topic is another one.
+const SILENT_START_NS: i64 = 10 * NS_PER_S;
+
+/// How often the links are looked at.
+const LOOK_EVERY_NS: i64 = NS_PER_S;
+
+/// Watches the links of a recording.
+#[derive(Debug)]
+pub(super) struct Observer {
+    /// A silence of this length is told of.
+    silence_ns: Option<i64>,
+    /// What was asked for.
+    topics: String,
+    links: Vec<Watched>,
+    looked_ns: i64,
+    /// A stop of the process of which it is not known yet how many messages had waited.
+    stall: Option<(Stall, u64)>,
+}
+
+/// What was told of a link.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    /// It was told that it is not reached.
+    is_unreached: bool,
+    /// It was told that it is silent since then, on the monotonic clock.
+    silent_ns: Option<i64>,
+    /// It was told that nothing came since it went up.
+    is_told: bool,
+}
+
+impl Observer {
+    /// Watch so many links, over which these topics are asked for.
+    pub fn new(links: usize, silence_ns: Option<i64>, topics: String) -> Self {
+        Self { silence_ns, topics, links: vec![Watched::default(); links], looked_ns: 0, stall: None }
+    }
+
+    /// Take what became of a link.
+    pub fn change(&mut self, place: usize, endpoint: String, change: Change, clock: SessionClock) -> Vec<Event> {
+        let Some(link) = self.links.get_mut(place) else { return Vec::new() };
+        let now = |kind, lost| about(&endpoint, at(monotonic_ns(), clock, kind, lost));
+        match change {
+            Change::Up => {
+                *link = Watched::default();
+                vec![now(Kind::Connected, Some(0))]
+            }
+            Change::Down => {
+                let silence = link.silent_ns.take().map(|_| Event { phase: Phase::Ends, ..now(Kind::Silence, Some(0)) });
+                let down = Event { phase: Phase::Begins, ..now(Kind::Disconnected, None) };
+                silence.into_iter().chain([down]).collect()
+            }
+            Change::Away { since_ns, cause, is_first } => {
+                let detail = Some(cause.map_or_else(|| "it is not known why".to_owned(), |cause| cause.to_string()));
+                if !is_first {
+                    return vec![Event { phase: Phase::GoesOn, detail, ..now(Kind::Disconnected, None) }];
+                }
+                let phase = if link.is_unreached { Phase::GoesOn } else { Phase::Begins };
+                link.is_unreached = true;
+                vec![Event { phase, detail, ..about(&endpoint, at(since_ns, clock, Kind::Unreached, Some(0))) }]
+            }
+            Change::Joined(peer) => vec![Event { peer: Some(peer), ..now(Kind::Connected, Some(0)) }],
+            Change::Left(peer) => {
+                let detail = Some("it ended the connection".to_owned());
+                vec![Event { peer: Some(peer), detail, ..now(Kind::Disconnected, Some(0)) }]
+            }
+            Change::Broke(peer) => {
+                let detail = Some("the connection broke".to_owned());
+                vec![Event { peer: Some(peer), detail, ..now(Kind::Disconnected, None) }]
+            }
+        }
+    }
+
+    /// Look whether links are silent, or no longer.
+    pub fn look(&mut self, socket: &Receiver, clock: SessionClock) -> Vec<Event> {
+        let now_ns = monotonic_ns();
+        let is_time = now_ns - self.looked_ns >= LOOK_EVERY_NS;
+        if !is_time && self.links.iter().all(|link| link.silent_ns.is_none()) {
+            return Vec::new();
+        }
+        if is_time {
+            self.looked_ns = now_ns;
+        }
+        let mut events = Vec::new();
+        for (place, quiet) in socket.quiet().enumerate() {
+            let (Some(link), Some((since_ns, is_never))) = (self.links.get_mut(place), quiet) else { continue };
+            let endpoint = || socket.endpoint_at(place).unwrap_or_default();
+            if let Some(silent_ns) = link.silent_ns {
+                if since_ns > silent_ns {
+                    link.silent_ns = None;
+                    let end = at(since_ns, clock, Kind::Silence, Some(0));
+                    events.push(Event { phase: Phase::Ends, ..about(endpoint(), end) });
+                }
+                continue;
+            }
+            let quiet_ns = now_ns - since_ns;
+            let is_new = is_never && quiet_ns >= SILENT_START_NS && !link.is_told;
+            if is_new || self.silence_ns.is_some_and(|silence_ns| quiet_ns >= silence_ns) {
+                (link.silent_ns, link.is_told) = (Some(since_ns), true);
+                let what = if is_never { "since the link went up" } else { "since the last message" };
+                let detail = format!(
+                    "nothing came for {:.0} s {what}; asked for: {}{}",
+                    seconds(quiet_ns),
+                    self.topics,
+                    unwanted(socket, place)
+                );
+                let begin = at(since_ns, clock, Kind::Silence, Some(0));
+                events.push(Event { phase: Phase::Begins, detail: Some(detail), ..about(endpoint(), begin) });
+            }
+        }
+        events
+    }
+
+    /// How the links are, if that is to be told again.
+    pub fn status(&self, socket: &Receiver) -> Vec<Link> {
+        let mut links = socket.status();
+        for (link, watched) in links.iter_mut().zip(&self.links) {
+            link.is_silent = watched.silent_ns.is_some();
+        }
+        links
+    }
+
+    /// The process did not run for a while; so many messages had come before.
+    pub fn stalled(&mut self, stall: Stall, messages: u64) {
+        let merged = self.stall.take().map_or((stall, messages), |(before, messages)| {
+            let lasted_ns = before.lasted_ns + stall.lasted_ns;
+            (Stall { from_ns: before.from_ns, lasted_ns, ..stall }, messages)
+        });
+        self.stall = Some(merged);
+    }
+
+    /// All that had come is taken: so many messages so far. Gives the entry for a stop of the process, if there was one.
+    pub fn drained(&mut self, messages: u64, clock: SessionClock) -> Option<Event> {
+        let (stall, before) = self.stall.take()?;
+        let lasted_s = seconds(stall.lasted_ns);
+        let late = match messages - before.min(messages) {
+            0 => String::new(),
+            waited => format!("; {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late"),
+        };
+        let begin = at(stall.from_ns, clock, Kind::OwnStall, None);
+        Some(Event {
+            until_elapsed_ns: Some(stall.until_ns.saturating_sub(clock.origin_ns)),
+            detail: Some(format!(
+                "this recorder did not run for {lasted_s:.3} s: it was stopped or suspended, or had no processor{late}"
+            )),
+            ..begin
+        })
+    }
+
+    /// What is not over at the end of the recording.
+    pub fn finish(&mut self, socket: &Receiver, clock: SessionClock) -> Vec<Event> {
+        let mut events = Vec::new();
+        for ((place, link), watched) in socket.status().into_iter().enumerate().zip(&mut self.links) {
+            let now = |kind| about(&link.endpoint, at(monotonic_ns(), clock, kind, Some(0)));
+            if watched.silent_ns.take().is_some() {
+                events.push(Event { phase: Phase::Ends, ..now(Kind::Silence) });
+            }
+            if watched.is_unreached {
+                events.push(Event { phase: Phase::Ends, ..now(Kind::Unreached) });
+            } else if !link.was_up {
+                let cause = link.cause.unwrap_or_else(|| "the recording ended before it was known why".to_owned());
+                let since_ns = socket.away_ns(place).unwrap_or(clock.origin_ns);
+                let whole = about(&link.endpoint, at(since_ns, clock, Kind::Unreached, Some(0)));
+                let until_elapsed_ns = Some(clock.elapsed_ns());
+                events.push(Event { until_elapsed_ns, detail: Some(cause), ..whole });
+            }
+            watched.is_unreached = false;
+        }
+        events
+    }
+}
+
+/// What happened, or began, at this time on the monotonic clock.
+fn at(monotonic_at_ns: i64, clock: SessionClock, kind: Kind, lost: Option<u64>) -> Event {
+    let ago_ns = monotonic_ns().saturating_sub(monotonic_at_ns);
+    let elapsed_ns = monotonic_at_ns.saturating_sub(clock.origin_ns).max(0);
+    Event::at(unix_ns().saturating_sub(ago_ns), elapsed_ns, kind, lost)
+}
+
+fn about(endpoint: impl Into<String>, event: Event) -> Event {
+    Event { endpoint: Some(endpoint.into()), ..event }
+}
+
+/// `; under other topics 12 messages came, which begin like 'abc'`.
+fn unwanted(socket: &Receiver, place: usize) -> String {
+    socket.unwanted(place).map_or_else(
+        || "; no other topic came either".to_owned(),
+        |(messages, begins)| format!("; {messages} messages came under other topics, the first begins with '{}'", printable(begins)),
+    )
+}

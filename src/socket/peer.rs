@@ -1,0 +1,407 @@
+//! One link to one device, as a state machine: what libzmq's monitor says, what comes, and time go in; what became of the
+//! link, and what is to be done about it, comes out. It knows no socket and no clock.
+
+use std::collections::VecDeque;
+
+use crate::socket::cause::Cause;
+use crate::socket::monitor::What;
+use crate::time::clock::NS_PER_S;
+
+const MS: i64 = 1_000_000;
+
+/// Somebody looks why a link does not come up when that has lasted so long ...
+const ASK_AFTER_NS: i64 = 1_500 * MS;
+
+/// ... and it is said after this time.
+const TELL_AFTER_NS: i64 = 3 * NS_PER_S;
+
+/// ... at the latest after this one, whether the answer is there or not.
+const TELL_AT_LAST_NS: i64 = 4_500 * MS;
+
+/// What lasts is asked for and said again after this time.
+const AGAIN_NS: i64 = 60 * NS_PER_S;
+
+/// A peer that accepts the connection and is silent then is left after this time, if it never sent a message.
+const HANDSHAKE_NS: i64 = 2 * NS_PER_S;
+
+/// A peer that is known to be older than ZMTP 3 is up so long after it was reached: nothing says when its greeting is over.
+const OLD_GREETING_NS: i64 = 300 * MS;
+
+/// After a protocol error libzmq never connects again; otherwise it says at once when it will. So a link of which it has said
+/// nothing for this long is connected anew by us ...
+const REDIAL_MIN_NS: i64 = 20 * MS;
+
+/// ... and, while that does not help, after twice the time up to this.
+const REDIAL_MAX_NS: i64 = 100 * MS;
+
+/// What somebody who looked found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The device can be reached: the link will be up soon.
+    Reachable,
+    /// It speaks a version before ZMTP 3.
+    Old,
+    /// It cannot.
+    Not(Cause),
+}
+
+/// Where a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The name has no address yet.
+    Resolving,
+    /// No connection yet; libzmq tries again and again.
+    Connecting,
+    /// There is a connection; greeting and handshake are under way.
+    Greeting,
+    /// Messages arrive.
+    Up,
+    /// The connection has ended; libzmq will try again, or not.
+    Broken,
+}
+
+/// What a link is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// An address is known, and libzmq connects to it.
+    Dialled,
+    /// From the monitor.
+    Heard(What),
+    /// A message came.
+    Message,
+    /// The answer to [`Output::Ask`], or what became of the name.
+    Found(Found),
+    /// Time has passed.
+    Tick,
+}
+
+/// What became of a link, or what is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// From here on messages arrive.
+    Up,
+    /// From here on messages may be missed.
+    Down,
+    /// It is not up for some time: [`Peer::cause`] says why, as far as it is known.
+    Away,
+    /// Somebody is to look why.
+    Ask,
+    /// Connect anew.
+    Redial,
+}
+
+/// A link to one device.
+#[derive(Debug)]
+pub struct Peer {
+    state: State,
+    /// Since when.
+    since_ns: i64,
+    /// Since when it is not up.
+    away_ns: i64,
+    was_up: bool,
+    is_old: bool,
+    cause: Option<Cause>,
+    asked_ns: Option<i64>,
+    told_ns: Option<i64>,
+    redial_ns: i64,
+    outputs: VecDeque<Output>,
+}
+
+impl Peer {
+    /// A link that is begun now, with or without an address.
+    pub fn new(has_address: bool, now_ns: i64) -> Self {
+        Self {
+            state: if has_address { State::Connecting } else { State::Resolving },
+            since_ns: now_ns,
+            away_ns: now_ns,
+            was_up: false,
+            is_old: false,
+            cause: None,
+            asked_ns: None,
+            told_ns: None,
+            redial_ns: REDIAL_MIN_NS,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Where it is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether messages arrive.
+    pub fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Whether it ever was up.
+    pub fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    /// Why it is not up, as far as it is known.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// Since when it is not up.
+    pub fn away_ns(&self) -> i64 {
+        self.away_ns
+    }
+
+    /// What became of it, and what is to be done: one after the other.
+    pub fn output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Take one input at its time.
+    pub fn take(&mut self, input: Input, now_ns: i64) {
+        match input {
+            Input::Dialled if self.state == State::Resolving => self.become_at(State::Connecting, now_ns),
+            Input::Heard(what) => self.heard(what, now_ns),
+            Input::Message if self.state == State::Greeting => self.go_up(now_ns),
+            Input::Found(found) => self.found(found, now_ns),
+            Input::Dialled | Input::Message | Input::Tick => {}
+        }
+        self.pass_time(now_ns);
+    }
+
+    fn heard(&mut self, what: What, now_ns: i64) {
+        match (what, self.state) {
+            (What::Connected, _) => self.become_at(State::Greeting, now_ns),
+            (What::HandshakeSucceeded, State::Up) => {}
+            (What::HandshakeSucceeded, _) => self.go_up(now_ns),
+            (What::ConnectDelayed | What::ConnectRetried, State::Broken) => self.become_at(State::Connecting, now_ns),
+            (
+                What::Disconnected
+                | What::HandshakeFailedNoDetail
+                | What::HandshakeFailedProtocol
+                | What::HandshakeFailedAuth,
+                state,
+            ) => {
+                if state == State::Up {
+                    self.outputs.push_back(Output::Down);
+                    (self.away_ns, self.told_ns, self.asked_ns, self.cause) = (now_ns, None, None, None);
+                }
+                self.become_at(State::Broken, now_ns);
+            }
+            _ => {}
+        }
+    }
+
+    fn found(&mut self, found: Found, now_ns: i64) {
+        match found {
+            Found::Old => {
+                (self.is_old, self.cause) = (true, None);
+            }
+            Found::Reachable => self.cause = None,
+            Found::Not(cause) if !self.is_up() => self.cause = Some(cause),
+            Found::Not(_) => {}
+        }
+        let is_answer = self.asked_ns.is_some_and(|asked_ns| now_ns - asked_ns < AGAIN_NS);
+        let hangs = self.state == State::Greeting && !self.is_old && now_ns - self.since_ns >= HANDSHAKE_NS;
+        if is_answer && hangs {
+            self.redial(now_ns);
+        }
+    }
+
+    /// What is due by now.
+    fn pass_time(&mut self, now_ns: i64) {
+        let lasted_ns = now_ns - self.since_ns;
+        match self.state {
+            State::Up => return,
+            State::Broken if lasted_ns >= self.redial_ns => self.redial(now_ns),
+            State::Greeting if self.is_old && lasted_ns >= OLD_GREETING_NS => return self.go_up(now_ns),
+            // An old peer says nothing that libzmq would tell: only who has looked knows that this one is none.
+            State::Greeting if !self.is_old && lasted_ns >= HANDSHAKE_NS && self.cause.is_some() => self.redial(now_ns),
+            _ => {}
+        }
+        let away_ns = now_ns - self.away_ns;
+        if away_ns >= ASK_AFTER_NS && self.asked_ns.is_none_or(|asked_ns| now_ns - asked_ns >= AGAIN_NS) {
+            self.asked_ns = Some(now_ns);
+            self.outputs.push_back(Output::Ask);
+        }
+        let is_known = self.cause.is_some() || away_ns >= TELL_AT_LAST_NS;
+        let is_time = self.told_ns.is_none_or(|told_ns| now_ns - told_ns >= AGAIN_NS);
+        if away_ns >= TELL_AFTER_NS && is_known && is_time {
+            self.told_ns = Some(now_ns);
+            self.outputs.push_back(Output::Away);
+        }
+    }
+
+    fn redial(&mut self, now_ns: i64) {
+        self.outputs.push_back(Output::Redial);
+        self.redial_ns = (self.redial_ns * 2).min(REDIAL_MAX_NS);
+        self.become_at(State::Connecting, now_ns);
+    }
+
+    fn go_up(&mut self, now_ns: i64) {
+        self.become_at(State::Up, now_ns);
+        (self.was_up, self.cause, self.redial_ns) = (true, None, REDIAL_MIN_NS);
+        self.outputs.push_back(Output::Up);
+    }
+
+    fn become_at(&mut self, state: State, now_ns: i64) {
+        (self.state, self.since_ns) = (state, now_ns);
+    }
+
+    /// When it must be told of the time again at the latest; `None` while it is up.
+    pub fn due_ns(&self) -> Option<i64> {
+        let of_state = match self.state {
+            State::Up => return None,
+            State::Broken => self.since_ns + self.redial_ns,
+            State::Greeting if self.is_old => self.since_ns + OLD_GREETING_NS,
+            State::Greeting if self.cause.is_some() => self.since_ns + HANDSHAKE_NS,
+            _ => i64::MAX,
+        };
+        let ask_ns = self.asked_ns.map_or(self.away_ns + ASK_AFTER_NS, |asked_ns| asked_ns + AGAIN_NS);
+        let tell_after_ns = if self.cause.is_some() { TELL_AFTER_NS } else { TELL_AT_LAST_NS };
+        let tell_ns = self.told_ns.map_or(self.away_ns + tell_after_ns, |told_ns| told_ns + AGAIN_NS);
+        Some(of_state.min(ask_ns).min(tell_ns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At each time in milliseconds, what goes in and what must come out.
+    fn run(has_address: bool, table: &[(i64, Input, &[Output])]) -> Peer {
+        let mut peer = Peer::new(has_address, 0);
+        for (at_ms, input, expected) in table {
+            peer.take(input.clone(), at_ms * MS);
+            let outputs: Vec<Output> = std::iter::from_fn(|| peer.output()).collect();
+            assert_eq!(outputs, *expected, "{input:?} at {at_ms} ms, then {peer:?}");
+        }
+        peer
+    }
+
+    fn heard(what: What) -> Input {
+        Input::Heard(what)
+    }
+
+    fn not(cause: Cause) -> Input {
+        Input::Found(Found::Not(cause))
+    }
+
+    #[test]
+    fn a_device_of_today_comes_goes_and_comes_again() {
+        let peer = run(
+            true,
+            &[
+                (0, heard(What::ConnectDelayed), &[]),
+                (1, heard(What::Connected), &[]),
+                (2, heard(What::HandshakeSucceeded), &[Output::Up]),
+                (3, Input::Message, &[]),
+                (9_000_000, Input::Tick, &[]),
+                (9_000_001, heard(What::Disconnected), &[Output::Down]),
+                (9_000_001, heard(What::ConnectRetried), &[]),
+                (9_000_050, Input::Tick, &[]),
+                (9_000_060, heard(What::Connected), &[]),
+                (9_000_061, heard(What::HandshakeSucceeded), &[Output::Up]),
+            ],
+        );
+        assert!(peer.is_up() && peer.due_ns().is_none());
+    }
+
+    #[test]
+    fn an_old_device_is_up_from_its_first_message_and_never_cut() {
+        run(
+            true,
+            &[
+                (1, heard(What::Connected), &[]),
+                (2, Input::Message, &[Output::Up]),
+                (60_000, Input::Message, &[]),
+                (60_001, heard(What::Disconnected), &[Output::Down]),
+                (60_002, heard(What::ConnectRetried), &[]),
+                (60_003, heard(What::Connected), &[]),
+                (60_010, Input::Message, &[Output::Up]),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_old_device_that_is_idle_is_left_alone() {
+        run(
+            true,
+            &[
+                (1, heard(What::Connected), &[]),
+                (1_500, Input::Tick, &[Output::Ask]),
+                (1_510, Input::Found(Found::Old), &[Output::Up]),
+                (40_000, Input::Tick, &[]),
+                (40_001, heard(What::Disconnected), &[Output::Down]),
+                (40_002, heard(What::ConnectRetried), &[]),
+                (40_003, heard(What::Connected), &[]),
+                (40_302, Input::Tick, &[]),
+                (40_303, Input::Tick, &[Output::Up]),
+            ],
+        );
+    }
+
+    #[test]
+    fn nobody_there_is_said_after_three_seconds_and_each_minute() {
+        let mut table = vec![
+            (1_499, heard(What::ConnectRetried), &[][..]),
+            (1_500, Input::Tick, &[Output::Ask]),
+            (1_600, not(Cause::Refused), &[]),
+            (2_999, Input::Tick, &[]),
+            (3_000, Input::Tick, &[Output::Away]),
+            (61_499, Input::Tick, &[]),
+            (61_500, Input::Tick, &[Output::Ask]),
+            (63_000, Input::Tick, &[Output::Away]),
+        ];
+        assert_eq!(run(true, &table).cause(), Some(&Cause::Refused));
+        table.push((63_100, heard(What::Connected), &[]));
+        table.push((63_101, heard(What::HandshakeSucceeded), &[Output::Up]));
+        assert_eq!(run(true, &table).cause(), None);
+    }
+
+    #[test]
+    fn what_libzmq_gives_up_is_connected_anew() {
+        run(
+            true,
+            &[
+                (1, heard(What::Connected), &[]),
+                (2, heard(What::HandshakeFailedProtocol), &[]),
+                (2, heard(What::Disconnected), &[]),
+                (21, Input::Tick, &[]),
+                (22, Input::Tick, &[Output::Redial]),
+                (23, heard(What::Connected), &[]),
+                (24, heard(What::Disconnected), &[]),
+                (63, Input::Tick, &[]),
+                (64, Input::Tick, &[Output::Redial]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_peer_that_hangs_is_left_once_somebody_has_looked() {
+        run(
+            true,
+            &[
+                (1, heard(What::Connected), &[]),
+                (1_500, Input::Tick, &[Output::Ask]),
+                (1_990, Input::Tick, &[]),
+                (2_100, Input::Tick, &[]),
+                (2_600, not(Cause::Hangs), &[Output::Redial]),
+                (2_601, heard(What::Connected), &[]),
+                (3_000, Input::Tick, &[Output::Away]),
+                (4_601, Input::Tick, &[Output::Redial]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_waited_for() {
+        run(
+            false,
+            &[
+                (100, not(Cause::NameUnknown("?".to_owned())), &[]),
+                (3_000, Input::Tick, &[Output::Ask, Output::Away]),
+                (9_000, Input::Dialled, &[]),
+                (9_001, heard(What::Connected), &[]),
+                (9_002, heard(What::HandshakeSucceeded), &[Output::Up]),
+            ],
+        );
+    }
+}

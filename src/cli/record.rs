@@ -151,7 +151,7 @@ impl RecordArguments {
                 .transpose()?,
             note: self.note.clone(),
             durability: self.durability,
-            queue_bytes: bytes("--queue", &self.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)? as usize,
+            queue_bytes: self.queue_bytes()? as usize,
             limits: Limits {
                 max_use_bytes: size("--max-use", self.max_use.as_deref(), MAX_USE_MIN_BYTES..=u64::MAX)?,
                 keep_free_bytes: size("--keep-free", self.keep_free.as_deref(), 1..=u64::MAX)?,
@@ -175,15 +175,22 @@ impl RecordArguments {
         let default = [DEFAULT_ENDPOINT.to_owned()];
         let is_default = self.connect.is_empty() && self.bind.is_empty();
         let told = self.told()?;
+        let message_max_bytes = bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)?;
         Ok(Inlets {
             connect: connect(if is_default { &default } else { &self.connect })?,
             bind: self.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
             kind: self.socket,
             subscriptions: told.wanted.subscriptions(told.framing),
-            message_max_bytes: bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)? as usize,
+            message_max_bytes: message_max_bytes as usize,
+            hold_max_bytes: message_max_bytes + self.queue_bytes()?,
             heartbeat: or_off("--heartbeat", &self.heartbeat)?
                 .map(|every_ns| Duration::from_nanos(every_ns.unsigned_abs())),
         })
+    }
+
+    /// Memory for messages that wait for the disk.
+    fn queue_bytes(&self) -> Result<u64> {
+        bytes("--queue", &self.queue, QUEUE_MIN_BYTES..=QUEUE_MAX_BYTES)
     }
 
     /// The topics that were asked for.

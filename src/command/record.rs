@@ -96,7 +96,8 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
         (files, messages) => format!(", {files} files in doubt, {messages} of the messages in deleted files"),
     };
     let last = shared.gauges.snapshot(&shared.queue);
-    let unreached: Vec<&str> = last.links.iter().filter(|link| !link.was_up).map(|link| link.endpoint.as_str()).collect();
+    let unreached: Vec<&str> =
+        last.links.iter().filter(|link| !link.was_up).map(|link| link.endpoint.as_str()).collect();
     if !unreached.is_empty() {
         tracing::warn!("never reached: {}; nothing of it is recorded, and the ledger says why", unreached.join(" "));
     }
@@ -108,9 +109,11 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
         last.on_disk_within(),
     );
     // What failed first is what the user must know.
-    ended.and(closed).map(|_| Exit::from_loss(
-        tally.lost > 0 || known.missed != Missed::default() || known.files_in_doubt > 0 || !unreached.is_empty()
-    ))
+    ended.and(closed).map(|_| {
+        Exit::from_loss(
+            tally.lost > 0 || known.missed != Missed::default() || known.files_in_doubt > 0 || !unreached.is_empty(),
+        )
+    })
 }
 
 /// Where messages may be missing without a number, or nothing.

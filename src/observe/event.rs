@@ -27,6 +27,8 @@ pub enum Kind {
     Moved,
     /// Messages were larger than a message may be.
     TooLarge,
+    /// A peer was cut off, because it sent more than could be held.
+    Cut,
     /// An older session was deleted to make room.
     Deleted,
     /// The recorder was not there: nothing was recorded until the next session.
@@ -51,6 +53,7 @@ impl Kind {
             Self::SyncedLate => "synced-late",
             Self::Moved => "moved",
             Self::TooLarge => "too-large",
+            Self::Cut => "cut",
             Self::Deleted => "deleted",
             Self::Gap => "gap",
             Self::Failed => "failed",
@@ -97,7 +100,17 @@ pub struct Event {
 impl Event {
     /// An entry for a moment, about no link and without a cause in words.
     pub fn at(unix_ns: i64, elapsed_ns: i64, kind: Kind, lost: Option<u64>) -> Self {
-        Self { kind, unix_ns, elapsed_ns, until_elapsed_ns: None, endpoint: None, peer: None, lost, detail: None, phase: Phase::Whole }
+        Self {
+            kind,
+            unix_ns,
+            elapsed_ns,
+            until_elapsed_ns: None,
+            endpoint: None,
+            peer: None,
+            lost,
+            detail: None,
+            phase: Phase::Whole,
+        }
     }
 
     /// The session began later by this much than when this was noted. What began before it began with it.

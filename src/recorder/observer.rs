@@ -1,5 +1,7 @@
 //! Turns what becomes of the links, and what the process itself misses, into entries of the ledger.
 
+use bytesize::ByteSize;
+
 use crate::codec::topic::printable;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::snapshot::Link;
@@ -54,7 +56,8 @@ impl Observer {
                 vec![now(Kind::Connected, Some(0))]
             }
             Change::Down => {
-                let silence = link.silent_ns.take().map(|_| Event { phase: Phase::Ends, ..now(Kind::Silence, Some(0)) });
+                let silence =
+                    link.silent_ns.take().map(|_| Event { phase: Phase::Ends, ..now(Kind::Silence, Some(0)) });
                 let down = Event { phase: Phase::Begins, ..now(Kind::Disconnected, None) };
                 silence.into_iter().chain([down]).collect()
             }
@@ -66,6 +69,17 @@ impl Observer {
                 let phase = if link.is_unreached { Phase::GoesOn } else { Phase::Begins };
                 link.is_unreached = true;
                 vec![Event { phase, detail, ..about(&endpoint, at(since_ns, clock, Kind::Unreached, Some(0))) }]
+            }
+            Change::TooLarge => {
+                let detail = "it sent a frame that is larger than --max-message, or something that is no ZeroMQ, which broke the \
+                     link; what came before is kept";
+                vec![Event { detail: Some(detail.to_owned()), ..now(Kind::TooLarge, None) }]
+            }
+            Change::Cut(peer, bytes) => {
+                let held = ByteSize(bytes);
+                let detail =
+                    Some(format!("{held} came that are no whole message or could not be taken; it was cut off"));
+                vec![Event { peer, detail, ..now(Kind::Cut, None) }]
             }
             Change::Joined(peer) => vec![Event { peer: Some(peer), ..now(Kind::Connected, Some(0)) }],
             Change::Left(peer) => {
@@ -143,7 +157,9 @@ impl Observer {
         let lasted_s = seconds(stall.lasted_ns);
         let late = match messages - before.min(messages) {
             0 => String::new(),
-            waited => format!("; {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late"),
+            waited => {
+                format!("; {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late")
+            }
         };
         let begin = at(stall.from_ns, clock, Kind::OwnStall, None);
         Some(Event {
@@ -193,6 +209,8 @@ fn about(endpoint: impl Into<String>, event: Event) -> Event {
 fn unwanted(socket: &Receiver, place: usize) -> String {
     socket.unwanted(place).map_or_else(
         || "; no other topic came either".to_owned(),
-        |(messages, begins)| format!("; {messages} messages came under other topics, the first begins with '{}'", printable(begins)),
+        |(messages, begins)| {
+            format!("; {messages} messages came under other topics, the first begins with '{}'", printable(begins))
+        },
     )
 }

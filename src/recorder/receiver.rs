@@ -170,7 +170,10 @@ impl<'a> Intake<'a> {
             if let Some(stall) = self.runs.worked(self.arrivals.bytes().abs_diff(bytes)) {
                 self.observer.stalled(stall, self.messages);
             }
-            if is_drained && let Some(event) = self.observer.drained(self.messages, self.clock) {
+            if is_drained
+                && self.socket.is_drained()
+                && let Some(event) = self.observer.drained(self.messages, self.clock)
+            {
                 self.note(event);
             }
             let now_ns = monotonic_ns();
@@ -234,6 +237,12 @@ impl<'a> Intake<'a> {
             let events = self.observer.change(place, endpoint, change, self.clock);
             events.into_iter().for_each(|event| self.note(event));
             self.told_ns = 0;
+        }
+        let own_bytes = self.queue.fill().bytes + self.arrivals.bytes();
+        if let Some((place, change)) = self.socket.guard(own_bytes as u64) {
+            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+            let events = self.observer.change(place, endpoint, change, self.clock);
+            events.into_iter().for_each(|event| self.note(event));
         }
         let events = self.observer.look(&self.socket, self.clock);
         events.into_iter().for_each(|event| self.note(event));

@@ -66,7 +66,9 @@ impl Reporter {
 
 /// Whether it comes seldom, and each one is told by itself.
 fn is_about_links(event: &Event) -> bool {
-    matches!(event.kind, Kind::Unreached | Kind::Silence | Kind::OwnStall) || event.phase == Phase::GoesOn
+    matches!(event.kind, Kind::Unreached | Kind::Silence | Kind::OwnStall | Kind::Cut)
+        || (event.kind == Kind::TooLarge && event.lost.is_none())
+        || event.phase == Phase::GoesOn
 }
 
 fn say_of_link(event: &Event) {
@@ -78,6 +80,11 @@ fn say_of_link(event: &Event) {
         (Kind::Unreached, _) => tracing::warn!("cannot reach {endpoint}: {detail}; trying on"),
         (Kind::Silence, Phase::Ends) => tracing::info!("{endpoint} is silent no longer"),
         (Kind::Silence, _) => tracing::warn!("{endpoint} is silent: {detail}"),
+        (Kind::Cut, _) => {
+            let who = event.peer.as_deref().unwrap_or(endpoint);
+            tracing::warn!("cut off {who}: {detail}; --queue and --max-message say how much may be held");
+        }
+        (Kind::TooLarge, _) => tracing::warn!("{endpoint}: {detail}; it is connected anew"),
         (Kind::OwnStall, _) => tracing::warn!("{detail}; messages may be missing"),
         _ => tracing::warn!("still disconnected from {endpoint}: {detail}; trying on"),
     }
@@ -109,6 +116,7 @@ impl Unreported {
             | Kind::Unreached
             | Kind::Silence
             | Kind::OwnStall
+            | Kind::Cut
             | Kind::Gap => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };

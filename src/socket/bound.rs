@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::getpeername;
 
+use crate::socket::hold::Hold;
 use crate::socket::monitor::{Heard, What};
 use crate::socket::raw;
 
@@ -35,6 +36,7 @@ struct Guest {
     address: String,
     accepted_ns: i64,
     is_up: bool,
+    hold: Hold,
 }
 
 /// The peers of a bound socket.
@@ -56,7 +58,7 @@ impl Bound {
             What::Accepted => {
                 let held = raw::hold(heard.value);
                 let address = held.as_ref().map_or_else(|| "a local program".to_owned(), address);
-                let guest = Guest { held, address, accepted_ns: now_ns, is_up: false };
+                let guest = Guest { held, address, accepted_ns: now_ns, is_up: false, hold: Hold::default() };
                 self.guests.insert(heard.value, guest);
             }
             What::HandshakeSucceeded => self.greet(|guest| received(guest) >= GREETING_BYTES),
@@ -84,6 +86,34 @@ impl Bound {
     /// What became of whom, one after the other.
     pub fn change(&mut self) -> Option<(String, Became)> {
         self.changes.pop_front()
+    }
+
+    /// So many bytes came from the connection of this number.
+    pub fn hand_over(&mut self, descriptor: Option<i32>, bytes: u64) {
+        if let Some(guest) = descriptor.and_then(|descriptor| self.guests.get_mut(&descriptor)) {
+            guest.hold.hand_over(bytes);
+        }
+    }
+
+    /// How much libzmq holds of each connection, by its number.
+    pub fn held_bytes(&self, now_ns: i64) -> impl Iterator<Item = (i32, u64)> {
+        let bytes = move |guest: &Guest| {
+            let received = guest.held.as_ref().and_then(|held| raw::bytes_received(held.as_fd()));
+            guest.hold.bytes(received.unwrap_or(0), now_ns)
+        };
+        self.guests.iter().map(move |(descriptor, guest)| (*descriptor, bytes(guest)))
+    }
+
+    /// Cut a connection off. Gives whose it was.
+    pub fn cut(&mut self, descriptor: i32) -> Option<String> {
+        let guest = self.guests.get_mut(&descriptor)?;
+        guest.held.as_ref().map(|held| raw::shut_down(held.as_fd()));
+        Some(guest.address.clone())
+    }
+
+    /// The connections.
+    pub fn connections(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.guests.values().filter_map(|guest| guest.held.as_ref().map(AsFd::as_fd))
     }
 
     fn greet(&mut self, is_up: impl Fn(&Guest) -> bool) {

@@ -25,6 +25,8 @@ pub enum Cause {
     Hangs,
     /// The peer ends the connection during the handshake.
     HungUp,
+    /// It was cut off, because it sent more than can be held.
+    CutOff,
 }
 
 impl fmt::Display for Cause {
@@ -33,12 +35,15 @@ impl fmt::Display for Cause {
             Self::Refused => f.write_str("connection refused: nobody listens there"),
             Self::NameUnknown(words) => write!(f, "the name cannot be resolved: {words}"),
             Self::NoRoute(words) => write!(f, "no route: {words}"),
-            Self::NoConnection => f.write_str("no answer to the attempt to connect: the host is off, or a firewall drops it"),
+            Self::NoConnection => {
+                f.write_str("no answer to the attempt to connect: the host is off, or a firewall drops it")
+            }
             Self::NoAnswer => f.write_str("no answer to the greeting: it accepts the connection and says nothing"),
             Self::NotZeroMq(begins) => write!(f, "what listens there is not ZeroMQ: it says '{begins}'"),
             Self::Wants(mechanism) => write!(f, "it wants {mechanism}, and this side offers none"),
             Self::Kind(theirs, ours) => write!(f, "it is a {theirs} socket, which does not send to {ours}"),
             Self::Hangs => f.write_str("the handshake hangs: it begins it and does not go on"),
+            Self::CutOff => f.write_str("it was cut off: it sent more than --queue and --max-message can hold"),
             Self::HungUp => f.write_str("it ends the connection during the handshake"),
         }
     }

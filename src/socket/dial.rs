@@ -1,11 +1,12 @@
 //! The connecting side of a link: which address libzmq connects to, and what is done when it does not come up.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use zmq::{POLLIN, Socket};
 
 use crate::error::{Error, Result};
+use crate::socket::hold::Hold;
 use crate::socket::monitor::{Heard, What};
 use crate::socket::peer::{Found, Input, Output, Peer};
 use crate::socket::probe::Ours;
@@ -38,6 +39,10 @@ pub(super) struct Dial {
     is_asking: bool,
     /// Meanwhile libzmq does not connect: some servers talk to one at a time.
     is_paused: bool,
+    /// It was cut off, and libzmq is not to connect until it is its time.
+    is_cut: bool,
+    /// What libzmq holds of it.
+    pub hold: Hold,
     /// The connection that is there, or under way, to be asked what came over it.
     held: Option<OwnedFd>,
     /// It is to be connected anew as soon as all that came is read: libzmq would throw it away.
@@ -59,6 +64,8 @@ impl Dial {
             resolve_due_ns: now_ns,
             is_asking: false,
             is_paused: false,
+            is_cut: false,
+            hold: Hold::default(),
             held: None,
             redial: false,
             ours,
@@ -79,11 +86,42 @@ impl Dial {
     /// Take what the monitor says.
     pub fn hear(&mut self, heard: Heard, now_ns: i64) {
         match heard.what {
+            What::Connected | What::ConnectDelayed | What::ConnectRetried if self.is_cut => return,
             What::Connected => self.held = raw::hold(heard.value),
-            What::Disconnected | What::Closed => self.held = None,
+            What::Disconnected | What::Closed => self.let_go(now_ns),
             _ => {}
         }
         self.take(Input::Heard(heard.what), now_ns);
+    }
+
+    /// The connection that is there.
+    pub fn connection(&self) -> Option<BorrowedFd<'_>> {
+        self.held.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How much libzmq holds of what came.
+    pub fn held_bytes(&self, now_ns: i64) -> u64 {
+        self.hold.bytes(self.received_bytes(), now_ns)
+    }
+
+    fn received_bytes(&self) -> u64 {
+        self.connection().and_then(raw::bytes_received).unwrap_or(0)
+    }
+
+    /// Cut it off, and leave it alone for a while.
+    pub fn cut(&mut self, socket: &mut Socket, now_ns: i64) {
+        if let Some(connection) = self.connection() {
+            raw::shut_down(connection);
+        }
+        self.disconnect(socket);
+        self.is_cut = true;
+        self.take(Input::Cut, now_ns);
+    }
+
+    fn let_go(&mut self, now_ns: i64) {
+        let received_bytes = self.received_bytes();
+        self.hold.begin(received_bytes, now_ns);
+        self.held = None;
     }
 
     /// Take what the scout found.
@@ -146,7 +184,7 @@ impl Dial {
             }
         }
         if self.redial && !self.is_paused && is_drained(socket)? {
-            self.redial = false;
+            (self.redial, self.is_cut) = (false, false);
             self.disconnect(socket);
             self.connect(socket)?;
         }
@@ -165,7 +203,7 @@ impl Dial {
         };
         if let Some(question) = question.filter(|_| !self.is_asking) {
             self.is_asking = scout.ask(self.number, question);
-            let received = self.held.as_ref().and_then(|held| raw::bytes_received(held.as_fd()));
+            let received = self.connection().and_then(raw::bytes_received);
             if self.is_asking && received == Some(0) {
                 self.is_paused = true;
                 self.disconnect(socket);
@@ -199,7 +237,7 @@ impl Dial {
     }
 
     fn disconnect(&mut self, socket: &mut Socket) {
-        self.held = None;
+        self.let_go(monotonic_ns());
         if let Some(address) = &self.address {
             // Fails when libzmq has already forgotten the endpoint, which is as good.
             let _ = raw::disconnect(socket, address);

@@ -1,6 +1,6 @@
 //! A link: one endpoint with its socket, and what libzmq's monitor says of it.
 
-use std::time::Duration;
+use std::os::fd::BorrowedFd;
 
 use zmq::{Context, Socket};
 
@@ -9,88 +9,12 @@ use crate::observe::snapshot;
 use crate::socket::bound::{Became, Bound};
 use crate::socket::cause::Cause;
 use crate::socket::dial::Dial;
+use crate::socket::hold::Sizes;
+use crate::socket::inlets::{Inlets, socket};
 use crate::socket::monitor::Monitor;
 use crate::socket::peer::{Input, Output, State};
-use crate::socket::probe::Ours;
 use crate::socket::scout::{Answer, Scout};
-use crate::socket::{Endpoint, binding, raw, socket_error};
-
-/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
-/// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.
-const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
-
-/// A device that restarts is found again quickly: the first attempt after so many milliseconds (libzmq: 100) ...
-const RECONNECT_MS: i32 = 10;
-
-/// ... and, while it stays away, at most so many apart: a device that is switched on late loses no more than this.
-const RECONNECT_MAX_MS: i32 = 100;
-
-/// An attempt to connect ends after this time, so that a host that comes back is found at once and not when the operating
-/// system tries again, after seconds.
-const CONNECT_MS: i32 = 700;
-
-/// A host that is gone without a word is asked after so many seconds without a message, ...
-const KEEPALIVE_IDLE_S: i32 = 6;
-
-/// ... then again and again after so many, ...
-const KEEPALIVE_EVERY_S: i32 = 3;
-
-/// ... and given up after so many questions: in 15 s. Every peer answers, because its operating system does; heartbeats of
-/// ZMTP break the links of those that do not know them.
-const KEEPALIVE_COUNT: i32 = 3;
-
-/// What a host does not acknowledge for so many milliseconds ends the connection too.
-const UNACKNOWLEDGED_MAX_MS: i32 = 15_000;
-
-/// The kind of the receiving socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReceivingKind {
-    /// It subscribes to topics of publishers.
-    Sub,
-    /// It takes its share of what pushing peers send.
-    Pull,
-}
-
-impl ReceivingKind {
-    /// Its name in the database.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sub => "sub",
-            Self::Pull => "pull",
-        }
-    }
-
-    fn ours(self) -> Ours {
-        match self {
-            Self::Sub => Ours { kind: "SUB", senders: &["PUB", "XPUB"] },
-            Self::Pull => Ours { kind: "PULL", senders: &["PUSH"] },
-        }
-    }
-}
-
-/// How messages are received.
-#[derive(Clone, Debug)]
-pub struct Inlets {
-    /// Devices to connect to; their numbers count from 1.
-    pub connect: Vec<Endpoint>,
-    /// Endpoints to bind, to which devices connect; their numbers go on from there.
-    pub bind: Vec<Endpoint>,
-    /// With which kind of socket.
-    pub kind: ReceivingKind,
-    /// Prefixes of the messages that are subscribed to.
-    pub subscriptions: Vec<Vec<u8>>,
-    /// Frames above this are not received; they break the link, which is then mended.
-    pub message_max_bytes: usize,
-    /// How often a peer is asked whether it is still there, in the way of ZMTP 3.1, which not every peer knows.
-    pub heartbeat: Option<Duration>,
-}
-
-impl Inlets {
-    /// How many endpoints there are.
-    pub fn count(&self) -> usize {
-        self.connect.len() + self.bind.len()
-    }
-}
+use crate::socket::{Endpoint, binding, socket_error};
 
 /// What became of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +38,10 @@ pub enum Change {
     Left(String),
     /// The connection of a peer of a bound endpoint broke.
     Broke(String),
+    /// The link was broken by something that libzmq cannot take: a frame above the largest message, or no ZeroMQ.
+    TooLarge,
+    /// A peer was cut off, because libzmq held so many bytes of it: the peer of a bound endpoint, or the device.
+    Cut(Option<String>, u64),
 }
 
 /// What came over a link.
@@ -149,6 +77,7 @@ pub(super) struct Link {
     side: Side,
     /// When it went up, on the monotonic clock, as long as it is.
     up_ns: Option<i64>,
+    sizes: Sizes,
 }
 
 enum Side {
@@ -166,15 +95,10 @@ impl Link {
         inlets: &Inlets,
         now_ns: i64,
     ) -> Result<Self> {
-        let set_up = || -> zmq::Result<(Socket, Monitor)> {
-            let socket = socket(context, inlets)?;
-            // Before the first connection: events that nobody reads would hold it up.
-            let monitor = Monitor::of(context, &socket, &number.to_string())?;
-            Ok((socket, monitor))
-        };
-        let (mut socket, monitor) = set_up().map_err(|cause| socket_error("set up a receiving socket", cause))?;
-        raw::set_int(&mut socket, raw::IntOption::TcpMaxRetransmitMs, UNACKNOWLEDGED_MAX_MS)
-            .map_err(|cause| crate::error::Error::Socket { operation: "set up a receiving socket", cause })?;
+        let mut socket = socket(context, inlets)?;
+        // Before the first connection: events that nobody reads would hold it up.
+        let monitor = Monitor::of(context, &socket, &number.to_string())
+            .map_err(|cause| socket_error("watch a socket's connections", cause))?;
         let (endpoint, side) = match is_bound {
             true => (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default())),
             false => {
@@ -182,7 +106,7 @@ impl Link {
                 (endpoint.to_string(), Side::Dialled(dial))
             }
         };
-        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None })
+        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None, sizes: Sizes::default() })
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.
@@ -242,6 +166,59 @@ impl Link {
             false => self.up_ns = None,
         }
         Ok(change)
+    }
+
+    /// A frame of so many bytes was taken.
+    pub fn hand_over(&mut self, source: Option<i32>, wire_bytes: u64) {
+        match &mut self.side {
+            Side::Dialled(dial) => dial.hold.hand_over(wire_bytes),
+            Side::Bound(bound) => bound.hand_over(source, wire_bytes),
+        }
+    }
+
+    /// Whether several peers have this endpoint.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.side, Side::Bound(_))
+    }
+
+    /// How much libzmq holds of each connection, by its number. `is_drained`: all whole messages were taken.
+    pub fn held_bytes(&mut self, is_drained: bool, now_ns: i64) -> Vec<(i32, u64)> {
+        match &mut self.side {
+            Side::Dialled(dial) => {
+                if is_drained {
+                    dial.hold.drained();
+                }
+                vec![(0, dial.held_bytes(now_ns))]
+            }
+            Side::Bound(bound) => bound.held_bytes(now_ns).collect(),
+        }
+    }
+
+    /// Do this with each connection.
+    pub fn for_each_connection(&self, act: impl FnMut(BorrowedFd<'_>)) {
+        match &self.side {
+            Side::Dialled(dial) => dial.connection().into_iter().for_each(act),
+            Side::Bound(bound) => bound.connections().for_each(act),
+        }
+    }
+
+    /// Cut a connection off, of which libzmq holds so much.
+    pub fn cut(&mut self, descriptor: i32, bytes: u64, now_ns: i64) -> Change {
+        match &mut self.side {
+            Side::Dialled(dial) => {
+                dial.cut(&mut self.socket, now_ns);
+                Change::Cut(None, bytes)
+            }
+            Side::Bound(bound) => Change::Cut(bound.cut(descriptor), bytes),
+        }
+    }
+
+    /// A message of so many bytes was taken: let libzmq hold as many of such messages as fit.
+    pub fn fit_queue(&mut self, message_bytes: usize, limit_bytes: u64) {
+        if let Some(messages) = self.sizes.fit(message_bytes as u64, limit_bytes) {
+            // Refused only for numbers below zero; the one before stays then.
+            let _ = self.socket.set_rcvhwm(messages);
+        }
     }
 
     /// When there is something to do, on the monotonic clock.
@@ -308,6 +285,7 @@ impl Link {
 fn told(output: Output, dial: &Dial) -> Change {
     match output {
         Output::Up => Change::Up,
+        Output::GaveUp => Change::TooLarge,
         Output::Down => Change::Down,
         Output::Away | Output::Ask | Output::Redial => Change::Away {
             since_ns: dial.peer().away_ns(),
@@ -315,33 +293,4 @@ fn told(output: Output, dial: &Dial) -> Change {
             is_first: !dial.peer().was_up(),
         },
     }
-}
-
-/// A receiving socket that is neither connected nor bound.
-fn socket(context: &Context, inlets: &Inlets) -> zmq::Result<Socket> {
-    let socket = context.socket(match inlets.kind {
-        ReceivingKind::Sub => zmq::SUB,
-        ReceivingKind::Pull => zmq::PULL,
-    })?;
-    socket.set_linger(0)?;
-    socket.set_maxmsgsize(inlets.message_max_bytes as i64)?;
-    socket.set_rcvhwm(RECEIVE_QUEUE_MESSAGES)?;
-    socket.set_reconnect_ivl(RECONNECT_MS)?;
-    socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
-    socket.set_connect_timeout(CONNECT_MS)?;
-    // libzmq cuts peers before ZMTP 3 when this is over, again and again: `peer.rs` watches the handshake instead.
-    socket.set_handshake_ivl(0)?;
-    socket.set_tcp_keepalive(1)?;
-    socket.set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)?;
-    socket.set_tcp_keepalive_intvl(KEEPALIVE_EVERY_S)?;
-    socket.set_tcp_keepalive_cnt(KEEPALIVE_COUNT)?;
-    if let Some(heartbeat) = inlets.heartbeat {
-        let every_ms = i32::try_from(heartbeat.as_millis()).unwrap_or(i32::MAX).max(1);
-        socket.set_heartbeat_ivl(every_ms)?;
-        socket.set_heartbeat_timeout(every_ms.saturating_mul(2))?;
-    }
-    if inlets.kind == ReceivingKind::Sub {
-        inlets.subscriptions.iter().try_for_each(|prefix| socket.set_subscribe(prefix))?;
-    }
-    Ok(socket)
 }

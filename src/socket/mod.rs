@@ -8,7 +8,9 @@ mod bound;
 mod cause;
 mod dial;
 mod endpoint;
+mod hold;
 mod in_flight;
+mod inlets;
 mod link;
 mod monitor;
 mod peer;
@@ -20,7 +22,8 @@ mod sender;
 
 pub use cause::Cause;
 pub use endpoint::Endpoint;
-pub use link::{Change, Inlets, ReceivingKind};
+pub use inlets::{Inlets, ReceivingKind};
+pub use link::Change;
 pub use receiver::{Oversize, Received, Receiver, Woken};
 pub use sender::{Dropped, Sender, Sent};
 

@@ -34,6 +34,12 @@ const REDIAL_MIN_NS: i64 = 20 * MS;
 /// ... and, while that does not help, after twice the time up to this.
 const REDIAL_MAX_NS: i64 = 100 * MS;
 
+/// A peer that was cut off is connected to again after this time ...
+const CUT_MIN_NS: i64 = NS_PER_S;
+
+/// ... and, if it goes on, after twice the time up to this.
+const CUT_MAX_NS: i64 = 60 * NS_PER_S;
+
 /// What somebody who looked found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -71,6 +77,8 @@ pub enum Input {
     Message,
     /// The answer to [`Output::Ask`], or what became of the name.
     Found(Found),
+    /// It was cut off, because it sent more than can be held.
+    Cut,
     /// Time has passed.
     Tick,
 }
@@ -86,6 +94,8 @@ pub enum Output {
     Away,
     /// Somebody is to look why.
     Ask,
+    /// The peer sent what libzmq cannot take, while it was up: a frame that is too large, or no ZeroMQ.
+    GaveUp,
     /// Connect anew.
     Redial,
 }
@@ -104,6 +114,10 @@ pub struct Peer {
     asked_ns: Option<i64>,
     told_ns: Option<i64>,
     redial_ns: i64,
+    /// How long it was left alone after it was cut off, the last time.
+    cut_ns: i64,
+    /// It was up when it broke.
+    broke_up: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -120,6 +134,8 @@ impl Peer {
             asked_ns: None,
             told_ns: None,
             redial_ns: REDIAL_MIN_NS,
+            cut_ns: 0,
+            broke_up: false,
             outputs: VecDeque::new(),
         }
     }
@@ -161,6 +177,16 @@ impl Peer {
             Input::Heard(what) => self.heard(what, now_ns),
             Input::Message if self.state == State::Greeting => self.go_up(now_ns),
             Input::Found(found) => self.found(found, now_ns),
+            Input::Cut if self.state == State::Up => {
+                self.outputs.push_back(Output::Down);
+                (self.away_ns, self.told_ns, self.asked_ns) = (now_ns, None, Some(now_ns));
+                self.become_at(State::Broken, now_ns);
+                self.rest();
+            }
+            Input::Cut => {
+                self.become_at(State::Broken, now_ns);
+                self.rest();
+            }
             Input::Dialled | Input::Message | Input::Tick => {}
         }
         self.pass_time(now_ns);
@@ -171,7 +197,10 @@ impl Peer {
             (What::Connected, _) => self.become_at(State::Greeting, now_ns),
             (What::HandshakeSucceeded, State::Up) => {}
             (What::HandshakeSucceeded, _) => self.go_up(now_ns),
-            (What::ConnectDelayed | What::ConnectRetried, State::Broken) => self.become_at(State::Connecting, now_ns),
+            (What::ConnectDelayed | What::ConnectRetried, State::Broken) => {
+                self.broke_up = false;
+                self.become_at(State::Connecting, now_ns);
+            }
             (
                 What::Disconnected
                 | What::HandshakeFailedNoDetail
@@ -182,6 +211,7 @@ impl Peer {
                 if state == State::Up {
                     self.outputs.push_back(Output::Down);
                     (self.away_ns, self.told_ns, self.asked_ns, self.cause) = (now_ns, None, None, None);
+                    self.broke_up = true;
                 }
                 self.become_at(State::Broken, now_ns);
             }
@@ -230,9 +260,19 @@ impl Peer {
     }
 
     fn redial(&mut self, now_ns: i64) {
+        if std::mem::take(&mut self.broke_up) {
+            self.outputs.push_back(Output::GaveUp);
+        }
         self.outputs.push_back(Output::Redial);
         self.redial_ns = (self.redial_ns * 2).min(REDIAL_MAX_NS);
         self.become_at(State::Connecting, now_ns);
+    }
+
+    /// Leave it alone for a while, and for longer each time.
+    fn rest(&mut self) {
+        self.cut_ns = (self.cut_ns * 2).clamp(CUT_MIN_NS, CUT_MAX_NS);
+        self.redial_ns = self.cut_ns;
+        self.cause = Some(Cause::CutOff);
     }
 
     fn go_up(&mut self, now_ns: i64) {
@@ -262,146 +302,4 @@ impl Peer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// At each time in milliseconds, what goes in and what must come out.
-    fn run(has_address: bool, table: &[(i64, Input, &[Output])]) -> Peer {
-        let mut peer = Peer::new(has_address, 0);
-        for (at_ms, input, expected) in table {
-            peer.take(input.clone(), at_ms * MS);
-            let outputs: Vec<Output> = std::iter::from_fn(|| peer.output()).collect();
-            assert_eq!(outputs, *expected, "{input:?} at {at_ms} ms, then {peer:?}");
-        }
-        peer
-    }
-
-    fn heard(what: What) -> Input {
-        Input::Heard(what)
-    }
-
-    fn not(cause: Cause) -> Input {
-        Input::Found(Found::Not(cause))
-    }
-
-    #[test]
-    fn a_device_of_today_comes_goes_and_comes_again() {
-        let peer = run(
-            true,
-            &[
-                (0, heard(What::ConnectDelayed), &[]),
-                (1, heard(What::Connected), &[]),
-                (2, heard(What::HandshakeSucceeded), &[Output::Up]),
-                (3, Input::Message, &[]),
-                (9_000_000, Input::Tick, &[]),
-                (9_000_001, heard(What::Disconnected), &[Output::Down]),
-                (9_000_001, heard(What::ConnectRetried), &[]),
-                (9_000_050, Input::Tick, &[]),
-                (9_000_060, heard(What::Connected), &[]),
-                (9_000_061, heard(What::HandshakeSucceeded), &[Output::Up]),
-            ],
-        );
-        assert!(peer.is_up() && peer.due_ns().is_none());
-    }
-
-    #[test]
-    fn an_old_device_is_up_from_its_first_message_and_never_cut() {
-        run(
-            true,
-            &[
-                (1, heard(What::Connected), &[]),
-                (2, Input::Message, &[Output::Up]),
-                (60_000, Input::Message, &[]),
-                (60_001, heard(What::Disconnected), &[Output::Down]),
-                (60_002, heard(What::ConnectRetried), &[]),
-                (60_003, heard(What::Connected), &[]),
-                (60_010, Input::Message, &[Output::Up]),
-            ],
-        );
-    }
-
-    #[test]
-    fn an_old_device_that_is_idle_is_left_alone() {
-        run(
-            true,
-            &[
-                (1, heard(What::Connected), &[]),
-                (1_500, Input::Tick, &[Output::Ask]),
-                (1_510, Input::Found(Found::Old), &[Output::Up]),
-                (40_000, Input::Tick, &[]),
-                (40_001, heard(What::Disconnected), &[Output::Down]),
-                (40_002, heard(What::ConnectRetried), &[]),
-                (40_003, heard(What::Connected), &[]),
-                (40_302, Input::Tick, &[]),
-                (40_303, Input::Tick, &[Output::Up]),
-            ],
-        );
-    }
-
-    #[test]
-    fn nobody_there_is_said_after_three_seconds_and_each_minute() {
-        let mut table = vec![
-            (1_499, heard(What::ConnectRetried), &[][..]),
-            (1_500, Input::Tick, &[Output::Ask]),
-            (1_600, not(Cause::Refused), &[]),
-            (2_999, Input::Tick, &[]),
-            (3_000, Input::Tick, &[Output::Away]),
-            (61_499, Input::Tick, &[]),
-            (61_500, Input::Tick, &[Output::Ask]),
-            (63_000, Input::Tick, &[Output::Away]),
-        ];
-        assert_eq!(run(true, &table).cause(), Some(&Cause::Refused));
-        table.push((63_100, heard(What::Connected), &[]));
-        table.push((63_101, heard(What::HandshakeSucceeded), &[Output::Up]));
-        assert_eq!(run(true, &table).cause(), None);
-    }
-
-    #[test]
-    fn what_libzmq_gives_up_is_connected_anew() {
-        run(
-            true,
-            &[
-                (1, heard(What::Connected), &[]),
-                (2, heard(What::HandshakeFailedProtocol), &[]),
-                (2, heard(What::Disconnected), &[]),
-                (21, Input::Tick, &[]),
-                (22, Input::Tick, &[Output::Redial]),
-                (23, heard(What::Connected), &[]),
-                (24, heard(What::Disconnected), &[]),
-                (63, Input::Tick, &[]),
-                (64, Input::Tick, &[Output::Redial]),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_peer_that_hangs_is_left_once_somebody_has_looked() {
-        run(
-            true,
-            &[
-                (1, heard(What::Connected), &[]),
-                (1_500, Input::Tick, &[Output::Ask]),
-                (1_990, Input::Tick, &[]),
-                (2_100, Input::Tick, &[]),
-                (2_600, not(Cause::Hangs), &[Output::Redial]),
-                (2_601, heard(What::Connected), &[]),
-                (3_000, Input::Tick, &[Output::Away]),
-                (4_601, Input::Tick, &[Output::Redial]),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_name_without_an_address_is_waited_for() {
-        run(
-            false,
-            &[
-                (100, not(Cause::NameUnknown("?".to_owned())), &[]),
-                (3_000, Input::Tick, &[Output::Ask, Output::Away]),
-                (9_000, Input::Dialled, &[]),
-                (9_001, heard(What::Connected), &[]),
-                (9_002, heard(What::HandshakeSucceeded), &[Output::Up]),
-            ],
-        );
-    }
-}
+mod tests;

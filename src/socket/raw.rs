@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, Opcode, ioctl};
+use rustix::net::Shutdown;
 use zmq::Socket;
 
 /// See linux/sockios.h.
@@ -59,12 +60,7 @@ pub fn set_int(socket: &mut Socket, option: IntOption, value: c_int) -> Result<(
 fn set_raw(socket: &mut Socket, option: c_int, value: c_int) -> Result<(), String> {
     // SAFETY: the socket lives as long as the borrow; the value is an int that outlives the call, with its own size.
     checked(|| unsafe {
-        zmq_sys::zmq_setsockopt(
-            socket.as_mut_ptr(),
-            option,
-            (&raw const value).cast::<c_void>(),
-            size_of::<c_int>(),
-        )
+        zmq_sys::zmq_setsockopt(socket.as_mut_ptr(), option, (&raw const value).cast::<c_void>(), size_of::<c_int>())
     })
     .map_err(text)
 }
@@ -123,6 +119,19 @@ pub fn hold(number: c_int) -> Option<OwnedFd> {
 pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
     let info = tcp_info(fd)?;
     info.get(TCP_BYTES_RECEIVED_AT..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+}
+
+/// End a connection in both directions. libzmq notices, and its peer too.
+pub fn shut_down(fd: BorrowedFd<'_>) {
+    // Fails when the peer has done so already.
+    let _ = rustix::net::shutdown(fd, Shutdown::Both);
+}
+
+/// How much memory this process has allocated, in bytes.
+pub fn allocated_bytes() -> u64 {
+    // SAFETY: it only reads the allocator's own figures, under its locks.
+    let figures = unsafe { libc::mallinfo2() };
+    figures.uordblks as u64 + figures.hblkhd as u64
 }
 
 /// What the kernel knows of a TCP connection: the beginning of `struct tcp_info`.

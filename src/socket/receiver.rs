@@ -9,13 +9,15 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::error::{Error, Result};
 use crate::message::{Batch, FRAME_COST_BYTES, Origin};
-use crate::observe::snapshot;
 use crate::process::stop::{Request, Stop};
 use crate::socket::alarm::Alarm;
-use crate::socket::link::{Change, Inlets, Link};
+use crate::socket::inlets::Inlets;
+use crate::socket::link::Link;
 use crate::socket::scout::Scout;
-use crate::socket::{raw, socket_error, uninterrupted};
+use crate::socket::{hold, raw, socket_error, uninterrupted};
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
+
+mod links;
 
 /// What an entry of the epoll set is about.
 const STOP: u64 = 0;
@@ -23,6 +25,7 @@ const RELOAD: u64 = 1;
 const MONITOR: u64 = 2;
 const SOCKET: u64 = 3;
 const SCOUT: u64 = 4;
+const CONNECTION: u64 = 5;
 
 /// What is taken of the epoll set at once. What is left is there again at the next wait, and comes first.
 const EVENTS_AT_ONCE: usize = 8;
@@ -34,6 +37,9 @@ const LOOK_EVERY_NS: i64 = 10_000_000;
 /// A message this long after the one before is taken to be alone: to look whether another one has come already would
 /// cost as much as to wait for it.
 const ALONE_NS: i64 = 20_000;
+
+/// What libzmq may hold of the whole messages of one link, at most.
+const QUEUE_MAX_BYTES: u64 = 64 << 20;
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +97,10 @@ pub struct Receiver {
     bound_bytes: usize,
     /// There is one link, and the alarm interrupts this thread.
     can_wait_for_one: bool,
+    /// What libzmq may hold of all peers together.
+    hold_max_bytes: u64,
+    /// When to look at that again, as long as something comes.
+    guard_due_ns: Option<i64>,
     /// When everything was looked at last, on the monotonic clock.
     looked_ns: i64,
     /// When the last message came.
@@ -152,6 +162,8 @@ impl Receiver {
             monitor_speaks: true,
             is_drained: false,
             bound_bytes: inlets.message_max_bytes.saturating_add(FRAME_COST_BYTES),
+            hold_max_bytes: inlets.hold_max_bytes,
+            guard_due_ns: Some(now_ns),
             looked_ns: 0,
             came: Came::default(),
             is_in_hand: false,
@@ -170,7 +182,7 @@ impl Receiver {
         let now_ns = monotonic_ns();
         let follows_quickly = self.can_wait_for_one
             && now_ns - self.came.monotonic_ns < LOOK_EVERY_NS
-            && self.due_ns().is_none()
+            && self.links.iter().all(|link| link.due_ns().is_none())
             && !self.monitor_speaks;
         if !follows_quickly {
             self.alarm.clear();
@@ -218,6 +230,7 @@ impl Receiver {
                 STOP => woken = Woken::Stop,
                 RELOAD if woken == Woken::Look => woken = Woken::Reload,
                 MONITOR | SCOUT => self.monitor_speaks = true,
+                CONNECTION => self.guard_due_ns = Some(monotonic_ns() + hold::LOOK_EVERY_NS),
                 _ => {}
             }
         }
@@ -234,77 +247,6 @@ impl Receiver {
             Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
             Err(cause) => Err(socket_error("wait for a socket", cause)),
         }
-    }
-
-    /// The endpoint that messages of this origin came from.
-    pub fn endpoint(&self, origin: Origin) -> Option<String> {
-        self.endpoint_at((origin.0 as usize).checked_sub(1)?)
-    }
-
-    /// The endpoint of a link, by its place.
-    pub fn endpoint_at(&self, place: usize) -> Option<String> {
-        self.links.get(place).map(|link| link.endpoint.clone())
-    }
-
-    /// Since when a link is not up, on the monotonic clock.
-    pub fn away_ns(&self, place: usize) -> Option<i64> {
-        self.links.get(place)?.away_ns()
-    }
-
-    /// Ask the monitors for changes the next time, whether they have spoken up or not.
-    pub fn listen_to_monitors(&mut self) {
-        self.monitor_speaks = true;
-    }
-
-    /// The endpoints, in the order of their numbers; of bound ones with the port that `*` became.
-    pub fn endpoints(&self) -> Vec<String> {
-        self.links.iter().map(|link| link.endpoint.clone()).collect()
-    }
-
-    /// How each link is, in the order of their numbers.
-    pub fn status(&self) -> Vec<snapshot::Link> {
-        self.links.iter().map(Link::status).collect()
-    }
-
-    /// Since when nothing came that was asked for over each link that is up, on the monotonic clock, and whether nothing did
-    /// since it went up.
-    pub fn quiet(&self) -> impl Iterator<Item = Option<(i64, bool)>> {
-        self.links.iter().map(|link| Some((link.quiet_ns()?, link.is_silent_since_up())))
-    }
-
-    /// What came over a link that nobody had asked for: how many messages, and what the first began with.
-    pub fn unwanted(&self, place: usize) -> Option<(u64, &[u8])> {
-        let traffic = &self.links.get(place)?.traffic;
-        (traffic.unwanted > 0).then_some((traffic.unwanted, &traffic.unwanted_begins))
-    }
-
-    /// When a link has something to do, on the monotonic clock.
-    pub fn due_ns(&self) -> Option<i64> {
-        self.links.iter().filter_map(Link::due_ns).min()
-    }
-
-    /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.
-    ///
-    /// # Errors
-    /// When a socket fails.
-    pub fn next_change(&mut self) -> Result<Option<(usize, Change)>> {
-        let now_ns = monotonic_ns();
-        if !self.monitor_speaks && self.due_ns().is_none_or(|due_ns| now_ns < due_ns) {
-            return Ok(None);
-        }
-        while let Some((place, answer)) = self.scout.answer() {
-            if let Some(link) = self.links.get_mut(place) {
-                link.answer(answer, now_ns)?;
-            }
-        }
-        for (place, link) in self.links.iter_mut().enumerate() {
-            if let Some(change) = link.tend(&self.scout, now_ns)? {
-                self.monitor_speaks = true;
-                return Ok(Some((place, change)));
-            }
-        }
-        self.monitor_speaks = false;
-        Ok(None)
     }
 
     /// Append the next message to `batch`, stamped now, if one is there and `accepts` its first frame, which may be one of so
@@ -343,6 +285,7 @@ impl Receiver {
     /// Append the message that begins with `frame` and came from the link `next`.
     fn take(&mut self, batch: &mut Batch, origin_ns: i64, accepts: impl Fn(&[u8], usize) -> bool) -> Result<Received> {
         let links = self.links.len();
+        let queue_max_bytes = (self.hold_max_bytes / links as u64).min(QUEUE_MAX_BYTES);
         let Some(link) = self.links.get_mut(self.next) else { return Ok(Received::Nothing) };
         if !link.is_up() {
             // Peers before ZMTP 3 say in no other way that they are there.
@@ -352,6 +295,8 @@ impl Receiver {
         let origin = Origin(self.next as u32 + 1);
         self.next = (self.next + 1) % links;
         let mark = batch.mark();
+        let source = if link.is_bound() { self.frame.gets("__fd").and_then(|fd| fd.parse().ok()) } else { None };
+        let mut wire_bytes = hold::on_wire(self.frame.len());
         let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
         if !is_wanted {
             link.traffic.pass_over(&self.frame);
@@ -367,11 +312,14 @@ impl Receiver {
         while self.frame.get_more() {
             uninterrupted(|| link.socket.recv(&mut self.frame, 0)).map_err(|cause| socket_error("receive", cause))?;
             bytes = bytes.saturating_add(self.frame.len());
+            wire_bytes += hold::on_wire(self.frame.len());
             frames += 1;
             if is_wanted && fits(bytes, frames) {
                 entry.frame(&[&self.frame]);
             }
         }
+        link.hand_over(source, wire_bytes);
+        link.fit_queue(bytes, queue_max_bytes);
         if !is_wanted {
             batch.truncate(mark);
             return Ok(Received::Unwanted);

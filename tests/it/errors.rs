@@ -86,7 +86,7 @@ fn unknown_words_are_refused() {
 #[test]
 fn sessions_that_cannot_be_replayed_are_refused() {
     let bench = Bench::new();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     for unknown in ["7", "nobody"] {
         let found = ["there is no such session", "session list", unknown];
         one_line(bench.fancyhwd(&format!("replay {unknown} --database c.db")).run(), 2, &found);

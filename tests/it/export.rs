@@ -264,7 +264,7 @@ fn a_database_of_its_own_verifies_replays_and_has_the_same_rows() {
     assert_eq!(fs::read(bench.path("x.db")).unwrap(), fs::read(bench.path("x.again.db")).unwrap());
     let replay = format!("replay --speed max --database x.db --bind {}", bench.endpoint("replayed"));
     bench.fancyhwd(&replay).run().success().says("replayed session 2: 7 messages, 27 bytes in ");
-    bench.fancyhwd("record --database x.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database x.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     assert_eq!(bench.sqlite3("x.db", "SELECT id, first_id FROM sessions"), "2|9\n3|16");
     verified(&bench.path("x.db"));
 }
@@ -499,7 +499,7 @@ fn an_export_that_cannot_be_is_one_line() {
 #[test]
 fn a_session_without_packets_is_an_empty_file() {
     let bench = Bench::new();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     for (format, size) in [("csv", 45), ("jsonl", 0), ("raw", 0), ("wav --sample-rate 8000", 44)] {
         bench.fancyhwd(&format!("session export --database c.db -o x.out --force --format {format}")).run().success();
         assert_eq!(fs::metadata(bench.path("x.out")).unwrap().len(), size, "{format}");

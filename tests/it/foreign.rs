@@ -313,7 +313,7 @@ fn a_journal_that_came_with_the_file_is_not_obeyed() {
     refused(&bench, "cut.db", "its last change was cut off");
     assert_eq!(fs::read(bench.path("cut.db")).unwrap(), before);
     // Its owner has it mended by recording into it.
-    bench.fancyhwd("record --database cut.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database cut.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     read(&bench, READERS[3], "cut.db").success().says("72 messages");
 }
 

@@ -155,7 +155,7 @@ fn a_message_over_the_limit_breaks_the_link_which_is_mended_and_noted() {
 fn a_device_that_hangs_is_noticed() {
     let bench = Bench::new();
     let endpoint = format!("tcp://127.0.0.1:{}", free_port());
-    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let recorder = bench.fancyhwd(&format!("record --database c.db --heartbeat 2s --connect {endpoint}")).start();
     let device = bench.fancyhwd(&format!("publish --interval 1ms --bind {endpoint}")).start();
     eventually("packets are recorded", || committed(&bench) > 0);
     device.signal(Signal::STOP);

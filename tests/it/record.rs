@@ -112,7 +112,7 @@ fn a_session_that_was_killed_is_closed_as_interrupted_by_the_next_one() {
     recorder.signal(Signal::KILL);
     recorder.finish();
     drop(publisher);
-    bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start().stop().success();
+    bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start().stop().code(3);
 
     let packets = count_of_true_packets(&bench, "c.db");
     let sessions = bench.sqlite3(
@@ -380,7 +380,7 @@ fn the_end_of_a_quick_stream_is_stored_in_time_whatever_signals_are_blocked() {
 #[test]
 fn no_name_of_a_database_is_special() {
     let bench = Bench::new();
-    bench.fancyhwd("record --duration 1ms --database :memory: --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --duration 1ms --database :memory: --connect tcp://127.0.0.1:1").run().code(3);
     let list = bench.fancyhwd("session list --database :memory:").run().success();
     assert_eq!(list.stdout.lines().count(), 2);
 }

@@ -43,7 +43,7 @@ fn replayed(bench: &Bench, line: &str) -> (Vec<Vec<u8>>, Finished) {
 #[test]
 fn an_empty_session_is_refused_however_it_is_asked_for() {
     let bench = Bench::new();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     for options in ["", "--loop", "--speed max", "--rate 5", "--from #0", "--to 1h", "--paused"] {
         let refused = bench.fancyhwd(&format!("replay 1 {options} --database c.db --bind tcp://127.0.0.1:*")).run();
         let refused =
@@ -92,7 +92,7 @@ fn what_an_interrupted_session_has_is_replayed_before_and_after_it_is_closed() {
     bench.fancyhwd("replay --database c.db").run().code(2).says("cannot find session 'latest'");
     let open = replayed(&bench, "1 --speed max").0;
     assert!(open == stored, "{} of {}", open.len(), stored.len());
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions WHERE id = 1"), "interrupted");
     let (closed, finished) = replayed(&bench, "1");
     assert!(closed == stored, "{} of {}", closed.len(), stored.len());

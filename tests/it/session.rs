@@ -14,7 +14,7 @@ fn two_sessions() -> Bench {
         .run()
         .success();
     recorder.finish().success();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     bench
 }
 
@@ -69,7 +69,7 @@ fn show_finds_a_session_by_id_by_label_and_as_the_latest() {
 /// A session of twelve messages, with times that can be reckoned by hand: every 10 ms, but for two gaps.
 fn times_by_hand() -> Bench {
     let bench = Bench::new();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
     let streams = "INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('one' AS BLOB), 'one', 'int16', 1, NULL), \
          (2, 1, 1, 'frames', CAST('t' || char(7) || 'wo' AS BLOB), 't\\x07wo', 'int16x2', 0, 100.0)";

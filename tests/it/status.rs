@@ -119,7 +119,7 @@ fn on_a_terminal_the_last_line_is_alive_and_the_log_stands_above_it() {
     let last = text.trim_end().lines().last().unwrap();
     assert!(last.contains("recorded session 1: 0 messages"), "{text}");
 
-    let quiet = bench.fancyhwd("record --duration 1500ms --database c.db --connect tcp://127.0.0.1:1").run().success();
+    let quiet = bench.fancyhwd("record --duration 1500ms --database c.db --connect tcp://127.0.0.1:1").run().code(3);
     assert!(!quiet.stderr.contains("queue 0.0 %, 0 lost, "), "{}", quiet.stderr);
 }
 

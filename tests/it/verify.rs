@@ -221,7 +221,7 @@ fn the_command_names_the_first_bad_packet_as_exactly_as_it_can_be_known() {
 fn time_that_goes_backwards_is_damage_also_when_the_digests_agree() {
     let bench = Bench::new();
     let path = bench.path("c.db");
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     // What a recorder would have written whose clock went backwards at the third packet.
     let mut batch = fancyhwd::message::Batch::default();
     let connection = Connection::open(&path).unwrap();
@@ -250,7 +250,7 @@ fn time_that_goes_backwards_is_damage_also_when_the_digests_agree() {
 fn all_sessions_are_verified_and_one_that_is_damaged_does_not_hide_the_others() {
     let bench = captured();
     for _ in 2..=3 {
-        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     }
     bench.sqlite3("c.db", "UPDATE sessions SET bytes = 1 WHERE id = 2");
     let lines = bench.fancyhwd("session verify --all --database c.db").run().code(3).stdout;
@@ -270,7 +270,7 @@ fn all_sessions_are_verified_and_one_that_is_damaged_does_not_hide_the_others() 
 fn what_is_known_of_the_sessions_before_a_failure_is_told() {
     let bench = captured();
     for _ in 2..=3 {
-        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     }
     bench.sqlite3("c.db", "UPDATE sessions SET bytes = 1 WHERE id = 2");
     // A commit of the third session that is no damage but cannot be read at all.
@@ -298,7 +298,7 @@ fn what_is_known_of_the_sessions_before_a_failure_is_told() {
 fn each_session_is_told_by_itself_and_none_as_such() {
     let bench = captured();
     for _ in 2..=3 {
-        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+        bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     }
     let strace = ["-o", "trace", "-e", "trace=write", FANCYHWD, "session", "verify", "--all"];
     bench.program("strace").args(strace).args(["--database", "c.db"]).run().success();
@@ -324,7 +324,7 @@ fn a_terminal_sees_a_bar_and_the_lines_above_it() {
     let publish = "publish --rate max --on-full block --wait-subscribers 1";
     bench.fancyhwd(&format!("{publish} --count {PACKETS} --bind {endpoint}")).run().success();
     recorder.finish().success();
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     let text = on_terminal(&format!("fancyhwd session verify --all --database {}", bench.text("c.db")));
     assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("'{words}' is not in {text}"));
@@ -349,7 +349,7 @@ fn a_session_verifies_while_it_is_recorded_and_after_its_recorder_was_killed() {
     recorder.finish();
     let line = bench.fancyhwd("session verify 1 --database c.db").run().success().stdout;
     assert!(line.contains(&format!("ok, {} messages", packets())), "{line}");
-    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().success();
+    bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions WHERE id = 1"), "interrupted");
     bench.fancyhwd("session verify --all --database c.db").run().success();
     drop(device);

@@ -206,7 +206,8 @@ fn insert_session(
     }
     let mut begun = Begun::new();
     for (key, (before, _)) in inherited.begun {
-        let words = if key.0 == Kind::Disconnected { "down since the session before" } else { "since the session before" };
+        let words =
+            if key.0 == Kind::Disconnected { "down since the session before" } else { "since the session before" };
         let goes_on = Event {
             endpoint: before.endpoint.clone(),
             detail: Some(words.to_owned()),

@@ -1,0 +1,163 @@
+//! How much libzmq holds of what a peer sent, and when that is too much.
+//!
+//! libzmq bounds frames and whole messages, but no message of endless frames. The kernel knows what came over a connection, and
+//! we know what was handed over of it; the difference is what libzmq holds.
+
+use crate::time::clock::NS_PER_S;
+
+/// As long as there is less than this in all, the memory is not looked at.
+const SUSPICIOUS_BYTES: u64 = 256 << 10;
+
+/// As long as there is more than this, something is moving, ...
+pub(super) const MOVING_BYTES: u64 = 64 << 10;
+
+/// ... and it is looked at again after this time.
+pub(super) const LOOK_EVERY_NS: i64 = 10_000_000;
+
+/// A frame of a few bytes takes 64 in libzmq, and so does one without any: the memory is looked at too. So much of it may be
+/// neither in libzmq nor in our queue.
+const OTHER_BYTES: u64 = 48 << 20;
+
+/// What comes beside messages (heartbeats, other commands) is not seen here. So much of it is forgiven in a second.
+const COMMANDS_PER_S: u64 = 64;
+
+/// The length of a frame takes eight bytes from this size on, else one; one more has its flags.
+const LONG_FRAME_BYTES: usize = 256;
+
+/// What a frame takes on the wire.
+pub(super) fn on_wire(frame_bytes: usize) -> u64 {
+    frame_bytes as u64 + if frame_bytes < LONG_FRAME_BYTES { 2 } else { 9 }
+}
+
+/// One connection, and what was handed over of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hold {
+    handed_over_bytes: u64,
+    /// Of the connection before, what was not handed over yet.
+    left_over_bytes: u64,
+    begun_ns: i64,
+}
+
+impl Hold {
+    /// A new connection begins; of the one before so much had come.
+    pub fn begin(&mut self, received_bytes: u64, now_ns: i64) {
+        let left_over_bytes = self.bytes(received_bytes, now_ns);
+        *self = Self { handed_over_bytes: 0, left_over_bytes, begun_ns: now_ns };
+    }
+
+    /// So many bytes more were handed over.
+    pub fn hand_over(&mut self, bytes: u64) {
+        let old = bytes.min(self.left_over_bytes);
+        self.left_over_bytes -= old;
+        self.handed_over_bytes += bytes - old;
+    }
+
+    /// All whole messages were handed over: what is left of the connection before will never be.
+    pub fn drained(&mut self) {
+        self.left_over_bytes = 0;
+    }
+
+    /// How much libzmq holds of the connection, over which so much came.
+    pub fn bytes(&self, received_bytes: u64, now_ns: i64) -> u64 {
+        let lasted_s = (now_ns.saturating_sub(self.begun_ns) / NS_PER_S).max(0).unsigned_abs();
+        received_bytes.saturating_sub(self.handed_over_bytes).saturating_sub(lasted_s.saturating_mul(COMMANDS_PER_S))
+    }
+}
+
+/// Which connection is to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or the memory says so: the one of
+/// which most is held. `in_use_bytes` is what the process has allocated, and `own_bytes` what it knows of.
+pub(super) fn too_much(
+    held_bytes: impl Iterator<Item = u64> + Clone,
+    limit_bytes: u64,
+    in_use_bytes: impl FnOnce() -> u64,
+    own_bytes: u64,
+) -> Option<usize> {
+    let sum: u64 = held_bytes.clone().fold(0, u64::saturating_add);
+    let is_too_much = sum > limit_bytes
+        || sum > SUSPICIOUS_BYTES && in_use_bytes() > limit_bytes.saturating_add(own_bytes).saturating_add(OTHER_BYTES);
+    is_too_much.then(|| held_bytes.enumerate().max_by_key(|(_, bytes)| *bytes).map(|(place, _)| place)).flatten()
+}
+
+/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
+/// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.
+pub(super) const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
+
+/// How large messages are, and how many of them libzmq may hold.
+#[derive(Debug)]
+pub(super) struct Sizes {
+    messages: u64,
+    bytes: u64,
+    queue_messages: u64,
+}
+
+/// What libzmq needs for a queued message beside its content, measured.
+const QUEUED_MESSAGE_BYTES: u64 = 175;
+
+/// So many messages are queued also when they are large.
+const QUEUE_MIN_MESSAGES: u64 = 4;
+
+/// The mean is that of about so many messages, and worked out anew after so many.
+const MEAN_MESSAGES: u64 = 1_024;
+
+/// Another number is worth the while only when it is so many times larger or smaller.
+const WORTH: u64 = 2;
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { messages: 0, bytes: 0, queue_messages: RECEIVE_QUEUE_MESSAGES as u64 }
+    }
+}
+
+impl Sizes {
+    /// One more message. Gives the number of messages that libzmq may hold from now on, when it is another one.
+    pub fn fit(&mut self, message_bytes: u64, limit_bytes: u64) -> Option<i32> {
+        self.messages += 1;
+        self.bytes += message_bytes + QUEUED_MESSAGE_BYTES;
+        if self.messages > MEAN_MESSAGES {
+            (self.messages, self.bytes) = (self.messages / 2, self.bytes / 2);
+        }
+        let fitting = limit_bytes.saturating_mul(self.messages) / self.bytes.max(1);
+        let fitting = fitting.clamp(QUEUE_MIN_MESSAGES, RECEIVE_QUEUE_MESSAGES as u64);
+        if fitting.saturating_mul(WORTH) > self.queue_messages && fitting < self.queue_messages.saturating_mul(WORTH) {
+            return None;
+        }
+        self.queue_messages = fitting;
+        i32::try_from(fitting).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_and_was_not_handed_over_is_held() {
+        let mut hold = Hold::default();
+        hold.hand_over(on_wire(45) + on_wire(1_000));
+        assert_eq!(hold.bytes(47 + 1_009, 0), 0);
+        assert_eq!(hold.bytes(5_000, 0), 5_000 - 1_056);
+        assert_eq!(hold.bytes(5_000, 10 * NS_PER_S), 5_000 - 1_056 - 640);
+        // The connection ends; what is left of it is handed over first.
+        hold.begin(2_056, 0);
+        hold.hand_over(600);
+        assert_eq!(hold.bytes(100, 0), 100);
+        hold.hand_over(450);
+        assert_eq!(hold.bytes(100, 0), 50);
+        // An unfinished message never is.
+        hold.begin(1_000_050, 0);
+        hold.drained();
+        hold.hand_over(30);
+        assert_eq!(hold.bytes(100, 0), 70);
+    }
+
+    #[test]
+    fn the_largest_is_cut_when_all_together_are_too_much() {
+        let of = |held: &[u64], limit, in_use| too_much(held.iter().copied(), limit, || in_use, 0);
+        assert_eq!(of(&[10, 60, 30], 100, 0), None);
+        assert_eq!(of(&[10, 60, 31], 100, 0), Some(1));
+        assert_eq!(of(&[], 100, u64::MAX), None);
+        // Small frames, of which each takes more memory than it has on the wire.
+        assert_eq!(of(&[1 << 20, 5], 80 << 20, 127 << 20), None);
+        assert_eq!(of(&[1 << 20, 5], 80 << 20, 129 << 20), Some(0));
+    }
+}

@@ -1,0 +1,129 @@
+//! What is asked of the links of a receiver, and done for them, beside receiving.
+
+use rustix::event::epoll;
+
+use crate::error::Result;
+use crate::message::Origin;
+use crate::observe::snapshot;
+use crate::socket::link::{Change, Link};
+use crate::socket::receiver::{CONNECTION, Receiver};
+use crate::socket::{hold, raw};
+use crate::time::clock::monotonic_ns;
+
+impl Receiver {
+    /// The endpoint that messages of this origin came from.
+    pub fn endpoint(&self, origin: Origin) -> Option<String> {
+        self.endpoint_at((origin.0 as usize).checked_sub(1)?)
+    }
+
+    /// Whether the last look at all links found no message.
+    pub fn is_drained(&self) -> bool {
+        self.is_drained
+    }
+
+    /// The endpoint of a link, by its place.
+    pub fn endpoint_at(&self, place: usize) -> Option<String> {
+        self.links.get(place).map(|link| link.endpoint.clone())
+    }
+
+    /// Since when a link is not up, on the monotonic clock.
+    pub fn away_ns(&self, place: usize) -> Option<i64> {
+        self.links.get(place)?.away_ns()
+    }
+
+    /// Ask the monitors for changes the next time, whether they have spoken up or not.
+    pub fn listen_to_monitors(&mut self) {
+        self.monitor_speaks = true;
+    }
+
+    /// The endpoints, in the order of their numbers; of bound ones with the port that `*` became.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.links.iter().map(|link| link.endpoint.clone()).collect()
+    }
+
+    /// How each link is, in the order of their numbers.
+    pub fn status(&self) -> Vec<snapshot::Link> {
+        self.links.iter().map(Link::status).collect()
+    }
+
+    /// Since when nothing came that was asked for over each link that is up, on the monotonic clock, and whether nothing did
+    /// since it went up.
+    pub fn quiet(&self) -> impl Iterator<Item = Option<(i64, bool)>> {
+        self.links.iter().map(|link| Some((link.quiet_ns()?, link.is_silent_since_up())))
+    }
+
+    /// What came over a link that nobody had asked for: how many messages, and what the first began with.
+    pub fn unwanted(&self, place: usize) -> Option<(u64, &[u8])> {
+        let traffic = &self.links.get(place)?.traffic;
+        (traffic.unwanted > 0).then_some((traffic.unwanted, &traffic.unwanted_begins))
+    }
+
+    /// When a link has something to do, on the monotonic clock.
+    pub fn due_ns(&self) -> Option<i64> {
+        self.links.iter().filter_map(Link::due_ns).chain(self.guard_due_ns).min()
+    }
+
+    /// Look how much libzmq holds, if it is time, and cut the largest off if it is too much; the process itself knows of
+    /// `own_bytes`. Gives whose link that was.
+    pub fn guard(&mut self, own_bytes: u64) -> Option<(usize, Change)> {
+        let now_ns = monotonic_ns();
+        self.guard_due_ns.filter(|due_ns| now_ns >= *due_ns)?;
+        let mut held = Vec::new();
+        for (place, link) in self.links.iter_mut().enumerate() {
+            let of_link = link.held_bytes(self.is_drained, now_ns);
+            held.extend(of_link.into_iter().map(|(connection, bytes)| (place, connection, bytes)));
+        }
+        let sum: u64 = held.iter().map(|(_, _, bytes)| bytes).fold(0, |sum, bytes| sum.saturating_add(*bytes));
+        if sum > hold::MOVING_BYTES {
+            self.guard_due_ns = Some(now_ns + hold::LOOK_EVERY_NS);
+        } else {
+            self.guard_due_ns = None;
+            self.arm();
+        }
+        let bytes = held.iter().map(|(_, _, bytes)| *bytes);
+        let largest = hold::too_much(bytes, self.hold_max_bytes, raw::allocated_bytes, own_bytes)?;
+        let &(place, connection, bytes) = held.get(largest)?;
+        self.monitor_speaks = true;
+        Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)))
+    }
+
+    /// Be woken once when something comes over any of the connections.
+    fn arm(&self) {
+        let data = epoll::EventData::new_u64(CONNECTION);
+        let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        for link in &self.links {
+            link.for_each_connection(|connection| {
+                if epoll::modify(&self.epoll, connection, data, once).is_err() {
+                    // A new one. Where it cannot be watched, it is looked at whenever something else happens.
+                    let _ = epoll::add(&self.epoll, connection, data, once);
+                }
+            });
+        }
+    }
+
+    /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.
+    ///
+    /// # Errors
+    /// When a socket fails.
+    pub fn next_change(&mut self) -> Result<Option<(usize, Change)>> {
+        let now_ns = monotonic_ns();
+        if !self.monitor_speaks && self.due_ns().is_none_or(|due_ns| now_ns < due_ns) {
+            return Ok(None);
+        }
+        while let Some((place, answer)) = self.scout.answer() {
+            if let Some(link) = self.links.get_mut(place) {
+                link.answer(answer, now_ns)?;
+            }
+        }
+        for (place, link) in self.links.iter_mut().enumerate() {
+            if let Some(change) = link.tend(&self.scout, now_ns)? {
+                self.monitor_speaks = true;
+                return Ok(Some((place, change)));
+            }
+        }
+        self.monitor_speaks = false;
+        // There may be new connections.
+        self.guard_due_ns.get_or_insert(now_ns);
+        Ok(None)
+    }
+}

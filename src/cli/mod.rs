@@ -18,6 +18,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 
 use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
+use crate::socket::SendingKind;
 
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
@@ -78,8 +79,15 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct SendArguments {
     /// Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times
-    #[arg(long, value_name = "ENDPOINT", default_value = "tcp://127.0.0.1:5555")]
+    /// [default: tcp://127.0.0.1:5555, unless there is a --connect]
+    #[arg(long, value_name = "ENDPOINT")]
     pub bind: Vec<String>,
+    /// Endpoint to connect to, of a collector that binds. May be given several times
+    #[arg(long, value_name = "ENDPOINT")]
+    pub connect: Vec<String>,
+    /// The kind of socket: `pub` sends to all who subscribe, `push` to one of those who pull, and waits while there is nobody
+    #[arg(long, value_name = "KIND", default_value = "pub")]
+    pub socket: SendingKind,
     /// Send the first packet only when so many subscribers are there
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub wait_subscribers: u64,
@@ -173,7 +181,10 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         }
     };
     match &mut cli.command {
-        Command::Publish(publish) => split("bind", &mut publish.send.bind),
+        Command::Publish(publish) => {
+            split("bind", &mut publish.send.bind)?;
+            split("connect", &mut publish.send.connect)
+        }
         Command::Record(record) => {
             split("connect", &mut record.connect)?;
             split("bind", &mut record.bind)?;
@@ -184,6 +195,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         }
         Command::Replay(replay) => {
             split("bind", &mut replay.send.bind)?;
+            split("connect", &mut replay.send.connect)?;
             split("topic", &mut replay.topic)?;
             split("map", &mut replay.map)
         }

@@ -1,6 +1,6 @@
 //! What can be typed behind `fancyhwd publish`.
 
-use crate::cli::values::{binds, duration_ns, parse, refuse, send};
+use crate::cli::values::{duration_ns, outlets, parse, refuse, send};
 use crate::codec::framing::Framing;
 use crate::codec::layout::{Layout, Numbers, Part};
 use crate::codec::topic::Topic;
@@ -8,6 +8,7 @@ use crate::command::publish;
 use crate::error::Result;
 use crate::publisher;
 use crate::publisher::PACKET_MAX_RECORDS;
+use crate::socket::Outlet;
 use crate::time::pace::Cadence;
 use clap::Args;
 
@@ -80,8 +81,9 @@ impl PublishArguments {
         if header.bytes() > 0 {
             return Err(refuse("--layout", &self.layout, "a device sends records without a header".to_owned()));
         }
+        let (bind, connect) = outlets(&self.send)?;
         Ok(publish::Settings {
-            bind: binds(&self.send)?,
+            outlet: Outlet { bind, connect, kind: self.send.socket, on_full: self.send.on_full },
             send: send(&self.send),
             device: parse("--device", &self.device)?,
             seed: self.seed,

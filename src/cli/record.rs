@@ -1,6 +1,8 @@
 //! What can be typed behind `fancyhwd record`.
 
-use crate::cli::values::{about, bytes, database, duration_ns, label, parse, refuse, size, wanted};
+use crate::cli::values::{
+    DEFAULT_ENDPOINT, about, binds, bytes, connects, database, duration_ns, label, refuse, size, wanted,
+};
 use std::time::Duration;
 
 use crate::codec::framing::Framing;
@@ -9,7 +11,7 @@ use crate::command::record;
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery};
-use crate::socket::{Endpoint, Inlets, ReceivingKind};
+use crate::socket::{Inlets, ReceivingKind};
 use crate::store::{Durability, Limits};
 use crate::streams::{About, Told};
 use clap::{Args, ValueEnum};
@@ -122,9 +124,6 @@ pub struct RecordArguments {
     pub print: bool,
 }
 
-/// Where the reference device is.
-const DEFAULT_ENDPOINT: &str = "tcp://127.0.0.1:5555";
-
 /// A queue below this could not hold one batch beside the one that is written.
 const QUEUE_MIN_BYTES: u64 = 1 << 20;
 
@@ -177,8 +176,8 @@ impl RecordArguments {
         let told = self.told()?;
         let message_max_bytes = bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)?;
         Ok(Inlets {
-            connect: connect(if is_default { &default } else { &self.connect })?,
-            bind: self.bind.iter().map(|text| parse("--bind", text)).collect::<Result<_>>()?,
+            connect: connects(if is_default { &default } else { &self.connect })?,
+            bind: binds(&self.bind)?,
             kind: self.socket,
             subscriptions: told.wanted.subscriptions(told.framing),
             message_max_bytes: message_max_bytes as usize,
@@ -227,14 +226,6 @@ impl RecordArguments {
         }
         Ok(told)
     }
-}
-
-fn connect(typed: &[String]) -> Result<Vec<Endpoint>> {
-    let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
-        endpoint if endpoint.names_a_peer() => Ok(endpoint),
-        _ => Err(refuse("--connect", text, "`*` names no device; give its host and port".to_owned())),
-    };
-    typed.iter().map(peer).collect()
 }
 
 /// A duration, or nothing.

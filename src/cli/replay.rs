@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::values::{binds, database, duration_ns, parse, refuse, send, wanted};
+use crate::cli::values::{connects, database, duration_ns, outlets, parse, refuse, send, wanted};
 use crate::codec::topic::Topic;
 use crate::command::replay::{self, To};
 use crate::error::Result;
@@ -91,7 +91,7 @@ impl ReplayArguments {
         };
         let outlets = self.outlets()?;
         let endpoints = match &outlets {
-            To::Each(each) => Some(each.iter().map(|(number, _)| *number).collect()),
+            To::Each(each) => Some(each.iter().map(|(number, _, _)| *number).collect()),
             _ => None,
         };
         Ok(replay::Settings {
@@ -125,7 +125,6 @@ impl ReplayArguments {
 
     /// Where messages go: `ENDPOINT`, or `N=ENDPOINT` for those of one endpoint.
     fn outlets(&self) -> Result<To> {
-        const OPTION: &str = "--bind";
         if self.as_recorded {
             return Ok(To::AsRecorded);
         }
@@ -133,16 +132,22 @@ impl ReplayArguments {
             let (number, endpoint) = text.split_once('=')?;
             Some((number.parse::<u32>().ok()?, endpoint.to_owned()))
         };
-        let each: Vec<_> = self.send.bind.iter().filter_map(numbered).collect();
-        if each.is_empty() {
-            return binds(&self.send).map(To::All);
+        let each = |typed: &[String]| typed.iter().filter_map(numbered).collect::<Vec<_>>();
+        let (bind, connect) = (each(&self.send.bind), each(&self.send.connect));
+        if bind.is_empty() && connect.is_empty() {
+            return outlets(&self.send).map(|(bind, connect)| To::All(bind, connect));
         }
-        if each.len() < self.send.bind.len() {
+        if bind.len() < self.send.bind.len() || connect.len() < self.send.connect.len() {
             let rule = "either all endpoints are N=ENDPOINT or none; N is a number of `fancyhwd session show`";
-            return Err(refuse(OPTION, &self.send.bind.join(" "), rule.to_owned()));
+            let typed: Vec<&str> = self.send.bind.iter().chain(&self.send.connect).map(String::as_str).collect();
+            return Err(refuse("--bind or --connect", &typed.join(" "), rule.to_owned()));
         }
-        let parsed = each.into_iter().map(|(number, endpoint)| Ok((number, parse(OPTION, &endpoint)?)));
-        parsed.collect::<Result<_>>().map(To::Each)
+        let bound = bind.into_iter().map(|(number, text)| Ok((number, parse("--bind", &text)?, true)));
+        let connected = connect.into_iter().map(|(number, text)| {
+            let endpoint = connects(std::slice::from_ref(&text))?.pop();
+            endpoint.map(|endpoint| (number, endpoint, false)).ok_or_else(|| refuse("--connect", &text, String::new()))
+        });
+        bound.chain(connected).collect::<Result<_>>().map(To::Each)
     }
 }
 

@@ -48,12 +48,33 @@ fn first_directory(directories: PathBuf) -> PathBuf {
 }
 
 pub(super) fn send(typed: &SendArguments) -> SendSettings {
-    SendSettings { wait_subscribers: typed.wait_subscribers, on_full: typed.on_full }
+    SendSettings { wait_subscribers: typed.wait_subscribers, kind: typed.socket, on_full: typed.on_full }
 }
 
-pub(super) fn binds(typed: &SendArguments) -> Result<Vec<Endpoint>> {
-    typed.bind.iter().map(|text| parse("--bind", text)).collect()
+/// Endpoints to bind.
+pub(super) fn binds(typed: &[String]) -> Result<Vec<Endpoint>> {
+    typed.iter().map(|text| parse("--bind", text)).collect()
 }
+
+/// Endpoints to connect to: each must name a peer.
+pub(super) fn connects(typed: &[String]) -> Result<Vec<Endpoint>> {
+    let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
+        endpoint if endpoint.names_a_peer() => Ok(endpoint),
+        _ => Err(refuse("--connect", text, "`*` names no peer; give its host and port".to_owned())),
+    };
+    typed.iter().map(peer).collect()
+}
+
+/// The endpoints to bind and those to connect to; without any, the one of the reference device is bound.
+pub(super) fn outlets(typed: &SendArguments) -> Result<(Vec<Endpoint>, Vec<Endpoint>)> {
+    match (typed.bind.as_slice(), typed.connect.as_slice()) {
+        ([], []) => Ok((vec![parse("--bind", DEFAULT_ENDPOINT)?], Vec::new())),
+        (bind, connect) => Ok((binds(bind)?, connects(connect)?)),
+    }
+}
+
+/// Where the reference device is.
+pub(super) const DEFAULT_ENDPOINT: &str = "tcp://127.0.0.1:5555";
 
 /// The topics that were typed; without any, or with `*`, it is every one.
 pub(super) fn wanted(typed: &[impl AsRef<[u8]>]) -> Result<Wanted> {

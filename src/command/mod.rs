@@ -13,14 +13,26 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::log;
 use crate::message::queue::OnFull;
+use crate::socket::SendingKind;
 
 /// How to send.
 #[derive(Clone, Debug)]
 pub struct SendSettings {
     /// Subscribers to wait for.
     pub wait_subscribers: u64,
+    /// With which kind of socket.
+    pub kind: SendingKind,
     /// What to do when a subscriber is full.
     pub on_full: OnFull,
+}
+
+/// How many peers were cut off, as a part of a summary, or nothing.
+fn cut_off(peers: u64) -> String {
+    match peers {
+        0 => String::new(),
+        1 => ", 1 peer was cut off".to_owned(),
+        peers => format!(", {peers} peers were cut off"),
+    }
 }
 
 /// Print what was asked for on standard output.

@@ -1,20 +1,20 @@
 //! `fancyhwd publish`.
 
-use crate::command::SendSettings;
+use crate::command::{SendSettings, cut_off};
 use crate::device::Source;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::publisher::{self, Publication, Published};
 use crate::service;
-use crate::socket::{Endpoint, Sender};
+use crate::socket::{Outlet, Sender};
 
 /// What `publish` does.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where to, ...
-    pub bind: Vec<Endpoint>,
-    /// ... and how.
+    pub outlet: Outlet,
+    /// ... and after how many subscribers.
     pub send: SendSettings,
     /// From where.
     pub device: Source,
@@ -33,7 +33,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let mut device = settings.device.open(settings.seed, &publication.record)?;
     let head = publication.head();
     let message_bytes = head.len() as u64 + publication.payload_bytes() as u64;
-    let mut sender = Sender::bind(&settings.bind, settings.send.on_full, vec![head], message_bytes)?;
+    let mut sender = Sender::open(&settings.outlet, vec![head], message_bytes)?;
     let status = format!(
         "publishing {} on {}, {} records of {} a packet, {}",
         publication.topic,
@@ -51,6 +51,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     };
     service::stopping();
     let subscribers = sender.subscribers()?;
+    let cut = cut_off(sender.cut());
     let dropped = sender.close(stop);
 
     if published.odd_bytes > 0 {
@@ -61,7 +62,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::warn!("the stream ended in the middle of a record: its last {bytes} not sent");
     }
     tracing::info!(
-        "published {}, {dropped}; subscribers at the end: {subscribers}{}",
+        "published {}, {dropped}; subscribers at the end: {subscribers}{cut}{}",
         published.tally.over(published.elapsed_ns),
         published.stalls,
     );

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Topic, trimmed};
-use crate::command::{SendSettings, join, ledger, spawn};
+use crate::command::{SendSettings, cut_off, join, ledger, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::message::Origin;
@@ -21,7 +21,7 @@ use crate::replayer::{
     Announcement, Controls, EndOnDrop, Jumps, Outlets, PREFETCH_BYTES, Playback, Played, Player, Screen, prefetch,
 };
 use crate::service;
-use crate::socket::{Dropped, Endpoint, Sender};
+use crate::socket::{Dropped, Endpoint, Outlet, Sender};
 use crate::store::{Database, Reader, Selection, Session};
 
 /// What `replay` does.
@@ -48,10 +48,10 @@ pub struct Settings {
 /// Where messages go.
 #[derive(Clone, Debug)]
 pub enum To {
-    /// All of them to each of these endpoints.
-    All(Vec<Endpoint>),
-    /// Those of each endpoint, by its number, to its own.
-    Each(Vec<(u32, Endpoint)>),
+    /// All of them to each of these endpoints: those that are bound, and those that are connected to.
+    All(Vec<Endpoint>, Vec<Endpoint>),
+    /// Those of each endpoint, by its number, to its own; whether that is bound.
+    Each(Vec<(u32, Endpoint, bool)>),
     /// Each to the port that it came from, on loopback.
     AsRecorded,
 }
@@ -82,6 +82,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let played = play(settings, &session, &announcements, reader, &mut outlets, controls, stop)?;
     service::stopping();
     let subscribers = outlets.subscribers()?;
+    let cut = cut_off(outlets.cut());
     let dropped = outlets.close(stop);
     let verb = if played.stopped { "stopped replay of" } else { "replayed" };
     let underruns = match played.underruns {
@@ -92,7 +93,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::info!("left latest: {}", played.lateness.worst());
     }
     tracing::info!(
-        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}; {}{underruns}{}{}",
+        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
@@ -163,16 +164,24 @@ fn outlets(settings: &Settings, session: &Session, reader: &Reader) -> Result<Ou
             .into_iter()
             .collect()
     };
-    let bind = |endpoints: &[Endpoint], heads| Sender::bind(endpoints, settings.send.on_full, heads, message_bytes);
+    let open = |bind: &[Endpoint], connect: &[Endpoint], heads| {
+        let SendSettings { kind, on_full, .. } = settings.send;
+        let outlet = Outlet { bind: bind.to_vec(), connect: connect.to_vec(), kind, on_full };
+        Sender::open(&outlet, heads, message_bytes)
+    };
     let recorded = || reader.endpoints();
     let each = match &settings.outlets {
-        To::All(endpoints) => return Ok(Outlets::one(bind(endpoints, heads(None))?)),
+        To::All(bind, connect) => return Ok(Outlets::one(open(bind, connect, heads(None))?)),
         To::Each(each) => each.clone(),
-        To::AsRecorded => as_recorded(recorded()?, session)?,
+        To::AsRecorded => {
+            as_recorded(recorded()?, session)?.into_iter().map(|(number, endpoint)| (number, endpoint, true)).collect()
+        }
     };
-    let bound =
-        each.into_iter().map(|(number, endpoint)| Ok((Origin(number), bind(&[endpoint], heads(Some(number)))?)));
-    Ok(Outlets::each(bound.collect::<Result<_>>()?))
+    let opened = each.into_iter().map(|(number, endpoint, is_bound)| {
+        let (bind, connect) = if is_bound { (vec![endpoint], vec![]) } else { (vec![], vec![endpoint]) };
+        Ok((Origin(number), open(&bind, &connect, heads(Some(number)))?))
+    });
+    Ok(Outlets::each(opened.collect::<Result<_>>()?))
 }
 
 /// The endpoints of a session on loopback.

@@ -38,6 +38,8 @@ struct Watched {
     silent_ns: Option<i64>,
     /// It was told that nothing came since it went up.
     is_told: bool,
+    /// It was told that a peer was turned away.
+    is_crowded: bool,
 }
 
 impl Observer {
@@ -80,6 +82,14 @@ impl Observer {
                 let detail =
                     Some(format!("{held} came that are no whole message or could not be taken; it was cut off"));
                 vec![Event { peer, detail, ..now(Kind::Cut, None) }]
+            }
+            Change::TurnedAway(peer) => {
+                let detail = "it was turned away: there are as many connections as this recorder takes";
+                // Each of many would be an entry.
+                match std::mem::replace(&mut link.is_crowded, true) {
+                    true => Vec::new(),
+                    false => vec![Event { peer: Some(peer), detail: Some(detail.to_owned()), ..now(Kind::Cut, None) }],
+                }
             }
             Change::Joined(peer) => vec![Event { peer: Some(peer), ..now(Kind::Connected, Some(0)) }],
             Change::Left(peer) => {

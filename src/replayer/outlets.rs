@@ -66,6 +66,11 @@ impl Outlets {
         self.senders.iter_mut().map(Sender::subscribers).sum()
     }
 
+    /// How many peers were cut off, because they sent more than a subscriber needs.
+    pub fn cut(&self) -> u64 {
+        self.senders.iter().map(Sender::cut).sum()
+    }
+
     /// Close all, when what was sent is read or it is known that it is not. Gives what was dropped.
     pub fn close(self, stop: &Stop) -> Dropped {
         self.senders.into_iter().map(|sender| sender.close(stop)).fold(Dropped::default(), Dropped::and)

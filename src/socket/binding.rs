@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use zmq::{Context, Socket, XPUB};
+use clap::ValueEnum;
+use zmq::{Context, PUSH, Socket, XPUB};
 
 use crate::error::{Error, Result};
 use crate::socket::raw::{self, RawOption};
@@ -31,18 +32,46 @@ pub(super) const SEND_SLICE: Duration = Duration::from_millis(100);
 /// What to try when an address cannot be bound.
 const ELSEWHERE: &str = "stop the program that listens there, or choose another address with --bind";
 
-/// A socket that holds for each subscriber as many messages of this size as there is room for.
-pub(super) fn open(context: &Context, message_bytes: u64) -> Result<Socket> {
-    let mut socket = context.socket(XPUB).map_err(|cause| socket_error("open a publishing socket", cause))?;
+/// A subscription has at most so many bytes: a topic has 255. A larger one ends its connection.
+const SUBSCRIPTION_MAX_BYTES: i64 = 1024;
+
+/// A collector that restarts is found again quickly: the first attempt after so many milliseconds, and the others at most so
+/// many apart.
+const RECONNECT_MS: i32 = 10;
+const RECONNECT_MAX_MS: i32 = 100;
+
+/// The kind of the sending socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SendingKind {
+    /// It sends each message to all who subscribe to it.
+    Pub,
+    /// It sends each message to one of the pulling peers, and waits while there is none.
+    Push,
+}
+
+/// A socket that holds for each peer as many messages of this size as there is room for.
+pub(super) fn open(context: &Context, kind: SendingKind, message_bytes: u64) -> Result<Socket> {
+    let what = match kind {
+        SendingKind::Pub => XPUB,
+        SendingKind::Push => PUSH,
+    };
+    let mut socket = context.socket(what).map_err(|cause| socket_error("open a sending socket", cause))?;
     let queue_messages = SUBSCRIBER_QUEUE_BYTES / (message_bytes + QUEUED_MESSAGE_BYTES);
     let set = || -> zmq::Result<()> {
         // At most 35,951 and never zero, which would mean without limit.
         socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
-        socket.set_sndtimeo(SEND_SLICE.as_millis() as i32)
+        socket.set_sndtimeo(SEND_SLICE.as_millis() as i32)?;
+        socket.set_maxmsgsize(SUBSCRIPTION_MAX_BYTES)?;
+        socket.set_reconnect_ivl(RECONNECT_MS)?;
+        socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
+        // As in `inlets.rs`: it would cut peers before ZMTP 3.
+        socket.set_handshake_ivl(0)
     };
     set().map_err(|cause| socket_error("set up a publishing socket", cause))?;
-    raw::set(&mut socket, RawOption::XpubVerboser, true).map_err(set_up_failed)?;
-    refuse_when_full(&mut socket, true)?;
+    if kind == SendingKind::Pub {
+        raw::set(&mut socket, RawOption::XpubVerboser, true).map_err(set_up_failed)?;
+        refuse_when_full(&mut socket, true)?;
+    }
     Ok(socket)
 }
 
@@ -65,6 +94,17 @@ pub(super) fn bind(socket: &mut Socket, endpoint: &Endpoint) -> Result<String> {
     raw::bind(socket, endpoint.as_str()).map_err(|cause| failed(cause, ELSEWHERE))?;
     let bound = socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
     Ok(bound.unwrap_or_else(|_| endpoint.to_string()))
+}
+
+/// Connect to one endpoint, in the background.
+pub(super) fn connect(socket: &mut Socket, endpoint: &Endpoint) -> Result<()> {
+    socket.set_ipv6(endpoint.needs_ipv6()).map_err(|cause| socket_error("choose the kind of address", cause))?;
+    raw::connect(socket, endpoint.as_str()).map_err(|cause| Error::Endpoint {
+        operation: "connect to",
+        endpoint: endpoint.to_string(),
+        cause,
+        hint: "check the address given with --connect",
+    })
 }
 
 /// Why an ipc endpoint cannot be bound at `path`. libzmq would unlink whatever stands there first, and so take the

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::net::getpeername;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::socket::hold::Hold;
 use crate::socket::monitor::{Heard, What};
@@ -17,6 +19,15 @@ const OLD_GREETING_NS: i64 = 500_000_000;
 /// The greeting of ZMTP 3: a handshake is over only behind it.
 const GREETING_BYTES: u64 = 64;
 
+/// The most connections of a socket: many more than sensors at a collector, or programs that look at one device.
+const CONNECTIONS_MAX: usize = 512;
+
+/// A connection takes libzmq's descriptor and ours, and one while it is accepted or turned away.
+const DESCRIPTORS_EACH: u64 = 3;
+
+/// What else has descriptors: the database, signals, libzmq itself.
+const OTHER_DESCRIPTORS: u64 = 64;
+
 /// What became of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Became {
@@ -26,6 +37,8 @@ pub(super) enum Became {
     Left,
     /// Its connection broke: messages may be missed.
     Broke,
+    /// It was turned away, because there are too many.
+    TooMany,
 }
 
 /// A connection that was accepted.
@@ -44,6 +57,7 @@ struct Guest {
 pub(super) struct Bound {
     guests: BTreeMap<i32, Guest>,
     changes: VecDeque<(String, Became)>,
+    ticked_ns: i64,
 }
 
 impl Bound {
@@ -55,10 +69,14 @@ impl Bound {
     /// Take what the monitor says.
     pub fn hear(&mut self, heard: Heard, now_ns: i64) {
         match heard.what {
-            What::Accepted => {
+            What::Accepted | What::Connected => {
                 let held = raw::hold(heard.value);
                 let address = held.as_ref().map_or_else(|| "a local program".to_owned(), address);
-                let guest = Guest { held, address, accepted_ns: now_ns, is_up: false, hold: Hold::default() };
+                if self.guests.len() >= connections_max() {
+                    held.iter().for_each(|held| raw::shut_down(held.as_fd()));
+                    return self.changes.push_back((address, Became::TooMany));
+                }
+                let guest = Guest { held, address, accepted_ns: now_ns, is_up: false, hold: Hold::new(now_ns) };
                 self.guests.insert(heard.value, guest);
             }
             What::HandshakeSucceeded => self.greet(|guest| received(guest) >= GREETING_BYTES),
@@ -69,6 +87,7 @@ impl Bound {
 
     /// Time has passed: who has been there for long enough is up.
     pub fn tick(&mut self, now_ns: i64) {
+        self.ticked_ns = now_ns;
         self.greet(|guest| now_ns - guest.accepted_ns >= OLD_GREETING_NS && received(guest) > 0);
     }
 
@@ -80,7 +99,9 @@ impl Bound {
     /// When somebody may be up, on the monotonic clock.
     pub fn due_ns(&self) -> Option<i64> {
         let waiting = self.guests.values().filter(|guest| !guest.is_up);
-        waiting.map(|guest| guest.accepted_ns + OLD_GREETING_NS).min()
+        // Who has said nothing by then is looked at when something else happens.
+        let waiting = waiting.map(|guest| guest.accepted_ns + OLD_GREETING_NS);
+        waiting.filter(|due_ns| *due_ns > self.ticked_ns).min()
     }
 
     /// What became of whom, one after the other.
@@ -134,6 +155,19 @@ impl Bound {
         let became = if has_ended { Became::Left } else { Became::Broke };
         self.changes.push_back((guest.address, became));
     }
+}
+
+/// How many connections there may be, so that no stranger takes the descriptors of the others.
+fn connections_max() -> usize {
+    static MAX: OnceLock<usize> = OnceLock::new();
+    *MAX.get_or_init(|| {
+        let before = getrlimit(Resource::Nofile);
+        // Root and most services may have more than they begin with.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, ..before });
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH;
+        usize::try_from(connections).unwrap_or(usize::MAX).min(CONNECTIONS_MAX)
+    })
 }
 
 fn address(held: &OwnedFd) -> String {

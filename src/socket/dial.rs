@@ -65,7 +65,7 @@ impl Dial {
             is_asking: false,
             is_paused: false,
             is_cut: false,
-            hold: Hold::default(),
+            hold: Hold::new(now_ns),
             held: None,
             redial: false,
             ours,

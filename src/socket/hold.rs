@@ -39,6 +39,11 @@ pub(super) struct Hold {
 }
 
 impl Hold {
+    /// A connection that begins now.
+    pub fn new(now_ns: i64) -> Self {
+        Self { begun_ns: now_ns, ..Self::default() }
+    }
+
     /// A new connection begins; of the one before so much had come.
     pub fn begin(&mut self, received_bytes: u64, now_ns: i64) {
         let left_over_bytes = self.bytes(received_bytes, now_ns);

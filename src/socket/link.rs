@@ -40,6 +40,8 @@ pub enum Change {
     Broke(String),
     /// The link was broken by something that libzmq cannot take: a frame above the largest message, or no ZeroMQ.
     TooLarge,
+    /// A peer of a bound endpoint was turned away, because there are too many.
+    TurnedAway(String),
     /// A peer was cut off, because libzmq held so many bytes of it: the peer of a bound endpoint, or the device.
     Cut(Option<String>, u64),
 }
@@ -149,6 +151,7 @@ impl Link {
                         Became::Up => Change::Joined(address),
                         Became::Left => Change::Left(address),
                         Became::Broke => Change::Broke(address),
+                        Became::TooMany => Change::TurnedAway(address),
                     });
                 }
                 match self.monitor.next()? {

@@ -8,6 +8,7 @@ mod bound;
 mod cause;
 mod dial;
 mod endpoint;
+mod guard;
 mod hold;
 mod in_flight;
 mod inlets;
@@ -20,12 +21,13 @@ mod receiver;
 mod scout;
 mod sender;
 
+pub use binding::SendingKind;
 pub use cause::Cause;
 pub use endpoint::Endpoint;
 pub use inlets::{Inlets, ReceivingKind};
 pub use link::Change;
 pub use receiver::{Oversize, Received, Receiver, Woken};
-pub use sender::{Dropped, Sender, Sent};
+pub use sender::{Dropped, Outlet, Sender, Sent};
 
 /// Call again as long as a signal interrupts it.
 fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {

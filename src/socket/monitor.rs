@@ -23,6 +23,8 @@ pub(super) enum What {
     Closed,
     /// A connection that was there has ended; the value is the descriptor that it had.
     Disconnected,
+    /// The socket is closed: this is the last event.
+    Stopped,
     /// The greeting was exchanged: ZMTP 3 and later only.
     HandshakeSucceeded,
     /// It was not, for a reason of the operating system: the value is an errno.
@@ -42,6 +44,7 @@ impl What {
             0x0020 => Self::Accepted,
             0x0080 => Self::Closed,
             0x0200 => Self::Disconnected,
+            0x0400 => Self::Stopped,
             0x0800 => Self::HandshakeFailedNoDetail,
             0x1000 => Self::HandshakeSucceeded,
             0x2000 => Self::HandshakeFailedProtocol,

@@ -1,4 +1,5 @@
-//! The publishing socket: an XPUB that knows its subscribers, and drops nothing or counts what it drops.
+//! The sending socket: an XPUB that knows its subscribers, or a PUSH that knows its peers, which drops nothing or counts what it
+//! drops.
 
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,8 +12,10 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, SNDMORE, Socket};
 use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::process::stop::Stop;
-use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES};
+use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES, SendingKind};
+use crate::socket::guard::Guard;
 use crate::socket::in_flight::InFlight;
+use crate::socket::monitor::Monitor;
 use crate::socket::{Endpoint, raw, socket_error, uninterrupted};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 
@@ -35,6 +38,28 @@ const ATTEMPT_MAX_NS: i64 = 200_000_000;
 
 /// How often to look whether a subscriber has read everything.
 const UNREAD_LOOK: Duration = Duration::from_millis(1);
+
+/// So many subscriptions are read at once. A subscriber that sends them without end must not keep the others waiting.
+const SUBSCRIPTIONS_AT_ONCE: usize = 64;
+
+/// How often to look whether a peer has come that pulls, in nanoseconds.
+const PEER_LOOK_NS: i64 = NS_PER_S / 100;
+
+/// How often it is said that nobody pulls.
+const WAIT_REPORT_NS: i64 = 5 * NS_PER_S;
+
+/// How messages are sent.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// Endpoints to bind, ...
+    pub bind: Vec<Endpoint>,
+    /// ... and to connect to.
+    pub connect: Vec<Endpoint>,
+    /// With which kind of socket.
+    pub kind: SendingKind,
+    /// What to do when a peer has no room.
+    pub on_full: OnFull,
+}
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +102,13 @@ impl fmt::Display for Dropped {
     }
 }
 
-/// A bound publishing socket.
+/// A socket that sends.
 pub struct Sender {
     socket: Socket,
+    /// It listens to the socket, and ends before the context does.
+    guard: Guard,
     context: Context,
+    kind: SendingKind,
     endpoints: Vec<String>,
     on_full: OnFull,
     /// The size up to which libzmq's own limit bounds the memory for messages.
@@ -100,18 +128,30 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Bind all endpoints. `heads` are the beginnings of the messages to come (a topic and its space),
+    /// Bind and connect all endpoints. `heads` are the beginnings of the messages to come (a topic and its space),
     /// `message_bytes` their usual size.
     ///
     /// # Errors
     /// When an endpoint cannot be bound.
-    pub fn bind(endpoints: &[Endpoint], on_full: OnFull, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
+    pub fn open(outlet: &Outlet, heads: Vec<Vec<u8>>, message_bytes: u64) -> Result<Self> {
         let context = Context::new();
-        let mut sender = Self {
-            socket: binding::open(&context, message_bytes)?,
+        let mut socket = binding::open(&context, outlet.kind, message_bytes)?;
+        let monitor = Monitor::of(&context, &socket, "sender")
+            .map_err(|cause| socket_error("watch a socket's connections", cause))?;
+        let guard = Guard::of(monitor)?;
+        let bound = outlet.bind.iter().map(|endpoint| binding::bind(&mut socket, endpoint));
+        let mut endpoints: Vec<String> = bound.collect::<Result<_>>()?;
+        for endpoint in &outlet.connect {
+            binding::connect(&mut socket, endpoint)?;
+            endpoints.push(endpoint.to_string());
+        }
+        Ok(Self {
+            socket,
+            guard,
             context,
-            endpoints: Vec::new(),
-            on_full,
+            kind: outlet.kind,
+            endpoints,
+            on_full: outlet.on_full,
             usual_bytes: message_bytes.min(binding::QUEUED_MESSAGE_MAX_BYTES),
             in_flight: InFlight::default(),
             heads,
@@ -120,25 +160,26 @@ impl Sender {
             dropped: Dropped::default(),
             reported_ns: None,
             blocked_ns: 0,
-        };
-        for endpoint in endpoints {
-            sender.endpoints.push(binding::bind(&mut sender.socket, endpoint)?);
-        }
-        Ok(sender)
+        })
     }
 
-    /// The endpoints that were bound, with the port that `*` became.
+    /// The endpoints, with the port that `*` became.
     pub fn endpoints(&self) -> &[String] {
         &self.endpoints
     }
 
-    /// Number of subscriptions for our messages now.
+    /// Number of subscriptions for our messages now, or of peers that pull.
     ///
     /// # Errors
     /// When the socket fails.
     pub fn subscribers(&mut self) -> Result<u64> {
         self.take_subscriptions()?;
         Ok(self.subscribers)
+    }
+
+    /// How many peers were cut off, because they sent more than a subscriber needs.
+    pub fn cut(&self) -> u64 {
+        self.guard.cut()
     }
 
     /// What was dropped so far.
@@ -157,8 +198,22 @@ impl Sender {
     /// # Errors
     /// When the socket fails.
     pub fn wait_for_subscribers(&mut self, wanted: u64, stop: &Stop) -> Result<bool> {
+        // Where nobody pulls, the first message would wait, and its time be over.
+        let wanted = if self.kind == SendingKind::Push { wanted.max(1) } else { wanted };
+        let mut waited_ns = 0;
         self.take_subscriptions()?;
         while self.subscribers < wanted {
+            if self.kind == SendingKind::Push {
+                if stop.wait_ns(PEER_LOOK_NS) {
+                    return Ok(true);
+                }
+                waited_ns += PEER_LOOK_NS;
+                if waited_ns % WAIT_REPORT_NS == 0 {
+                    tracing::warn!("waiting for {wanted} PULL peers on {}", self.endpoints.join(" "));
+                }
+                self.take_subscriptions()?;
+                continue;
+            }
             let stop_fd = stop.as_fd().as_raw_fd();
             let mut items = [PollItem::from_fd(stop_fd, POLLIN), self.socket.as_poll_item(POLLIN)];
             match zmq::poll(&mut items, -1) {
@@ -198,7 +253,7 @@ impl Sender {
             if self.hand_over(frame, more | DONTWAIT, is_large)? {
                 continue;
             }
-            match self.on_full {
+            match self.when_full() {
                 OnFull::Drop => {
                     if !self.send_or_drop(frame, more, is_large)? {
                         return Ok(Sent::At(at_ns));
@@ -215,6 +270,14 @@ impl Sender {
             self.take_subscriptions()?;
         }
         Ok(Sent::At(at_ns))
+    }
+
+    /// What to do with a message for which there is no room. Where nobody pulls, it is nobody's fault: somebody is waited for.
+    fn when_full(&self) -> OnFull {
+        match self.kind {
+            SendingKind::Push if self.guard.peers() == 0 => OnFull::Block,
+            _ => self.on_full,
+        }
     }
 
     /// Give a frame to libzmq. Says whether there was room for it.
@@ -248,7 +311,7 @@ impl Sender {
             return Ok(true);
         }
         self.note_dropped();
-        if self.subscribers <= 1 {
+        if self.kind == SendingKind::Push || self.subscribers <= 1 {
             return Ok(false);
         }
         // libzmq passes over those who are full, and says nothing of them until they have read half of what they hold. If it
@@ -288,15 +351,24 @@ impl Sender {
             if blocked_ns - reported_ns >= STALL_REPORT_NS {
                 reported_ns = blocked_ns;
                 let blocked_s = blocked_ns / NS_PER_S;
-                tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)");
+                match self.kind == SendingKind::Push && self.guard.peers() == 0 {
+                    true => tracing::warn!("nobody pulls from {} for {blocked_s} s; waiting", self.endpoints.join(" ")),
+                    false => {
+                        tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)")
+                    }
+                }
             }
         }
     }
 
     /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.
     fn take_subscriptions(&mut self) -> Result<()> {
+        if self.kind == SendingKind::Push {
+            self.subscribers = self.guard.peers();
+            return Ok(());
+        }
         let mut message = Message::new();
-        loop {
+        for _ in 0..SUBSCRIPTIONS_AT_ONCE {
             match self.socket.recv(&mut message, DONTWAIT) {
                 Ok(()) => self.subscription(&message),
                 Err(zmq::Error::EAGAIN) => return Ok(()),
@@ -304,6 +376,7 @@ impl Sender {
                 Err(cause) => return Err(socket_error("receive subscriptions", cause)),
             }
         }
+        Ok(())
     }
 
     /// `\x01prefix` subscribes, `\x00prefix` ends a subscription.
@@ -323,7 +396,7 @@ impl Sender {
     /// Close the socket after the messages on their way have left, for which they have ten seconds, or one second when
     /// a stop was asked for. Gives what was dropped in all.
     pub fn close(self, stop: &Stop) -> Dropped {
-        let Self { socket, mut context, dropped, .. } = self;
+        let Self { socket, guard, mut context, dropped, .. } = self;
         let linger_ms = if stop.requested() { LINGER_STOPPED_MS } else { LINGER_MS };
         // Refused only for a value below -1.
         let _ = socket.set_linger(linger_ms);
@@ -332,6 +405,8 @@ impl Sender {
         // because its queue was full. So the connections stay open until all is read.
         let connections = raw::ipc_connections();
         drop(socket);
+        // What is on its way has as long; nobody is to hurt us meanwhile.
+        guard.finish(Duration::from_nanos(end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs()));
         while context.destroy() == Err(zmq::Error::EINTR) {}
         let is_unread = |stream: &UnixStream| raw::unread_bytes(stream).is_ok_and(|bytes| bytes > 0);
         while monotonic_ns() < end_ns {

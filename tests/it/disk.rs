@@ -252,18 +252,14 @@ fn a_database_that_is_replaced_is_left_alone() {
 fn a_suspect_database_is_not_recorded_into() {
     let bench = Bench::new();
     let record = "record --database c.db --duration 1ms --connect tcp://127.0.0.1:1";
-    bench.fancyhwd(record).run().success();
+    bench.fancyhwd(record).run().code(3);
     fs::write(bench.path("c.db-suspect"), "fsync failed\n").unwrap();
     let before = fs::read(bench.path("c.db")).unwrap();
-    bench
-        .fancyhwd(record)
-        .run()
-        .success()
-        .says("c.db is not recorded into: it is suspect: fsync failed; recording into");
-    bench.fancyhwd(record).run().success();
+    bench.fancyhwd(record).run().code(3).says("c.db is not recorded into: it is suspect: fsync failed; recording into");
+    bench.fancyhwd(record).run().code(3);
     assert_eq!(fs::read(bench.path("c.db")).unwrap(), before);
     assert_eq!(bench.sqlite3("c.1.db", "SELECT count(*) FROM sessions"), "2");
-    bench.fancyhwd("session list --database c.db").run().success().says("c.db is suspect: fsync failed");
+    bench.fancyhwd("session list --database c.db").run().code(3).says("c.db is suspect: fsync failed");
 }
 
 fn size_of_files(bench: &Bench) -> u64 {
@@ -383,7 +379,7 @@ fn a_log_whose_database_was_moved_away_is_not_destroyed() {
     bench
         .fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1")
         .run()
-        .success()
+        .code(3)
         .says("c.db-wal belongs to a database that is not there any more; recording into");
     assert_eq!(fs::read(bench.path("c.db-wal")).unwrap(), log);
     fs::rename(bench.path("c.db-wal"), bench.path("kept.db-wal")).unwrap();
@@ -409,13 +405,13 @@ fn no_session_is_deleted_in_vain() {
     let database = disk.0.join("c.db");
     let once = format!("record --database {} --duration 1ms --connect tcp://127.0.0.1:1", database.display());
     bench.fancyhwd(&format!("{once} --keep-free 100MiB")).run().code(2).says("the disk has not so much room at all");
-    bench.fancyhwd(&once).run().success();
+    bench.fancyhwd(&once).run().code(3);
     // Others have filled the disk: all of our sessions together could not make that room.
     fs::write(disk.0.join("filler"), vec![0; disk.free_bytes() as usize - (20 << 20)]).unwrap();
     let record = format!("record --keep-free 80MiB --database {} --connect tcp://127.0.0.1:1", database.display());
     let recorder = bench.fancyhwd(&record).start();
     eventually("it is said", || recorder.log().contains("deleting sessions cannot make it"));
-    recorder.stop().success();
+    recorder.stop().code(3);
     assert_eq!(number(&database, "SELECT count(*) FROM sessions"), 2);
 }
 

@@ -186,6 +186,6 @@ fn a_second_recorder_of_a_database_is_refused() {
     std::os::unix::fs::symlink(bench.path("c.db"), bench.path("other.db")).unwrap();
     let third = bench.fancyhwd("record --database other.db --connect tcp://127.0.0.1:1").run();
     one_line(third, 1, &["cannot open database", "another recorder"]);
-    first.stop().success();
+    first.stop().code(3);
     assert_eq!(bench.sqlite3("c.db", "SELECT count(*) FROM sessions"), "1");
 }

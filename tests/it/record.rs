@@ -131,11 +131,11 @@ fn a_session_that_was_killed_is_closed_as_interrupted_by_the_next_one() {
 fn a_service_that_is_started_again_notes_that_it_was_not_there() {
     let bench = Bench::new();
     let record = "record --database c.db --connect tcp://127.0.0.1:1";
-    bench.fancyhwd(record).start().stop().success();
+    bench.fancyhwd(record).start().stop().code(3);
     // Somebody at a terminal begins and ends as they please, and a limit is an end that was asked for.
-    bench.fancyhwd(&format!("{record} --duration 1ms")).run().success();
-    bench.fancyhwd(record).start().stop().success();
-    bench.fancyhwd(record).start().stop().success().says("session 3 ended (stopped), and nothing was recorded for");
+    bench.fancyhwd(&format!("{record} --duration 1ms")).run().code(3);
+    bench.fancyhwd(record).start().stop().code(3);
+    bench.fancyhwd(record).start().stop().code(3).says("session 3 ended (stopped), and nothing was recorded for");
     assert_eq!(bench.sqlite3("c.db", "SELECT session_id FROM events WHERE kind = 'gap'"), "3");
 }
 
@@ -223,7 +223,7 @@ fn a_duration_ends_a_recording_of_a_silent_device() {
         .fancyhwd("record --database c.db --duration 50ms --connect tcp://127.0.0.1:1")
         .args(["--label", "a label", "--note", "a note"])
         .run()
-        .success();
+        .code(3);
     assert_eq!(
         bench.sqlite3("c.db", "SELECT label, note, end_reason, messages, first_id, last_id FROM sessions"),
         "a label|a note|limit|0|1|0"
@@ -358,7 +358,7 @@ fn a_log_that_nobody_reads_does_not_end_the_recording() {
         .stderr(stderr)
         .status()
         .unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(3));
     assert_eq!(bench.sqlite3("c.db", "SELECT end_reason FROM sessions"), "limit");
 }
 
@@ -429,7 +429,7 @@ fn captures_are_not_for_everybody() {
         .fancyhwd("record --duration 1ms --connect tcp://127.0.0.1:1")
         .env("XDG_STATE_HOME", bench.path("state"))
         .run()
-        .success();
+        .code(3);
     let mode = |path: &str| fs::metadata(bench.path(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("state/fancyhwd"), 0o700);
     assert_eq!(mode("state/fancyhwd/captures.db"), 0o640);
@@ -437,6 +437,6 @@ fn captures_are_not_for_everybody() {
         .fancyhwd("record --duration 1ms --connect tcp://127.0.0.1:1")
         .env("STATE_DIRECTORY", bench.path("state"))
         .run()
-        .success();
+        .code(3);
     assert!(bench.path("state/captures.db").exists());
 }

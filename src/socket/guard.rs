@@ -1,0 +1,218 @@
+//! Watches who is connected to a sending socket, in a thread of its own: a subscriber sends nothing but subscriptions, and one
+//! that sends more than any needs is cut off before it hurts the others.
+//!
+//! libzmq would queue whatever it sends: one peer could take gigabytes and seconds.
+
+use std::collections::BTreeSet;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+
+use crate::error::{Error, Result};
+use crate::socket::bound::{Became, Bound};
+use crate::socket::monitor::{Monitor, What};
+use crate::socket::raw;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+
+/// What a subscriber may send at once: ten thousand subscriptions of usual length. What heartbeats take is allowed beside it.
+const SUBSCRIBER_MAX_BYTES: u64 = 256 << 10;
+
+/// As long as something comes, it is looked at again after this time.
+const LOOK_EVERY_NS: i64 = 10_000_000;
+
+/// How often to look whether the socket is closed.
+const FINISH_LOOK: Duration = Duration::from_millis(1);
+
+/// So many addresses are named; what others did is counted only.
+const NAMED_MAX: usize = 100;
+
+/// What an entry of the epoll set is about.
+const STOP: u64 = 0;
+const MONITOR: u64 = 1;
+const CONNECTION: u64 = 2;
+
+/// What is known of the peers.
+#[derive(Debug, Default)]
+struct Known {
+    peers: AtomicU64,
+    cut: AtomicU64,
+}
+
+/// The guard of one socket.
+#[derive(Debug)]
+pub(super) struct Guard {
+    known: Arc<Known>,
+    bell: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Guard {
+    /// Watch a socket, from before it is connected or bound.
+    pub fn of(monitor: Monitor) -> Result<Self> {
+        let failed = |operation| move |cause: std::io::Error| Error::System { operation, cause };
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|cause| failed("make an event descriptor")(cause.into()))?;
+        let (known, bell) = (Arc::new(Known::default()), Arc::new(bell));
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(|cause| failed("watch the connections")(cause.into()))?;
+        let watch = || -> std::io::Result<()> {
+            epoll::add(&epoll, &*bell, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
+            let monitor = raw::fd(monitor.socket())?;
+            Ok(epoll::add(&epoll, monitor, epoll::EventData::new_u64(MONITOR), epoll::EventFlags::IN)?)
+        };
+        watch().map_err(failed("watch the connections"))?;
+        let watcher = Watcher {
+            monitor,
+            epoll,
+            known: Arc::clone(&known),
+            peers: Bound::default(),
+            came_bytes: 0,
+            look_due_ns: None,
+            named: BTreeSet::new(),
+        };
+        let thread =
+            Builder::new().name("guard".to_owned()).spawn(move || watcher.run()).map_err(failed("start a thread"))?;
+        Ok(Self { known, bell, thread: Some(thread) })
+    }
+
+    /// How many peers are connected.
+    pub fn peers(&self) -> u64 {
+        self.known.peers.load(Relaxed)
+    }
+
+    /// The socket is being closed: watch it until it is, but no longer than this.
+    pub fn finish(self, most: Duration) {
+        let end = Instant::now() + most;
+        while Instant::now() < end && self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            thread::sleep(FINISH_LOOK);
+        }
+    }
+
+    /// How many were cut off.
+    pub fn cut(&self) -> u64 {
+        self.known.cut.load(Relaxed)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watcher {
+    monitor: Monitor,
+    epoll: OwnedFd,
+    known: Arc<Known>,
+    peers: Bound,
+    /// All that had come at the last look.
+    came_bytes: u64,
+    look_due_ns: Option<i64>,
+    named: BTreeSet<String>,
+}
+
+impl Watcher {
+    fn run(mut self) {
+        loop {
+            match self.wait() {
+                Ok(true) => return,
+                Ok(false) => {}
+                // Without it the socket is not guarded, but it goes on.
+                Err(cause) => return tracing::warn!("cannot watch the connections: {cause}"),
+            }
+            let now_ns = monotonic_ns();
+            while let Ok(Some(heard)) = self.monitor.next() {
+                if heard.what == What::Stopped {
+                    return;
+                }
+                self.peers.hear(heard, now_ns);
+                if matches!(heard.what, What::Accepted | What::Connected) {
+                    self.look_due_ns = Some(now_ns);
+                }
+            }
+            self.peers.tick(now_ns);
+            self.tell();
+            if self.look_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
+                self.look(now_ns);
+            }
+        }
+    }
+
+    /// Wait until there is something to do. Returns whether that is to end.
+    fn wait(&mut self) -> rustix::io::Result<bool> {
+        let due_ns = [self.look_due_ns, self.peers.due_ns()].into_iter().flatten().min();
+        let left_ns = due_ns.map(|due_ns| (due_ns - monotonic_ns()).max(0));
+        let timeout = left_ns.map(|ns| Timespec { tv_sec: ns / NS_PER_S, tv_nsec: ns % NS_PER_S });
+        let mut events = [const { MaybeUninit::uninit() }; 8];
+        let (events, _) = match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => return Ok(false),
+            events => events?,
+        };
+        for event in events {
+            match event.data.u64() {
+                STOP => return Ok(true),
+                CONNECTION => _ = self.look_due_ns.get_or_insert(monotonic_ns() + LOOK_EVERY_NS),
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn tell(&mut self) {
+        while let Some((address, became)) = self.peers.change() {
+            if became == Became::TooMany {
+                self.name(&address, "there are too many connections");
+            }
+        }
+        self.known.peers.store(self.peers.count() as u64, Relaxed);
+    }
+
+    /// Cut off who has sent too much; go on looking as long as something comes.
+    fn look(&mut self, now_ns: i64) {
+        let held: Vec<(i32, u64)> = self.peers.held_bytes(now_ns).collect();
+        for &(connection, bytes) in held.iter().filter(|(_, bytes)| *bytes > SUBSCRIBER_MAX_BYTES) {
+            let Some(address) = self.peers.cut(connection) else { continue };
+            self.name(
+                &address,
+                &format!("it sent {bytes} bytes, and a subscriber needs no more than {SUBSCRIBER_MAX_BYTES}"),
+            );
+        }
+        let came_bytes = held.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        if came_bytes > self.came_bytes {
+            self.look_due_ns = Some(now_ns + LOOK_EVERY_NS);
+        } else {
+            self.look_due_ns = None;
+            self.arm();
+        }
+        self.came_bytes = came_bytes;
+    }
+
+    /// Be woken once when something comes over any of the connections.
+    fn arm(&self) {
+        let data = epoll::EventData::new_u64(CONNECTION);
+        let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        for connection in self.peers.connections() {
+            if epoll::modify(&self.epoll, connection, data, once).is_err() {
+                let _ = epoll::add(&self.epoll, connection, data, once);
+            }
+        }
+    }
+
+    /// Say once of each host that it was cut off.
+    fn name(&mut self, address: &str, why: &str) {
+        self.known.cut.fetch_add(1, Relaxed);
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host).to_owned();
+        if self.named.len() < NAMED_MAX && self.named.insert(host) {
+            tracing::warn!("cut off {address}: {why}; the others go on");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::layout::Fields;
+use crate::codec::number::Type;
 use crate::codec::topic::Topic;
 use crate::device::{Device, Fill};
 use crate::error::Result;
@@ -33,6 +34,8 @@ pub struct Publication {
     pub record: Fields,
     /// ... and how many records are in a packet.
     pub packet_records: u32,
+    /// The type of the number that stands before the records and counts the packets, if there is one.
+    pub counter: Option<Type>,
     /// When packets are due.
     pub cadence: Cadence,
     /// Packets after which to end.
@@ -56,7 +59,11 @@ impl Publication {
 
     /// How many bytes follow it.
     pub fn payload_bytes(&self) -> usize {
-        self.packet_records as usize * self.record.bytes()
+        self.counter_bytes() + self.packet_records as usize * self.record.bytes()
+    }
+
+    fn counter_bytes(&self) -> usize {
+        self.counter.map_or(0, Type::bytes)
     }
 }
 
@@ -93,9 +100,14 @@ pub fn run(
     let mut began_ns = None;
     // By how much the schedule was moved.
     let mut moved_ns = 0;
+    let counter_bytes = publication.counter_bytes();
     for index in 0..publication.count.unwrap_or(u64::MAX) {
-        let filled_bytes = match device.fill(&mut payload, stop)? {
-            Fill::Records(filled_bytes) => filled_bytes,
+        let (counter, records) = payload.split_at_mut(counter_bytes);
+        if let Some(of) = publication.counter {
+            of.put(index, counter);
+        }
+        let filled_bytes = match device.fill(records, stop)? {
+            Fill::Records(filled_bytes) => counter_bytes + filled_bytes,
             Fill::End { odd_bytes } => {
                 published.odd_bytes = odd_bytes;
                 break;

@@ -1,6 +1,7 @@
 //! What can be typed behind `fancyhwd publish`.
 
 use crate::cli::values::{duration_ns, outlets, parse, refuse, send};
+use crate::codec::counter::integer;
 use crate::codec::framing::Framing;
 use crate::codec::layout::{Layout, Numbers, Part};
 use crate::codec::topic::Topic;
@@ -38,6 +39,9 @@ pub struct PublishArguments {
     /// Records in a packet: 1 to 65536
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub packet_size: u32,
+    /// Count the packets from 0 by a number of this type before the records, such as uint32
+    #[arg(long, value_name = "TYPE")]
+    pub counter: Option<String>,
     /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
@@ -92,6 +96,11 @@ impl PublishArguments {
                 framing: self.framing,
                 record: record.clone(),
                 packet_records: self.packet_size,
+                counter: self
+                    .counter
+                    .as_deref()
+                    .map(|name| integer(name).map_err(|cause| refuse("--counter", name, cause)))
+                    .transpose()?,
                 cadence,
                 count: self.count,
                 catch_up: self.send.catch_up,

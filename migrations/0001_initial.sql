@@ -51,7 +51,8 @@ CREATE TABLE streams (
     name            TEXT NOT NULL,     -- the topic as people read it
     layout          TEXT NOT NULL,     -- how the frames behind the topic are read
     assumed         INTEGER NOT NULL CHECK (assumed IN (0, 1)),  -- 1: nobody said so
-    sample_rate_hz  REAL
+    sample_rate_hz  REAL,
+    counter         TEXT               -- where the device's own sequence number is; NULL: nobody said so
 ) STRICT;
 
 -- One row is one number of a stream's header or record, or a whole frame: the layout, taken apart for SQL.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::codec::channels::Channels;
+use crate::codec::counter::Counter;
 use crate::codec::framing::{Framed, Framing, Guess, SEPARATOR, TOPICS_MAX, framed};
 use crate::codec::layout::Layout;
 use crate::codec::stream::{Stream, after_topic, assume};
@@ -20,8 +21,10 @@ pub struct Told {
     pub layouts: Vec<About<Layout>>,
     /// ... what its numbers measure, ...
     pub channels: Vec<About<Channels>>,
-    /// ... and how many records of a message come in a second.
+    /// ... how many records of a message come in a second, ...
     pub sample_rates_hz: Vec<About<f64>>,
+    /// ... and where the device's own sequence number is.
+    pub counters: Vec<About<Counter>>,
 }
 
 /// What was said about the streams of one topic, or about all.
@@ -34,7 +37,7 @@ pub struct About<T> {
 }
 
 /// What was said last about a topic; what was said about it by its name comes first.
-fn about<'a, T>(said: &'a [About<T>], topic: &[u8]) -> Option<&'a T> {
+pub fn about<'a, T>(said: &'a [About<T>], topic: &[u8]) -> Option<&'a T> {
     let by_name = said.iter().rfind(|about| about.topic.as_deref() == Some(trimmed(topic)));
     by_name.or_else(|| said.iter().rfind(|about| about.topic.is_none())).map(|about| &about.what)
 }
@@ -183,6 +186,7 @@ impl Told {
             channels: channels.cloned(),
             layout,
             sample_rate_hz: about(&self.sample_rates_hz, topic).copied(),
+            counter: about(&self.counters, topic).cloned(),
         }
     }
 }

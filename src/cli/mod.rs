@@ -171,15 +171,7 @@ fn one_line(error: &clap::Error) -> Error {
 
 /// Several values in one environment variable are separated by spaces; on the command line a space is part of a value.
 fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
-    let split = |name, values: &mut Vec<String>| {
-        if matches.value_source(name) == Some(ValueSource::EnvVariable) {
-            *values = values.iter().flat_map(|value| value.split_whitespace()).map(str::to_owned).collect();
-        }
-        match values.is_empty() && matches.value_source(name).is_some() {
-            true => Err(Error::CommandLine(format!("the environment variable for --{name} holds no value"))),
-            false => Ok(()),
-        }
-    };
+    let split = |name, values: &mut Vec<String>| split_words(name, values, matches);
     match &mut cli.command {
         Command::Publish(publish) => {
             split("bind", &mut publish.send.bind)?;
@@ -191,7 +183,8 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             split("topic", &mut record.topic)?;
             split("layout", &mut record.layout)?;
             split("channels", &mut record.channels)?;
-            split("sample_rate", &mut record.sample_rate)
+            split("sample_rate", &mut record.sample_rate)?;
+            split("counter", &mut record.counter)
         }
         Command::Replay(replay) => {
             split("bind", &mut replay.send.bind)?;
@@ -201,8 +194,21 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         }
         Command::Session(session) => match (&mut session.command, matches.subcommand()) {
             (SessionCommand::Export(export), Some((_, matches))) => split_topics(export, matches),
+            (SessionCommand::Verify(verify), Some((_, matches))) => {
+                split_words("counter", &mut verify.counter, matches)
+            }
             _ => Ok(()),
         },
+    }
+}
+
+fn split_words(name: &str, values: &mut Vec<String>, matches: &ArgMatches) -> Result<()> {
+    if matches.value_source(name) == Some(ValueSource::EnvVariable) {
+        *values = values.iter().flat_map(|value| value.split_whitespace()).map(str::to_owned).collect();
+    }
+    match values.is_empty() && matches.value_source(name).is_some() {
+        true => Err(Error::CommandLine(format!("the environment variable for --{name} holds no value"))),
+        false => Ok(()),
     }
 }
 

@@ -74,6 +74,10 @@ pub struct RecordArguments {
     /// Records that follow each other in a second within a message. May be given several times
     #[arg(long, value_name = "[TOPIC=]HZ")]
     pub sample_rate: Vec<String>,
+    /// The device's own sequence number, of which each gap is told with how many messages were lost: TYPE@OFFSET behind the
+    /// topic, TYPE@PART:OFFSET or json:FIELD, with /STEP where it counts in steps. May be given several times
+    #[arg(long, value_name = "[TOPIC=]COUNTER")]
+    pub counter: Vec<String>,
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
@@ -213,6 +217,7 @@ impl RecordArguments {
             layouts: about("--layout", &self.layout)?,
             channels: about("--channels", &self.channels)?,
             sample_rates_hz: about("--sample-rate", &self.sample_rate)?,
+            counters: about("--counter", &self.counter)?,
         };
         for About { topic, what } in &told.channels {
             // Where the layout is known too, it is known now whether they fit; else when the stream comes.

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::record::RecordFraming;
-use crate::cli::values::{database, duration_ns, label, parse, refuse, wanted};
+use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
 use crate::codec::topic::Wanted;
@@ -131,6 +131,10 @@ pub struct VerifyArguments {
     /// Verify every session
     #[arg(long)]
     pub all: bool,
+    /// Also count what is missing by the device's own sequence number: TYPE@OFFSET behind the topic, TYPE@PART:OFFSET or
+    /// json:FIELD, with /STEP where it counts in steps. May be given several times
+    #[arg(long, value_name = "[TOPIC=]COUNTER")]
+    pub counter: Vec<String>,
     /// Where to look
     #[command(flatten)]
     pub output: SessionOutput,
@@ -251,7 +255,12 @@ impl VerifyArguments {
             (None, true) => None,
             (wanted, false) => Some(wanted.as_deref().unwrap_or("latest").to_owned()),
         };
-        Ok(verify::Settings { session, database: database(&self.output.database)?.path, is_json: self.output.json })
+        Ok(verify::Settings {
+            session,
+            database: database(&self.output.database)?.path,
+            counters: about("--counter", &self.counter)?,
+            is_json: self.output.json,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A stream: the messages of one endpoint that have the same topic in the same place, and how they are read.
 
 use crate::codec::channels::Channels;
+use crate::codec::counter::Counter;
 use crate::codec::framing::{Framed, Framing};
 use crate::codec::layout::{Layout, Part};
 use crate::codec::reading::{Content, Undecodable, check, read};
@@ -29,6 +30,8 @@ pub struct Stream {
     pub channels: Option<Channels>,
     /// Records per second within a message, if somebody said so.
     pub sample_rate_hz: Option<f64>,
+    /// Where the device's own sequence number is, if somebody said so.
+    pub counter: Option<Counter>,
 }
 
 impl Stream {

@@ -111,6 +111,7 @@ mod tests {
             is_assumed: false,
             channels: None,
             sample_rate_hz: None,
+            counter: None,
         };
         let mut text = String::new();
         append(&stream, frames.iter().copied(), most, &mut text);

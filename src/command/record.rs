@@ -122,9 +122,13 @@ fn missed(missed: Missed) -> String {
         0 => String::new(),
         gaps => format!(", messages may be missing in {gaps} gaps of the link"),
     };
-    match missed.stalls {
+    let jumps = match missed.jumps {
         0 => gaps,
-        stalls => format!("{gaps}, messages may be missing in {stalls} stops of this recorder"),
+        jumps => format!("{gaps}, messages may be missing in {jumps} jumps of a counter"),
+    };
+    match missed.stalls {
+        0 => jumps,
+        stalls => format!("{jumps}, messages may be missing in {stalls} stops of this recorder"),
     }
 }
 

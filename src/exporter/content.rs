@@ -165,6 +165,7 @@ mod tests {
             is_assumed: false,
             channels: channels.map(|channels| channels.parse().unwrap()),
             sample_rate_hz: None,
+            counter: None,
         };
         let mut batch = Batch::default();
         let mut entry = batch.message(Origin(1), 0, 0);

@@ -29,6 +29,16 @@ pub enum Kind {
     TooLarge,
     /// A peer was cut off, because it sent more than could be held.
     Cut,
+    /// The device's own numbers say that messages were lost on their way.
+    CounterGap,
+    /// A message came after others that the device sent later.
+    CounterReorder,
+    /// A number came again.
+    CounterRepeat,
+    /// Across a link break, the device began to count anew.
+    CounterRestart,
+    /// The device's numbers jumped, and no link broke: what is missing is not known.
+    CounterJump,
     /// An older session was deleted to make room.
     Deleted,
     /// The recorder was not there: nothing was recorded until the next session.
@@ -54,6 +64,11 @@ impl Kind {
             Self::Moved => "moved",
             Self::TooLarge => "too-large",
             Self::Cut => "cut",
+            Self::CounterGap => "counter-gap",
+            Self::CounterReorder => "counter-reorder",
+            Self::CounterRepeat => "counter-repeat",
+            Self::CounterRestart => "counter-restart",
+            Self::CounterJump => "counter-jump",
             Self::Deleted => "deleted",
             Self::Gap => "gap",
             Self::Failed => "failed",
@@ -72,6 +87,8 @@ pub enum Phase {
     Ends,
     /// That it goes on: for the log alone.
     GoesOn,
+    /// How many messages were lost while the link was down that has just come up.
+    Fills,
 }
 
 /// One entry: a moment or an interval, and what was lost.

@@ -4,6 +4,7 @@
 
 mod arrivals;
 mod capture;
+mod counters;
 mod exposure;
 mod gauges;
 mod observer;

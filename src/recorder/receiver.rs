@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Load, OnFull, Queue, Refused};
+use crate::message::{Batch, Origin};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
+use crate::recorder::counters::Counters;
 use crate::recorder::observer::Observer;
 use crate::recorder::own_stall::Runs;
 use crate::recorder::{Arrivals, BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
 use crate::service;
-use crate::socket::{Oversize, Received, Receiver, Woken};
+use crate::socket::{Change, Oversize, Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
 use crate::time::durations::seconds;
 
@@ -75,6 +76,7 @@ pub struct Intake<'a> {
     overflow: Option<Event>,
     messages: u64,
     observer: Observer,
+    counters: Option<Counters>,
     runs: Runs,
     told_ns: i64,
 }
@@ -93,6 +95,7 @@ impl<'a> Intake<'a> {
         let links = socket.endpoints().len();
         Self {
             observer: Observer::new(links, capture.silence_ns, capture.told.wanted.to_string()),
+            counters: Counters::new(&capture.told, socket.endpoints()),
             runs: Runs::new(),
             told_ns: 0,
             socket,
@@ -134,6 +137,7 @@ impl<'a> Intake<'a> {
         let drained = drained.and_then(|()| self.note_link_changes());
         let left = self.observer.finish(&self.socket, self.clock);
         left.into_iter().for_each(|event| self.note(event));
+        self.note_counters(true);
         self.gauges.links(self.observer.status(&self.socket));
         // The last batch, and then what was lost after it.
         while self.is_pending() && self.hand_over() == Handed::Over {}
@@ -196,6 +200,7 @@ impl<'a> Intake<'a> {
     /// Begin the next session, as soon as the queue has taken all of this one.
     fn split(&mut self) {
         self.split_asked_for = true;
+        self.note_counters(true);
         while self.is_pending() {
             if self.hand_over() != Handed::Over {
                 return;
@@ -234,6 +239,7 @@ impl<'a> Intake<'a> {
     fn note_link_changes(&mut self) -> Result<()> {
         while let Some((place, change)) = self.socket.next_change()? {
             let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+            self.tell_counters(place, &change);
             let events = self.observer.change(place, endpoint, change, self.clock);
             events.into_iter().for_each(|event| self.note(event));
             self.told_ns = 0;
@@ -249,12 +255,34 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
+    /// Tell those who follow the devices' numbers what became of a link.
+    fn tell_counters(&mut self, place: usize, change: &Change) {
+        let (Some(counters), origin) = (&mut self.counters, Origin(place as u32 + 1)) else { return };
+        match change {
+            Change::Up => counters.link_is_up(origin),
+            Change::Down => counters.link_broke(origin, true, self.clock),
+            // Of a bound socket, which has several peers.
+            Change::Left(_) | Change::Broke(_) => counters.link_broke(origin, false, self.clock),
+            Change::Away { .. } | Change::Joined(_) => {}
+        }
+    }
+
+    /// Put into the ledger what the devices' numbers say that is missing.
+    fn note_counters(&mut self, is_end: bool) {
+        let events = self.counters.as_mut().map(|counters| counters.due(is_end, self.clock)).unwrap_or_default();
+        for event in events {
+            self.gauges.lose(event.lost.unwrap_or(0));
+            self.note(event);
+        }
+    }
+
     /// Say that this thread makes progress and, once a second, how the links are.
     fn tell(&mut self, now_ns: i64) {
         self.gauges.receiver.beat(now_ns);
         if now_ns - self.told_ns >= BEAT_EVERY_NS {
             self.told_ns = now_ns;
             self.gauges.links(self.observer.status(&self.socket));
+            self.note_counters(false);
         }
     }
 
@@ -310,7 +338,12 @@ impl<'a> Intake<'a> {
             .receive(&mut arrivals.batch, clock.origin_ns, |first, frames| capture.told.wanted.takes(first, frames))?
         {
             Received::Nothing => return Ok(false),
-            Received::Message => self.messages += 1,
+            Received::Message => {
+                self.messages += 1;
+                if let (Some(counters), Some(message)) = (&mut self.counters, self.arrivals.batch.last()) {
+                    counters.see(message, self.clock);
+                }
+            }
             Received::Unwanted => self.arrivals.unwanted += 1,
             Received::TooLarge(message) => self.note_too_large(message),
         }
@@ -321,6 +354,7 @@ impl<'a> Intake<'a> {
     fn note_too_large(&mut self, message: Oversize) {
         self.gauges.lose(1);
         let Oversize { origin, bytes, frames } = message;
+        self.counters.iter_mut().for_each(|counters| counters.counted_lost(origin, 1));
         let endpoint = self.socket.endpoint(origin);
         let elapsed_ns = self.clock.elapsed_ns();
         let is_same = |event: &&mut Event| event.kind == Kind::TooLarge && event.endpoint == endpoint;
@@ -342,6 +376,13 @@ impl<'a> Intake<'a> {
             Received::Nothing => return Ok(false),
             Received::Unwanted => self.arrivals.unwanted += 1,
             Received::Message | Received::TooLarge(_) => {
+                if let Some(counters) = &mut self.counters {
+                    match (&received, self.spill.last()) {
+                        (Received::TooLarge(large), _) => counters.counted_lost(large.origin, 1),
+                        (_, Some(message)) => counters.see(message, self.clock),
+                        _ => {}
+                    }
+                }
                 let now = Event::at(unix_ns(), self.clock.elapsed_ns(), Kind::Overflow, Some(0));
                 let at =
                     self.spill.last().map_or((now.unix_ns, now.elapsed_ns), |lost| (lost.unix_ns, lost.elapsed_ns));

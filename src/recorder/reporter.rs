@@ -107,6 +107,11 @@ impl Unreported {
             }
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
             Kind::Overflow
+            | Kind::CounterGap
+            | Kind::CounterReorder
+            | Kind::CounterRepeat
+            | Kind::CounterRestart
+            | Kind::CounterJump
             | Kind::Stall
             | Kind::DiskFull
             | Kind::SyncedLate

@@ -109,7 +109,7 @@ fn show_has_the_streams_their_rates_and_the_gaps() {
     let json: Value = serde_json::from_str(&json).unwrap();
     let one = serde_json::json!({
         "id": 1, "endpoint": 1, "topic": "one", "framing": "space", "layout": "int16", "assumed": true, "channels": null,
-        "sample_rate_hz": null, "messages": 9, "undecodable": 0, "first_undecodable": null, "bytes": 18, "rate_min_hz": 1.0,
+        "sample_rate_hz": null, "counter": null, "messages": 9, "undecodable": 0, "first_undecodable": null, "bytes": 18, "rate_min_hz": 1.0,
         "rate_mean_hz": 8.0 / 2.59, "rate_max_hz": 7.0
     });
     assert_eq!(json["streams"][0], one);

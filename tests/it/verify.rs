@@ -137,7 +137,7 @@ fn removed_exchanged_and_cut_off_rows_are_found() {
         "DELETE FROM fields",
         "INSERT INTO fields SELECT stream_id, part + 1, every, place, position, byte_offset, type, channel, unit, scale, \
          \"offset\", header_bytes, record_bytes FROM fields WHERE stream_id = 1",
-        "INSERT INTO streams SELECT 99, session_id, endpoint, framing, x'63', 'c', layout, assumed, sample_rate_hz FROM streams \
+        "INSERT INTO streams SELECT 99, session_id, endpoint, framing, x'63', 'c', layout, assumed, sample_rate_hz, counter FROM streams \
          WHERE id = 1",
         "UPDATE streams SET framing = 'whole' WHERE id = 1",
         "INSERT INTO faults VALUES (2, 'made up')",

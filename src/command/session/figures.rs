@@ -114,6 +114,7 @@ impl Figures {
                 "assumed": stream.map(|stream| stream.is_assumed),
                 "channels": stream.and_then(|stream| stream.channels.as_ref()).map(ToString::to_string),
                 "sample_rate_hz": stream.and_then(|stream| stream.sample_rate_hz),
+                "counter": stream.and_then(|stream| stream.counter.as_ref()).map(ToString::to_string),
                 "messages": figures.messages,
                 "undecodable": figures.undecodable,
                 "first_undecodable": fault.map(|(number, reason)| json!({ "number": number, "reason": reason })),
@@ -144,7 +145,10 @@ pub(super) fn name(stream: &Stream) -> String {
     let assumed = if stream.is_assumed { " (assumed)" } else { "" };
     let rate = stream.sample_rate_hz.map_or(String::new(), |hz| format!(", {hz} records/s"));
     let channels = stream.channels.as_ref().map_or(String::new(), |channels| format!(", channels {channels}"));
-    printable(&format!("endpoint {endpoint}, topic {topic} ({framing}), layout {layout}{assumed}{rate}{channels}"))
+    let counter = stream.counter.as_ref().map_or(String::new(), |counter| format!(", counter {counter}"));
+    printable(&format!(
+        "endpoint {endpoint}, topic {topic} ({framing}), layout {layout}{assumed}{rate}{channels}{counter}"
+    ))
 }
 
 /// `12 messages, 384 bytes`.

@@ -1,5 +1,6 @@
 //! `fancyhwd session`: what was captured, as a table for people, as JSON for programs, and in files of other formats.
 
+mod counted;
 pub mod delete;
 pub mod describe;
 pub mod diff;

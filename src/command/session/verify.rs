@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+use crate::codec::counter::Counter;
 use crate::command::print;
+use crate::command::session::counted::Counted;
 use crate::command::session::list::warn_of_damage;
 use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
@@ -11,6 +13,7 @@ use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::{Damage, Database, Session, Verdict};
+use crate::streams::About;
 
 /// What `session verify` does.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Settings {
     pub session: Option<String>,
     /// From where.
     pub database: PathBuf,
+    /// The devices' own sequence numbers, to count what is missing.
+    pub counters: Vec<About<Counter>>,
     /// Whether to print JSON.
     pub is_json: bool,
 }
@@ -37,7 +42,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     };
     let mut report = Report { is_json: settings.is_json, told: 0, has_damage };
     let is_all = settings.session.is_none();
-    let verified = verify(&database, &sessions, is_all, &mut report, stop).and_then(|()| {
+    let verified = verify(&database, &sessions, settings, &mut report, stop).and_then(|()| {
         let strays = if is_all { database.strays()? } else { Vec::new() };
         database.compare_fixed()?.into_iter().chain(strays).try_for_each(|what| report.tell_of_file(&what))
     });
@@ -46,7 +51,18 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 }
 
 /// Compare these sessions and tell of each one as soon as it is known.
-fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut Report, stop: &Stop) -> Result<()> {
+fn verify(
+    database: &Database,
+    sessions: &[Session],
+    settings: &Settings,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
+    let is_all = settings.session.is_none();
+    let count = |session: &Session| match settings.counters.as_slice() {
+        [] => Ok(None),
+        counters => Counted::of(&settings.database, session, counters, stop).map(Some),
+    };
     let messages = |session: &Session| session.tally.messages;
     let progress = Progress::new(sessions.iter().map(messages).fold(0, u64::saturating_add), true);
     let mut done = 0_u64;
@@ -56,8 +72,8 @@ fn verify(database: &Database, sessions: &[Session], is_all: bool, report: &mut 
             progress.at(done.saturating_add(passed));
             stop.check(|| format!("verify session {}", session.id))
         };
-        match database.verify(session, &mut at) {
-            Ok(verdict) => report.tell(session, &verdict)?,
+        match database.verify(session, &mut at).and_then(|verdict| Ok((verdict, count(session)?))) {
+            Ok((verdict, counted)) => report.tell(session, &verdict, counted.as_ref())?,
             // A recorder makes room, or somebody tidies up.
             Err(Error::NoSuchSession { .. }) if is_all => {
                 tracing::warn!("session {} was deleted while it was verified", session.id);
@@ -78,13 +94,13 @@ struct Report {
 
 impl Report {
     /// Tell of one more session.
-    fn tell(&mut self, session: &Session, verdict: &Verdict) -> Result<()> {
+    fn tell(&mut self, session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> Result<()> {
         match self.is_json {
-            true => print(&pretty_item(&as_json(session, verdict), self.told))?,
-            false => print(&line(session, verdict))?,
+            true => print(&pretty_item(&as_json(session, verdict, counted), self.told))?,
+            false => print(&line(session, verdict, counted))?,
         };
         self.told += 1;
-        self.has_damage |= verdict.damage.is_some();
+        self.has_damage |= verdict.damage.is_some() || counted.is_some_and(Counted::has_loss);
         Ok(())
     }
 
@@ -110,7 +126,7 @@ impl Report {
     }
 }
 
-fn line(session: &Session, verdict: &Verdict) -> String {
+fn line(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> String {
     let words = match &verdict.damage {
         None => {
             let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
@@ -118,7 +134,8 @@ fn line(session: &Session, verdict: &Verdict) -> String {
         }
         Some(damage) => format!("damaged{}: {}", place(session, damage), damage.what),
     };
-    format!("session {}: {words}\n", session.id)
+    let counted = counted.map_or(String::new(), |counted| counted.lines(session));
+    format!("session {}: {words}\n{counted}", session.id)
 }
 
 /// The numbers in the session, from 0, of the first and the last message among which the damage is.
@@ -136,7 +153,7 @@ fn place(session: &Session, damage: &Damage) -> String {
     }
 }
 
-fn as_json(session: &Session, verdict: &Verdict) -> Value {
+fn as_json(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> Value {
     let damage = verdict.damage.as_ref().map(|damage| {
         let (first_number, last_number) = numbers(session, damage).unzip();
         let ids = first_number.map(|_| (damage.first_id, damage.last_id));
@@ -149,7 +166,7 @@ fn as_json(session: &Session, verdict: &Verdict) -> Value {
             "last_id": last_id,
         })
     });
-    json!({
+    let mut item = json!({
         "id": session.id,
         "label": session.label,
         "ok": damage.is_none(),
@@ -157,5 +174,9 @@ fn as_json(session: &Session, verdict: &Verdict) -> Value {
         "messages": session.tally.messages,
         "commits": verdict.commits,
         "damage": damage,
-    })
+    });
+    if let (Some(counted), Some(fields)) = (counted, item.as_object_mut()) {
+        fields.insert("counters".to_owned(), counted.as_json());
+    }
+    item
 }

@@ -122,7 +122,14 @@ impl Database {
     ) -> Result<()> {
         let known = self.streams(session)?;
         let layouts = description.layout.iter().map(|what| About { topic: None, what: what.clone() }).collect();
-        let told = Told { wanted: Wanted::Every, framing, layouts, channels: Vec::new(), sample_rates_hz: Vec::new() };
+        let told = Told {
+            wanted: Wanted::Every,
+            framing,
+            layouts,
+            channels: Vec::new(),
+            sample_rates_hz: Vec::new(),
+            counters: Vec::new(),
+        };
         let mut moved = Moved {
             session,
             description,

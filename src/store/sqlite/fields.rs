@@ -99,6 +99,7 @@ mod tests {
             is_assumed: false,
             channels,
             sample_rate_hz: None,
+            counter: None,
         };
         let found: Vec<String> = fields(&stream)
             .iter()

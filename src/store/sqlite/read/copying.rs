@@ -39,7 +39,7 @@ const COPY_BATCHES: (&str, &str) = (
 /// ... and of the streams.
 const COPY_STREAMS: (&str, &str) = (
     "SELECT * FROM streams WHERE id >= ?1 AND session_id = ?2 ORDER BY id",
-    "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
 /// What belongs to the session or its streams and has no id of its own.

@@ -55,7 +55,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be read, or they are more than can be shown.
     pub fn streams(&self, session: &Session) -> Result<BTreeMap<i64, Stream>> {
-        let sql = "SELECT id, endpoint, framing, topic, layout, assumed, sample_rate_hz FROM streams \
+        let sql = "SELECT id, endpoint, framing, topic, layout, assumed, sample_rate_hz, counter FROM streams \
                    WHERE id >= ?1 AND session_id = ?2 AND length(topic) <= ?3 ORDER BY id";
         let (mut streams, mut bytes) = (BTreeMap::new(), 0);
         let range = |from: i64| params_of(from, session.id);
@@ -131,6 +131,7 @@ pub(in crate::store) fn framing(row: &Row<'_>, column: usize) -> rusqlite::Resul
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Stream> {
     let layout = String::from_utf8_lossy(row.get_ref(4)?.as_bytes()?).parse();
+    let counter = row.get_ref(7)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
     Ok(Stream {
         endpoint: row.get(1)?,
         framing: framing(row, 2)?,
@@ -139,5 +140,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Stream> {
         is_assumed: row.get(5)?,
         channels: None,
         sample_rate_hz: row.get(6)?,
+        counter: counter.and_then(|text| text.parse().ok()),
     })
 }

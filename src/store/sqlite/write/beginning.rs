@@ -212,7 +212,7 @@ fn insert_session(
             endpoint: before.endpoint.clone(),
             detail: Some(words.to_owned()),
             phase: Phase::Begins,
-            ..Event::at(about.started_unix_ns, 0, key.0, before.lost)
+            ..Event::at(about.started_unix_ns, 0, key.0, before.lost.map(|_| 0))
         };
         let row = insert_event(transaction, session_id, &goes_on)?;
         begun.insert(key.clone(), (goes_on, row));

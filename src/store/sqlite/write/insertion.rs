@@ -15,6 +15,9 @@ use crate::streams::Sorted;
 /// What has begun and is not over, by its kind and endpoint: the entry of the ledger, and its row.
 pub(in crate::store) type Begun = BTreeMap<(Kind, String), (Event, i64)>;
 
+/// Rows of links that were down and are up again, and of which nobody knows yet what was lost meanwhile.
+pub(in crate::store) type Breaks = BTreeMap<String, i64>;
+
 /// Insert an entry of the ledger. Gives its row.
 pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<i64> {
     connection
@@ -39,6 +42,8 @@ pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, e
 /// Times in which messages may have been missed, and nobody knows how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Missed {
+    /// A device's own numbers jumped.
+    pub jumps: u64,
     /// A link was down and came up again, or the connection of a peer broke.
     pub gaps: u64,
     /// The recorder itself did not run.
@@ -72,6 +77,8 @@ pub(in crate::store) struct Insertion<'a> {
     pub tally: Tally,
     /// What had begun and was not over before, and then what is so.
     pub begun: Begun,
+    /// The last time that each link was down, by its endpoint: the row, as long as its loss is not known.
+    pub breaks: Breaks,
     /// Times in which messages may have been missed, before and then with those that were inserted.
     pub missed: Missed,
 }
@@ -132,6 +139,7 @@ impl Insertion<'_> {
         let key = |kind| event.endpoint.clone().map(|endpoint| (kind, endpoint));
         match event.phase {
             Phase::GoesOn => return Ok(()),
+            Phase::Fills => return self.fill(event),
             Phase::Ends => return key(event.kind).map_or(Ok(()), |key| self.end(&key, event.elapsed_ns)),
             Phase::Begins => {
                 let row = insert_event(self.transaction, self.session_id, event)?;
@@ -141,15 +149,45 @@ impl Insertion<'_> {
                 insert_event(self.transaction, self.session_id, event)?;
                 self.missed.stalls += u64::from(event.kind == Kind::OwnStall);
                 self.missed.gaps += u64::from(event.kind == Kind::Disconnected && event.lost.is_none());
+                self.missed.jumps += u64::from(event.kind == Kind::CounterJump);
             }
         }
         if event.kind == Kind::Connected && event.peer.is_none() {
             for key in [Kind::Disconnected, Kind::Unreached].into_iter().filter_map(key) {
-                self.missed.gaps += u64::from(key.0 == Kind::Disconnected && self.begun.contains_key(&key));
+                if key.0 == Kind::Disconnected
+                    && let Some((begun, row)) = self.begun.get(&key)
+                    && begun.lost.is_none()
+                {
+                    self.missed.gaps += 1;
+                    self.breaks.insert(key.1.clone(), *row);
+                }
                 self.end(&key, event.elapsed_ns)?;
             }
         }
         Ok(())
+    }
+
+    /// How many messages were lost while a link was down is known now. Where that has no row in this session, as behind a
+    /// split, it is an entry of its own.
+    fn fill(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let endpoint = event.endpoint.clone().unwrap_or_default();
+        let row = match self.begun.get_mut(&(Kind::Disconnected, endpoint.clone())) {
+            Some((begun, row)) => {
+                begun.lost = event.lost;
+                *row
+            }
+            None => match self.breaks.remove(&endpoint) {
+                Some(row) => {
+                    self.missed.gaps = self.missed.gaps.saturating_sub(1);
+                    row
+                }
+                None if event.lost == Some(0) => return Ok(()),
+                None => return insert_event(self.transaction, self.session_id, event).map(|_| ()),
+            },
+        };
+        let sql = "UPDATE events SET lost = ?2, detail = coalesce(detail || '; ', '') || ?3 WHERE id = ?1";
+        let lost = event.lost.map(|lost| lost as i64);
+        self.transaction.prepare_cached(sql)?.execute(params![row, lost, event.detail]).map(|_| ())
     }
 
     fn end(&mut self, key: &(Kind, String), elapsed_ns: i64) -> rusqlite::Result<()> {
@@ -170,8 +208,8 @@ pub(in crate::store) fn insert_stream(
 ) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO streams (session_id, endpoint, framing, topic, name, layout, assumed, sample_rate_hz) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO streams (session_id, endpoint, framing, topic, name, layout, assumed, sample_rate_hz, counter) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             session_id,
@@ -182,6 +220,7 @@ pub(in crate::store) fn insert_stream(
             stream.layout.to_string(),
             stream.is_assumed,
             stream.sample_rate_hz,
+            stream.counter.as_ref().map(ToString::to_string),
         ])?;
     let stream_id = connection.last_insert_rowid();
     insert_fields(connection, stream_id, stream)?;

@@ -12,7 +12,7 @@ use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
 use crate::store::sqlite::write::beginning::{self, Inherited, NewSession, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
-use crate::store::sqlite::write::insertion::{Begun, Insertion, Missed, ToCommit};
+use crate::store::sqlite::write::insertion::{Begun, Breaks, Insertion, Missed, ToCommit};
 use crate::time::clock::{monotonic_ns, unix_ns};
 
 /// Sessions of one run in one file.
@@ -72,6 +72,7 @@ pub(in crate::store) struct OpenSession {
     /// The rows of its streams, in their order.
     stream_ids: Vec<i64>,
     pub begun: Begun,
+    breaks: Breaks,
     pub tally: Tally,
 }
 
@@ -91,7 +92,7 @@ impl From<NewSession> for OpenSession {
     fn from(new: NewSession) -> Self {
         let NewSession { session_id, first_id, begun } = new;
         let (digest, stream_ids, tally) = (FIRST_DIGEST, Vec::new(), Tally::default());
-        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, begun, tally }
+        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, begun, breaks: Breaks::new(), tally }
     }
 }
 
@@ -244,10 +245,11 @@ impl Recording {
             stream_ids: &mut session.stream_ids,
             tally: session.tally,
             begun: session.begun.clone(),
+            breaks: session.breaks.clone(),
             missed: run.known.missed,
         };
         rows.insert(what, session.next_id)?;
-        let (tally, begun, missed) = (rows.tally, rows.begun, rows.missed);
+        let (tally, begun, breaks, missed) = (rows.tally, rows.begun, rows.breaks, rows.missed);
         let last_id = session.next_id + batch.len() as i64 - 1;
         if batch.last().is_some() {
             transaction
@@ -276,7 +278,7 @@ impl Recording {
         let began_ns = monotonic_ns();
         transaction.commit()?;
         let sync_ns = is_synced.then(|| monotonic_ns() - began_ns);
-        (session.tally, session.begun, run.known.missed) = (tally, begun, missed);
+        (session.tally, session.begun, session.breaks, run.known.missed) = (tally, begun, breaks, missed);
         Ok(sync_ns)
     }
 

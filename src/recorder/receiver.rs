@@ -263,7 +263,7 @@ impl<'a> Intake<'a> {
             Change::Down => counters.link_broke(origin, true, self.clock),
             // Of a bound socket, which has several peers.
             Change::Left(_) | Change::Broke(_) => counters.link_broke(origin, false, self.clock),
-            Change::Away { .. } | Change::Joined(_) => {}
+            Change::Away { .. } | Change::Joined(_) | Change::TurnedAway(_) | Change::TooLarge | Change::Cut(..) => {}
         }
     }
 

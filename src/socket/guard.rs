@@ -123,12 +123,7 @@ struct Watcher {
 impl Watcher {
     fn run(mut self) {
         loop {
-            match self.wait() {
-                Ok(true) => return,
-                Ok(false) => {}
-                // Without it the socket is not guarded, but it goes on.
-                Err(cause) => return tracing::warn!("cannot watch the connections: {cause}"),
-            }
+            // First heard, then waited for: the descriptor says that something new came since it was last asked.
             let now_ns = monotonic_ns();
             while let Ok(Some(heard)) = self.monitor.next() {
                 if heard.what == What::Stopped {
@@ -143,6 +138,12 @@ impl Watcher {
             self.tell();
             if self.look_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
                 self.look(now_ns);
+            }
+            match self.wait() {
+                Ok(true) => return,
+                Ok(false) => {}
+                // Without it the socket is not guarded, but it goes on.
+                Err(cause) => return tracing::warn!("cannot watch the connections: {cause}"),
             }
         }
     }

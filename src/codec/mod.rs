@@ -6,6 +6,7 @@ pub mod framing;
 pub mod layout;
 pub mod number;
 pub mod reading;
+pub mod sequence;
 pub mod stream;
 pub mod topic;
 pub mod words;

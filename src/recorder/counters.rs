@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::counter::{Counter, Seen, Sequence};
+use crate::codec::counter::Counter;
+use crate::codec::sequence::{Seen, Sequence};
+use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::message::{Message, Origin};
 use crate::observe::event::{Event, Kind, Phase};
@@ -40,12 +42,20 @@ struct Track {
     link: Link,
     origin: u32,
     topic: String,
-    /// Its last message: the number, the wall clock and the monotonic clock.
-    last: Option<(u64, i64, i64)>,
+    /// Its last message.
+    last: Option<Numbered>,
     held: Vec<Held>,
     told: u64,
     /// It was said that a message has no number.
     is_warned: bool,
+}
+
+/// A message with its number.
+#[derive(Clone, Copy, Debug)]
+struct Numbered {
+    number: u64,
+    unix_ns: i64,
+    monotonic_ns: i64,
 }
 
 /// How a link is, as the numbers of a stream show it.
@@ -78,8 +88,8 @@ struct Break {
     waiting: BTreeSet<usize>,
     lost: u64,
     words: Vec<String>,
-    /// From when to when, wall clock and monotonic.
-    from: Option<(i64, i64)>,
+    /// The last message before the first gap.
+    from: Option<Numbered>,
     until_ns: i64,
 }
 
@@ -115,23 +125,17 @@ impl Counters {
         };
         let before = track.last;
         let seen = track.sequence.see(number);
-        let now_ns = message.elapsed_ns.saturating_add(clock.origin_ns);
-        track.last = Some((number, message.unix_ns, now_ns));
+        let monotonic_ns = message.elapsed_ns.saturating_add(clock.origin_ns);
+        let now = Numbered { number, unix_ns: message.unix_ns, monotonic_ns };
+        track.last = Some(now);
         if track.link == Link::Up && matches!(seen, Seen::Next | Seen::First) {
             return;
         }
-        self.took(place, seen, before, (number, message.unix_ns, now_ns), clock);
+        self.took(place, seen, (before, now), clock);
     }
 
     /// A number says something, or is the first one since the link was down.
-    fn took(
-        &mut self,
-        place: usize,
-        seen: Seen,
-        before: Option<(u64, i64, i64)>,
-        now: (u64, i64, i64),
-        clock: SessionClock,
-    ) {
+    fn took(&mut self, place: usize, seen: Seen, (before, now): (Option<Numbered>, Numbered), clock: SessionClock) {
         let Self { tracks, breaks, counted, .. } = self;
         let Some(Some(track)) = tracks.get_mut(place) else { return };
         // What was received before the link broke says nothing about it.
@@ -147,11 +151,11 @@ impl Counters {
             Seen::Gap { lost, gap } => Some((take(counted, origin, lost), gap)),
             _ => None,
         };
-        let words = track.words(before, now.0);
+        let words = track.words(before, now);
         let broken = breaks.get_mut(&origin).filter(|broken| is_across && broken.waiting.contains(&place));
         if let Some(broken) = broken {
             if !matches!(seen, Seen::Restart | Seen::Jump) {
-                broken.said(place, gap.map(|(lost, _)| (lost, words, before)), now.2);
+                broken.said(place, gap.map(|(lost, _)| (lost, words)), before, now);
                 if broken.waiting.is_empty() {
                     self.settle(origin, Phase::Fills, clock);
                 }
@@ -168,7 +172,7 @@ impl Counters {
     /// The link of an origin went down. `is_told` says whether the ledger has an entry that waits for what was lost.
     pub fn link_broke(&mut self, origin: Origin, is_told: bool, clock: SessionClock) {
         self.settle(origin.0, Phase::Whole, clock);
-        let of_origin = |stream: &crate::codec::stream::Stream| stream.endpoint == origin.0;
+        let of_origin = |stream: &Stream| stream.endpoint == origin.0;
         let have_all =
             self.streams.all().iter().filter(|stream| of_origin(stream)).all(|stream| stream.counter.is_some());
         let mut waiting = BTreeSet::new();
@@ -218,7 +222,7 @@ impl Counters {
             return;
         }
         let since = |ns: i64| ns.saturating_sub(clock.origin_ns).max(0);
-        let (unix_ns, from_ns) = from.unwrap_or_default();
+        let (unix_ns, from_ns) = from.map(|from| (from.unix_ns, from.monotonic_ns)).unwrap_or_default();
         let words = if words.is_empty() { "by its counter nothing is missing".to_owned() } else { words.join("; ") };
         self.ready.push(Event {
             endpoint: self.endpoints.get((origin as usize).wrapping_sub(1)).cloned(),
@@ -240,13 +244,13 @@ fn take(counted: &mut BTreeMap<u32, u64>, origin: u32, lost: u64) -> u64 {
 
 impl Break {
     /// A stream says what it has lost.
-    fn said(&mut self, place: usize, gap: Option<(u64, String, Option<(u64, i64, i64)>)>, until_ns: i64) {
+    fn said(&mut self, place: usize, gap: Option<(u64, String)>, before: Option<Numbered>, now: Numbered) {
         self.waiting.remove(&place);
-        let Some((lost, words, before)) = gap else { return };
+        let Some((lost, words)) = gap else { return };
         self.lost = self.lost.saturating_add(lost);
         self.words.push(words);
-        self.from = self.from.or(before.map(|(_, unix_ns, ns)| (unix_ns, ns)));
-        self.until_ns = until_ns;
+        self.from = self.from.or(before);
+        self.until_ns = now.monotonic_ns;
     }
 }
 
@@ -280,9 +284,9 @@ impl Track {
     }
 
     /// `topic t: the counter went from 4 to 9`.
-    fn words(&self, before: Option<(u64, i64, i64)>, now: u64) -> String {
-        let before = before.map_or(String::new(), |(before, ..)| format!(" from {}", self.counter.words(before)));
-        format!("{}: the counter went{before} to {}", self.topic, self.counter.words(now))
+    fn words(&self, before: Option<Numbered>, now: Numbered) -> String {
+        let before = before.map_or(String::new(), |before| format!(" from {}", self.counter.words(before.number)));
+        format!("{}: the counter went{before} to {}", self.topic, self.counter.words(now.number))
     }
 
     /// Hold an entry about what was seen.
@@ -291,7 +295,7 @@ impl Track {
         seen: Seen,
         gap: Option<(u64, u64)>,
         words: String,
-        (before, now): (Option<(u64, i64, i64)>, (u64, i64, i64)),
+        (before, now): (Option<Numbered>, Numbered),
         endpoint: Option<String>,
         clock: SessionClock,
     ) {
@@ -310,14 +314,14 @@ impl Track {
             return;
         }
         let since = |ns: i64| ns.saturating_sub(clock.origin_ns).max(0);
-        let (_, unix_ns, from_ns) = before.unwrap_or(now);
+        let before = before.unwrap_or(now);
         let event = Event {
             endpoint,
-            until_elapsed_ns: Some(since(now.2)),
+            until_elapsed_ns: Some(since(now.monotonic_ns)),
             detail: Some(words),
-            ..Event::at(unix_ns, since(from_ns), kind, lost)
+            ..Event::at(before.unix_ns, since(before.monotonic_ns), kind, lost)
         };
-        self.hold(Held { event, until_ns: now.2, gaps: gap.map(|(_, gap)| (gap, gap)), merged: 0 });
+        self.hold(Held { event, until_ns: now.monotonic_ns, gaps: gap.map(|(_, gap)| (gap, gap)), merged: 0 });
     }
 
     /// Hold an entry, as one with another where there are very many.

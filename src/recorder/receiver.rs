@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Load, OnFull, Queue, Refused};
-use crate::message::{Batch, Origin};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::{Request, Stop};
 use crate::recorder::counters::Counters;
@@ -12,9 +12,11 @@ use crate::recorder::observer::Observer;
 use crate::recorder::own_stall::Runs;
 use crate::recorder::{Arrivals, BEAT_EVERY_NS, Capture, Gauges, SplitEvery};
 use crate::service;
-use crate::socket::{Change, Oversize, Received, Receiver, Woken};
+use crate::socket::{Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
-use crate::time::durations::seconds;
+
+mod counting;
+mod ledger;
 
 /// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
 /// takes. Bounded, because a device that sends without pause always has more.
@@ -25,9 +27,6 @@ const DRAIN_QUIET_MS: i64 = 2;
 
 /// A batch that the writer cannot take yet is offered again after this time.
 const RETRY_MS: i64 = 5;
-
-/// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
-const CLOCK_STEP_NS: i64 = 1_000_000;
 
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
@@ -225,67 +224,6 @@ impl<'a> Intake<'a> {
         matches!(self.capture.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
     }
 
-    /// Put into the ledger that the wall clock was set.
-    fn note_clock_step(&mut self) {
-        let Some(offset_ns) = wall_offset_ns() else { return };
-        let step_ns = offset_ns - self.wall_offset_ns.replace(offset_ns).unwrap_or(offset_ns);
-        if step_ns.abs() >= CLOCK_STEP_NS {
-            let detail = format!("the wall clock was set by {:+.6} s", seconds(step_ns));
-            self.note(Event { detail: Some(detail), ..self.event(Kind::ClockStep, Some(0)) });
-        }
-    }
-
-    /// Put into the ledger what became of the links.
-    fn note_link_changes(&mut self) -> Result<()> {
-        while let Some((place, change)) = self.socket.next_change()? {
-            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
-            self.tell_counters(place, &change);
-            let events = self.observer.change(place, endpoint, change, self.clock);
-            events.into_iter().for_each(|event| self.note(event));
-            self.told_ns = 0;
-        }
-        let own_bytes = self.queue.fill().bytes + self.arrivals.bytes();
-        if let Some((place, change)) = self.socket.guard(own_bytes as u64) {
-            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
-            let events = self.observer.change(place, endpoint, change, self.clock);
-            events.into_iter().for_each(|event| self.note(event));
-        }
-        let events = self.observer.look(&self.socket, self.clock);
-        events.into_iter().for_each(|event| self.note(event));
-        Ok(())
-    }
-
-    /// Tell those who follow the devices' numbers what became of a link.
-    fn tell_counters(&mut self, place: usize, change: &Change) {
-        let (Some(counters), origin) = (&mut self.counters, Origin(place as u32 + 1)) else { return };
-        match change {
-            Change::Up => counters.link_is_up(origin),
-            Change::Down => counters.link_broke(origin, true, self.clock),
-            // Of a bound socket, which has several peers.
-            Change::Left(_) | Change::Broke(_) => counters.link_broke(origin, false, self.clock),
-            Change::Away { .. } | Change::Joined(_) | Change::TurnedAway(_) | Change::TooLarge | Change::Cut(..) => {}
-        }
-    }
-
-    /// Put into the ledger what the devices' numbers say that is missing.
-    fn note_counters(&mut self, is_end: bool) {
-        let events = self.counters.as_mut().map(|counters| counters.due(is_end, self.clock)).unwrap_or_default();
-        for event in events {
-            self.gauges.lose(event.lost.unwrap_or(0));
-            self.note(event);
-        }
-    }
-
-    /// Say that this thread makes progress and, once a second, how the links are.
-    fn tell(&mut self, now_ns: i64) {
-        self.gauges.receiver.beat(now_ns);
-        if now_ns - self.told_ns >= BEAT_EVERY_NS {
-            self.told_ns = now_ns;
-            self.gauges.links(self.observer.status(&self.socket));
-            self.note_counters(false);
-        }
-    }
-
     fn note(&mut self, event: Event) {
         if !self.is_pending() {
             self.batch_since_ns = monotonic_ns();
@@ -340,31 +278,12 @@ impl<'a> Intake<'a> {
             Received::Nothing => return Ok(false),
             Received::Message => {
                 self.messages += 1;
-                if let (Some(counters), Some(message)) = (&mut self.counters, self.arrivals.batch.last()) {
-                    counters.see(message, self.clock);
-                }
+                self.count_taken();
             }
             Received::Unwanted => self.arrivals.unwanted += 1,
             Received::TooLarge(message) => self.note_too_large(message),
         }
         Ok(true)
-    }
-
-    /// Put into the ledger that a message was too large, together with those before it.
-    fn note_too_large(&mut self, message: Oversize) {
-        self.gauges.lose(1);
-        let Oversize { origin, bytes, frames } = message;
-        self.counters.iter_mut().for_each(|counters| counters.counted_lost(origin, 1));
-        let endpoint = self.socket.endpoint(origin);
-        let elapsed_ns = self.clock.elapsed_ns();
-        let is_same = |event: &&mut Event| event.kind == Kind::TooLarge && event.endpoint == endpoint;
-        if let Some(event) = self.arrivals.events.last_mut().filter(is_same) {
-            event.until_elapsed_ns = Some(elapsed_ns);
-            event.lost = event.lost.map(|lost| lost + 1);
-            return;
-        }
-        let detail = format!("the first of them has {bytes} bytes in {frames} frames, more than --max-message allows");
-        self.note(Event { endpoint, detail: Some(detail), ..self.event(Kind::TooLarge, Some(1)) });
     }
 
     fn lose_one(&mut self) -> Result<bool> {
@@ -376,13 +295,7 @@ impl<'a> Intake<'a> {
             Received::Nothing => return Ok(false),
             Received::Unwanted => self.arrivals.unwanted += 1,
             Received::Message | Received::TooLarge(_) => {
-                if let Some(counters) = &mut self.counters {
-                    match (&received, self.spill.last()) {
-                        (Received::TooLarge(large), _) => counters.counted_lost(large.origin, 1),
-                        (_, Some(message)) => counters.see(message, self.clock),
-                        _ => {}
-                    }
-                }
+                self.count_spilled(received);
                 let now = Event::at(unix_ns(), self.clock.elapsed_ns(), Kind::Overflow, Some(0));
                 let at =
                     self.spill.last().map_or((now.unix_ns, now.elapsed_ns), |lost| (lost.unix_ns, lost.elapsed_ns));

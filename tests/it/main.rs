@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod counters;
 mod damaged;
 mod delete;
 mod describe;

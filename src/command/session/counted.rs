@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::codec::counter::{Counter, Seen, Sequence};
+use crate::codec::counter::Counter;
+use crate::codec::sequence::{Seen, Sequence};
 use crate::codec::stream::Stream;
 use crate::command::ledger::{NAMED_MAX_GAPS, at};
 use crate::command::session::figures::name;

@@ -1,0 +1,72 @@
+//! What the receiver puts into the ledger beside the messages, and tells of the links.
+
+use crate::error::Result;
+use crate::message::queue::Load;
+use crate::observe::event::{Event, Kind};
+use crate::recorder::BEAT_EVERY_NS;
+use crate::recorder::receiver::Intake;
+use crate::socket::Oversize;
+use crate::time::clock::wall_offset_ns;
+use crate::time::durations::seconds;
+
+/// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
+const CLOCK_STEP_NS: i64 = 1_000_000;
+
+impl Intake<'_> {
+    /// Put into the ledger that the wall clock was set.
+    pub(super) fn note_clock_step(&mut self) {
+        let Some(offset_ns) = wall_offset_ns() else { return };
+        let step_ns = offset_ns - self.wall_offset_ns.replace(offset_ns).unwrap_or(offset_ns);
+        if step_ns.abs() >= CLOCK_STEP_NS {
+            let detail = format!("the wall clock was set by {:+.6} s", seconds(step_ns));
+            self.note(Event { detail: Some(detail), ..self.event(Kind::ClockStep, Some(0)) });
+        }
+    }
+
+    /// Put into the ledger what became of the links.
+    pub(super) fn note_link_changes(&mut self) -> Result<()> {
+        while let Some((place, change)) = self.socket.next_change()? {
+            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+            self.tell_counters(place, &change);
+            let events = self.observer.change(place, endpoint, change, self.clock);
+            events.into_iter().for_each(|event| self.note(event));
+            self.told_ns = 0;
+        }
+        let own_bytes = self.queue.fill().bytes + self.arrivals.bytes();
+        if let Some((place, change)) = self.socket.guard(own_bytes as u64) {
+            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+            let events = self.observer.change(place, endpoint, change, self.clock);
+            events.into_iter().for_each(|event| self.note(event));
+        }
+        let events = self.observer.look(&self.socket, self.clock);
+        events.into_iter().for_each(|event| self.note(event));
+        Ok(())
+    }
+
+    /// Say that this thread makes progress and, once a second, how the links are.
+    pub(super) fn tell(&mut self, now_ns: i64) {
+        self.gauges.receiver.beat(now_ns);
+        if now_ns - self.told_ns >= BEAT_EVERY_NS {
+            self.told_ns = now_ns;
+            self.gauges.links(self.observer.status(&self.socket));
+            self.note_counters(false);
+        }
+    }
+
+    /// Put into the ledger that a message was too large, together with those before it.
+    pub(super) fn note_too_large(&mut self, message: Oversize) {
+        self.gauges.lose(1);
+        let Oversize { origin, bytes, frames } = message;
+        self.counters.iter_mut().for_each(|counters| counters.counted_lost(origin, 1));
+        let endpoint = self.socket.endpoint(origin);
+        let elapsed_ns = self.clock.elapsed_ns();
+        let is_same = |event: &&mut Event| event.kind == Kind::TooLarge && event.endpoint == endpoint;
+        if let Some(event) = self.arrivals.events.last_mut().filter(is_same) {
+            event.until_elapsed_ns = Some(elapsed_ns);
+            event.lost = event.lost.map(|lost| lost + 1);
+            return;
+        }
+        let detail = format!("the first of them has {bytes} bytes in {frames} frames, more than --max-message allows");
+        self.note(Event { endpoint, detail: Some(detail), ..self.event(Kind::TooLarge, Some(1)) });
+    }
+}

@@ -1,0 +1,88 @@
+//! Who is there to be sent to: subscriptions that are read, or peers that pull.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use zmq::{DONTWAIT, Message, POLLIN, PollItem};
+
+use crate::error::Result;
+use crate::process::stop::Stop;
+use crate::socket::binding::SendingKind;
+use crate::socket::sender::Sender;
+use crate::socket::socket_error;
+use crate::time::clock::NS_PER_S;
+
+/// So many subscriptions are read at once. A subscriber that sends them without end must not keep the others waiting.
+const SUBSCRIPTIONS_AT_ONCE: usize = 64;
+
+/// How often to look whether a peer has come that pulls, in nanoseconds.
+const PEER_LOOK_NS: i64 = NS_PER_S / 100;
+
+/// How often it is said that nobody pulls.
+const WAIT_REPORT_NS: i64 = 5 * NS_PER_S;
+
+impl Sender {
+    /// Wait until `wanted` subscriptions for our messages are there. Says whether to stop.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn wait_for_subscribers(&mut self, wanted: u64, stop: &Stop) -> Result<bool> {
+        // Where nobody pulls, the first message would wait, and its time be over.
+        let wanted = if self.kind == SendingKind::Push { wanted.max(1) } else { wanted };
+        let mut waited_ns = 0;
+        self.take_subscriptions()?;
+        while self.subscribers < wanted {
+            if self.kind == SendingKind::Push {
+                if stop.wait_ns(PEER_LOOK_NS) {
+                    return Ok(true);
+                }
+                waited_ns += PEER_LOOK_NS;
+                if waited_ns % WAIT_REPORT_NS == 0 {
+                    tracing::warn!("waiting for {wanted} PULL peers on {}", self.endpoints.join(" "));
+                }
+                self.take_subscriptions()?;
+                continue;
+            }
+            let stop_fd = stop.as_fd().as_raw_fd();
+            let mut items = [PollItem::from_fd(stop_fd, POLLIN), self.socket.as_poll_item(POLLIN)];
+            match zmq::poll(&mut items, -1) {
+                Ok(_) if items[0].is_readable() => return Ok(true),
+                Ok(_) | Err(zmq::Error::EINTR) => {}
+                Err(cause) => return Err(socket_error("wait for subscribers", cause)),
+            }
+            self.take_subscriptions()?;
+        }
+        Ok(false)
+    }
+
+    /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.
+    pub(super) fn take_subscriptions(&mut self) -> Result<()> {
+        if self.kind == SendingKind::Push {
+            self.subscribers = self.guard.peers();
+            return Ok(());
+        }
+        let mut message = Message::new();
+        for _ in 0..SUBSCRIPTIONS_AT_ONCE {
+            match self.socket.recv(&mut message, DONTWAIT) {
+                Ok(()) => self.subscription(&message),
+                Err(zmq::Error::EAGAIN) => return Ok(()),
+                Err(zmq::Error::EINTR) => {}
+                Err(cause) => return Err(socket_error("receive subscriptions", cause)),
+            }
+        }
+        Ok(())
+    }
+
+    /// `\x01prefix` subscribes, `\x00prefix` ends a subscription.
+    fn subscription(&mut self, message: &[u8]) {
+        let Some((&kind, prefix)) = message.split_first() else { return };
+        if !self.heads.iter().any(|head| head.starts_with(prefix) || prefix.starts_with(head)) {
+            return;
+        }
+        self.subscribers = match kind {
+            1 => self.subscribers + 1,
+            0 => self.subscribers.saturating_sub(1),
+            _ => return,
+        };
+        tracing::debug!("{} subscribers", self.subscribers);
+    }
+}

@@ -17,8 +17,10 @@ use support::ending::kill_at_the_end;
 use support::hostile::verified_mutations_are_as_before;
 use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published, seeded};
 use support::kinds::are_told_apart;
+use support::old_peers::{is_found_again, is_recorded_whole};
 use support::power::{cut_ext4, cut_traced};
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
+use support::zmtp::Version;
 use support::{Bench, alone, eventually};
 
 #[test]
@@ -157,4 +159,23 @@ fn fifty_bursts_end_in_time() {
     let _alone = alone();
     let ends = end_bursts(50);
     assert!(ends[49] <= END_MAX, "a burst took {:?} to end", ends[49]);
+}
+
+#[test]
+fn publishers_before_zmtp_3_keep_their_links_for_a_minute_busy_or_idle() {
+    let _alone = alone();
+    for version in [Version::V1, Version::V2] {
+        is_recorded_whole(version, Duration::ZERO, Duration::from_secs(60));
+        is_recorded_whole(version, Duration::from_secs(30), Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn a_publisher_before_zmtp_3_that_is_restarted_twenty_times_is_recorded_again_at_once() {
+    const AGAIN_MAX: Duration = Duration::from_millis(150);
+    let _alone = alone();
+    for version in [Version::V1, Version::V2] {
+        let times = is_found_again(version, 20);
+        assert!(times[19] <= AGAIN_MAX, "{version:?}: recorded again after {:?}", times[19]);
+    }
 }

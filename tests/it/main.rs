@@ -27,6 +27,7 @@ mod keys;
 mod links;
 mod man;
 mod memory;
+mod old_peers;
 mod packaging;
 mod peers;
 mod power;

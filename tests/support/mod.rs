@@ -8,11 +8,13 @@ pub mod ending;
 pub mod hostile;
 pub mod kill;
 pub mod kinds;
+pub mod old_peers;
 pub mod pages;
 pub mod power;
 pub mod seal;
 pub mod signals;
 pub mod terminal;
+pub mod zmtp;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

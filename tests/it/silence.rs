@@ -33,8 +33,10 @@ fn a_silence_is_a_warning_at_once_and_an_entry_from_the_last_message_to_the_next
     publisher.send(&[b"cam1 ab"]);
     eventually("the first message is recorded", || messages(&bench) == "1");
     let began = Instant::now();
-    recorder.wait_until_status("silent, last message 2 s ago");
-    assert!(recorder.log().lines().any(|line| line.contains("WARN") && line.contains(&format!("{endpoint} is silent"))));
+    recorder.wait_until_status("silent, last message");
+    assert!(
+        recorder.log().lines().any(|line| line.contains("warning:") && line.contains(&format!("{endpoint} is silent")))
+    );
     println!("told after {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     publisher.send(&[b"cam1 cd"]);
@@ -86,10 +88,10 @@ fn told_of_nothing(bench: &Bench, publisher: &Publisher, send: impl Fn()) -> (St
     let recorder = start(bench, publisher, "");
     send();
     recorder.wait_until_status("no message yet");
-    eventually("it is said", || recorder.log().contains("is silent"));
+    eventually("it is said", || recorder.log().contains("is silent:"));
     let told = began.elapsed();
     let finished = recorder.stop();
-    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.contains("is silent")).collect();
+    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.contains("is silent:")).collect();
     assert_eq!(lines.len(), 1, "{}", finished.stderr);
     assert!(lines[0].contains(&publisher.endpoint()), "{}", lines[0]);
     (lines[0].to_owned(), told)
@@ -126,7 +128,12 @@ fn the_status_says_when_the_last_message_came() {
     let recorder = start(&bench, &publisher, "");
     recorder.wait_until_status("up, no message yet");
     publisher.send(&[b"cam1 ab"]);
-    recorder.wait_until_status("up, last message 0 s ago");
-    recorder.wait_until_status("up, last message 2 s ago");
+    let seconds_ago = || {
+        let status = recorder.wait_until_status("up, last message ");
+        let words = status.split("last message ").nth(1).unwrap();
+        words.split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert!(seconds_ago() <= 1);
+    eventually("it is longer ago", || seconds_ago() >= 2);
     recorder.stop().success();
 }

@@ -25,7 +25,7 @@ fn start(bench: &Bench, options: &str, endpoint: &str) -> Daemon {
     eventually("it is said or over", || recorder.log().contains(&warning) || recorder.has_ended());
     let log = recorder.log();
     let line = log.lines().find(|line| line.contains(&warning)).unwrap_or_default();
-    assert!(line.contains("WARN") && began.elapsed() < SAID_WITHIN, "{:?}: {log}", began.elapsed());
+    assert!(line.contains("warning:") && began.elapsed() < SAID_WITHIN, "{:?}: {log}", began.elapsed());
     recorder
 }
 
@@ -183,9 +183,8 @@ fn a_name_without_an_address_disturbs_no_device_beside_it() {
     let bench = Bench::new();
     let device = bench.endpoint("device");
     let unknown = "tcp://no-such-host.invalid:5555";
-    let recorder = bench
-        .fancyhwd(&format!("record --database c.db --duration 8s --connect {unknown} --connect {device}"))
-        .start();
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --duration 8s --connect {unknown} --connect {device}")).start();
     let publish = format!("publish --rate 1000 --count {PACKETS} --wait-subscribers 1 --bind {device}");
     bench.fancyhwd(&publish).run().success();
     recorder.finish().code(3).says(&format!("cannot reach {unknown}: ")).says(", 0 lost");

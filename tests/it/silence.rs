@@ -59,7 +59,8 @@ fn a_silence_that_lasts_until_the_end_ends_with_the_recording() {
     let publisher = Publisher::bind(Version::V31, Kind::Pub);
     let recorder = start(&bench, &publisher, "--silence 1s --duration 4s");
     publisher.send(&[b"cam1 ab"]);
-    recorder.finish().success().says("is silent");
+    let finished = recorder.finish().success().says("is silent:");
+    assert!(!finished.stderr.contains("no longer"), "nothing came: {}", finished.stderr);
     let sql = "SELECT count(*), (sum(until_elapsed_ns) - sum(elapsed_ns)) BETWEEN 2500000000 AND 4100000000 \
                FROM events WHERE kind = 'silence'";
     assert_eq!(bench.sqlite3("c.db", sql), "1|1");

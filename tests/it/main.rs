@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bind;
 mod counters;
 mod damaged;
 mod delete;
@@ -28,6 +29,7 @@ mod links;
 mod man;
 mod memory;
 mod old_peers;
+mod own_stall;
 mod packaging;
 mod peers;
 mod power;

@@ -142,7 +142,7 @@ fn peers_of_each_version_at_a_bound_endpoint_have_their_own_links() {
         peers.push(peer);
     }
     recorder.wait_until_status("4 peers");
-    drop(peers);
+    peers.into_iter().for_each(Peer::leave);
     recorder.wait_until_status("waiting for peers");
     recorder.stop().success().says(", 0 lost");
     addresses.sort_unstable();
@@ -170,7 +170,7 @@ fn a_connection_that_breaks_may_have_lost_messages_and_one_that_ends_has_not() {
     }
     let address = broken.stream.local_addr().unwrap();
     reset(broken.stream);
-    drop(ended);
+    ended.leave();
     let breaks = "SELECT count(*) FROM events WHERE kind = 'disconnected'";
     eventually("both are noted", || bench.sqlite3("c.db", breaks) == "2");
     recorder.stop().code(3);

@@ -24,6 +24,7 @@ mod errors;
 mod export;
 mod faults;
 mod foreign;
+mod fuzz_links;
 mod keys;
 mod links;
 mod man;

@@ -5,6 +5,7 @@ pub mod allowed;
 pub mod bursts;
 pub mod damage;
 pub mod ending;
+pub mod fuzz;
 pub mod hostile;
 pub mod kill;
 pub mod kinds;

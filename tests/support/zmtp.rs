@@ -197,6 +197,13 @@ impl Peer {
         self.stream.write_all(bytes)
     }
 
+    /// End the connection as a program does that has read all: with bytes unread the operating system would break it off.
+    pub fn leave(self) {
+        // The other side may be gone already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        drain(self.stream);
+    }
+
     /// Receive one frame of ZMTP 2 or 3, or a command.
     pub fn receive(&mut self) -> io::Result<Vec<u8>> {
         read_frame(&mut self.stream)

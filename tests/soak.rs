@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use support::bursts::{END_MAX, end_bursts};
 use support::damage::survives_damaged_pages;
 use support::ending::kill_at_the_end;
+use support::fuzz::{
+    publisher_survives, recorder_that_binds_survives, recorder_that_connects_survives, replayer_survives,
+};
 use support::hostile::verified_mutations_are_as_before;
 use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published, seeded};
 use support::kinds::are_told_apart;
@@ -178,4 +181,14 @@ fn a_publisher_before_zmtp_3_that_is_restarted_twenty_times_is_recorded_again_at
         let times = is_found_again(version, 20);
         assert!(times[19] <= AGAIN_MAX, "{version:?}: recorded again after {:?}", times[19]);
     }
+}
+
+#[test]
+fn ten_thousand_peers_that_say_anything_harm_no_daemon_and_no_good_peer() {
+    const PEERS: usize = 10_000;
+    let _alone = alone();
+    recorder_that_connects_survives(PEERS);
+    recorder_that_binds_survives(PEERS);
+    publisher_survives(PEERS);
+    replayer_survives(PEERS);
 }

@@ -73,7 +73,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__publish)
-            opts="-v -q -h --bind --wait-subscribers --on-full --catch-up --topic --framing --layout --device --seed --packet-size --interval --rate --count --verbose --quiet --help"
+            opts="-v -q -h --bind --connect --socket --wait-subscribers --on-full --catch-up --topic --framing --layout --device --seed --packet-size --counter --interval --rate --count --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -81,6 +81,14 @@ _fancyhwd() {
             case "${prev}" in
                 --bind)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -W "pub push" -- "${cur}"))
                     return 0
                     ;;
                 --wait-subscribers)
@@ -115,6 +123,10 @@ _fancyhwd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --counter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -135,7 +147,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --topic --framing --layout --channels --sample-rate --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --on-full --print --verbose --quiet --help"
+            opts="-v -q -h --connect --bind --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,6 +155,14 @@ _fancyhwd() {
             case "${prev}" in
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -W "sub pull" -- "${cur}"))
                     return 0
                     ;;
                 --topic)
@@ -162,6 +182,10 @@ _fancyhwd() {
                     return 0
                     ;;
                 --sample-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --counter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -213,6 +237,14 @@ _fancyhwd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --heartbeat)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --silence)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --on-full)
                     COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
                     return 0
@@ -225,7 +257,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --as-recorded --database --bind --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -237,6 +269,14 @@ _fancyhwd() {
                     ;;
                 --bind)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -W "pub push" -- "${cur}"))
                     return 0
                     ;;
                 --wait-subscribers)
@@ -491,12 +531,16 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__verify)
-            opts="-v -q -h --all --database --json --verbose --quiet --help"
+            opts="-v -q -h --all --counter --database --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --counter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

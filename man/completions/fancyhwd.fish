@@ -32,7 +32,10 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run 
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, describe, export, label and delete what was captured'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --connect]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l connect -d 'Endpoint to connect to, of a collector that binds. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l socket -d 'The kind of socket: `pub` sends to all who subscribe, `push` to one of those who pull, and waits while there is nobody' -r -f -a "pub\t'It sends each message to all who subscribe to it'
+push\t'It sends each message to one of the pulling peers, and waits while there is none'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
@@ -44,6 +47,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l layout -d 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw numbers from `stream:PATH` or `stream:-` (standard input)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l seed -d 'Seed of the simulated device, as for srand()' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-size -d 'Records in a packet: 1 to 65536' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l counter -d 'Count the packets from 0 by a number of this type before the records, such as uint32' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
@@ -51,8 +55,11 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l catch-up -
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --bind]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l bind -d 'Endpoint to bind, for devices that connect to their collector. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l socket -d 'The kind of socket: `pull` takes its share of what pushing peers send, and has no topics to ask for' -r -f -a "sub\t'It subscribes to topics of publishers'
+pull\t'It takes its share of what pushing peers send'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times [default: fancyhw_data; with `--socket pull` everything]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l framing -d 'Where the topic is in a message' -r -f -a "auto\t'Where each message looks as if it had one; a device without topics cannot invent many'
 space\t'Before the first space of the only frame'
 frames\t'It is the first frame'
@@ -60,6 +67,7 @@ whole\t'Nowhere: there is none'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l layout -d 'How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=. May be given several times [default: what the first message looks like]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l channels -d 'Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l sample-rate -d 'Records that follow each other in a second within a message. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l counter -d 'The device\'s own sequence number, of which each gap is told with how many messages were lost: TYPE@OFFSET behind the topic, TYPE@PART:OFFSET or json:FIELD, with /STEP where it counts in steps. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l label -d 'Name of the session, not digits alone, which are an id' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Remark about the session' -r
@@ -73,6 +81,8 @@ normal\t'A crash of the program; a power cut takes five seconds at most'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-every -d 'The longest time until a message is on its way to the disk' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for messages that wait for the disk, such as 64MiB or 2GB' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l heartbeat -d 'Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'
@@ -80,7 +90,10 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbos
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --connect]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l connect -d 'Endpoint to connect to, of a collector that binds. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l socket -d 'The kind of socket: `pub` sends to all who subscribe, `push` to one of those who pull, and waits while there is nobody' -r -f -a "pub\t'It sends each message to all who subscribe to it'
+push\t'It sends each message to one of the pulling peers, and waits while there is none'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
@@ -124,6 +137,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -l counter -d 'Also count what is missing by the device\'s own sequence number: TYPE@OFFSET behind the topic, TYPE@PART:OFFSET or json:FIELD, with /STEP where it counts in steps. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -l all -d 'Verify every session'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'

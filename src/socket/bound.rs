@@ -128,7 +128,9 @@ impl Bound {
     /// Cut a connection off. Gives whose it was.
     pub fn cut(&mut self, descriptor: i32) -> Option<String> {
         let guest = self.guests.get_mut(&descriptor)?;
-        guest.held.as_ref().map(|held| raw::shut_down(held.as_fd()));
+        if let Some(held) = &guest.held {
+            raw::shut_down(held.as_fd());
+        }
         Some(guest.address.clone())
     }
 

@@ -83,7 +83,7 @@ pub(super) struct Link {
 }
 
 enum Side {
-    Dialled(Dial),
+    Dialled(Box<Dial>),
     Bound(Bound),
 }
 
@@ -105,7 +105,7 @@ impl Link {
             true => (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default())),
             false => {
                 let dial = Dial::new(number, endpoint, inlets.kind.ours(), &mut socket, now_ns)?;
-                (endpoint.to_string(), Side::Dialled(dial))
+                (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
         Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None, sizes: Sizes::default() })

@@ -28,7 +28,7 @@ pub(super) struct Counters {
     endpoints: Vec<String>,
     /// Links that broke, by their origin, until the numbers of all their streams have said what was lost.
     breaks: BTreeMap<u32, Break>,
-    /// Messages of an origin that were counted as lost without their number being seen.
+    /// Messages of an origin with one stream that were counted as lost since its last message, without their number being seen.
     counted: BTreeMap<u32, u64>,
     ready: Vec<Event>,
 }
@@ -40,6 +40,8 @@ struct Track {
     sequence: Sequence,
     /// Of its link.
     link: Link,
+    /// A gap was taken for what the broken link has lost, before it was said that the link is up.
+    is_taken_early: bool,
     origin: u32,
     topic: String,
     /// Its last message.
@@ -128,27 +130,39 @@ impl Counters {
         let monotonic_ns = message.elapsed_ns.saturating_add(clock.origin_ns);
         let now = Numbered { number, unix_ns: message.unix_ns, monotonic_ns };
         track.last = Some(now);
+        let known = if self.counted.is_empty() { 0 } else { self.counted.remove(&track.origin).unwrap_or(0) };
         if track.link == Link::Up && matches!(seen, Seen::Next | Seen::First) {
             return;
         }
-        self.took(place, seen, (before, now), clock);
+        self.took(place, (seen, known), (before, now), clock);
     }
 
-    /// A number says something, or is the first one since the link was down.
-    fn took(&mut self, place: usize, seen: Seen, (before, now): (Option<Numbered>, Numbered), clock: SessionClock) {
-        let Self { tracks, breaks, counted, .. } = self;
+    /// A number says something, or is the first one since the link was down. So many of a gap are `known` to be lost.
+    fn took(
+        &mut self,
+        place: usize,
+        (mut seen, known): (Seen, u64),
+        (before, now): (Option<Numbered>, Numbered),
+        clock: SessionClock,
+    ) {
+        let Self { tracks, breaks, .. } = self;
         let Some(Some(track)) = tracks.get_mut(place) else { return };
         // What was received before the link broke says nothing about it.
         let is_old =
             track.link == Link::Down && matches!(seen, Seen::Next | Seen::First | Seen::Repeat | Seen::Late { .. });
         let is_across = track.link != Link::Up && !is_old;
         if is_across {
+            // What the link has lost is in the ledger by then, and may be wrong.
+            if seen == Seen::Restart && track.is_taken_early {
+                seen = Seen::Jump;
+            }
+            track.is_taken_early = track.link == Link::Down && matches!(seen, Seen::Gap { .. });
             track.link = Link::Up;
             track.sequence.link_holds();
         }
         let origin = track.origin;
         let gap = match seen {
-            Seen::Gap { lost, gap } => Some((take(counted, origin, lost), gap)),
+            Seen::Gap { lost, gap } => Some((lost.saturating_sub(known), gap)),
             _ => None,
         };
         let words = track.words(before, now);
@@ -179,6 +193,7 @@ impl Counters {
         for (place, track) in self.tracks.iter_mut().enumerate() {
             if let Some(track) = track.as_mut().filter(|track| track.origin == origin.0) {
                 track.link = if is_told { Link::Down } else { Link::UpAgain };
+                track.is_taken_early = false;
                 track.sequence.link_broke();
                 waiting.insert(place);
             }
@@ -196,9 +211,12 @@ impl Counters {
         }
     }
 
-    /// So many messages of an origin, whose numbers were not seen, are counted as lost already.
+    /// So many messages of an origin, whose numbers were not seen, are counted as lost already. Where an origin has several
+    /// streams, nobody knows of which one they were, and a loss that is counted twice is better than one that is not.
     pub fn counted_lost(&mut self, origin: Origin, messages: u64) {
-        *self.counted.entry(origin.0).or_default() += messages;
+        if self.streams.all().iter().filter(|stream| stream.endpoint == origin.0).count() == 1 {
+            *self.counted.entry(origin.0).or_default() += messages;
+        }
     }
 
     /// The entries for the ledger that are due; at the end of a session all of them.
@@ -234,14 +252,6 @@ impl Counters {
     }
 }
 
-/// Take from a gap what was counted already.
-fn take(counted: &mut BTreeMap<u32, u64>, origin: u32, lost: u64) -> u64 {
-    let Some(known) = counted.get_mut(&origin) else { return lost };
-    let taken = lost.min(*known);
-    *known -= taken;
-    lost - taken
-}
-
 impl Break {
     /// A stream says what it has lost.
     fn said(&mut self, place: usize, gap: Option<(u64, String)>, before: Option<Numbered>, now: Numbered) {
@@ -260,6 +270,7 @@ impl Track {
             sequence: Sequence::new(&counter),
             counter,
             link: Link::Up,
+            is_taken_early: false,
             origin,
             topic: if topic.is_empty() {
                 "messages without a topic".to_owned()
@@ -366,3 +377,6 @@ impl Held {
         event
     }
 }
+
+#[cfg(test)]
+mod tests;

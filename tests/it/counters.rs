@@ -269,3 +269,36 @@ fn a_counter_in_json_is_read() {
     recorder.finish().code(3);
     assert_eq!(ledger(&bench), "counter-gap|1|3");
 }
+
+/// Send numbered messages of some streams, one of two frames that are too large together instead of each `None`.
+fn with_too_large(messages: &[Option<(&str, u8)>]) -> String {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let kept = messages.iter().flatten().count();
+    let record = "record --database c.db --framing frames --counter t=uint8@0 --max-message 64KiB";
+    let recorder = bench.fancyhwd(&format!("{record} --topic t --topic u --count {kept} --connect {endpoint}")).start();
+    let device = Device::bind(&endpoint);
+    device.wait_for_subscriber();
+    device.wait_for_subscriber();
+    let large = [7; 40_000].as_slice();
+    for message in messages {
+        match message {
+            Some((topic, number)) => device.socket.send_multipart([topic.as_bytes(), &[*number]], 0).unwrap(),
+            None => device.socket.send_multipart([b"t", large, large], 0).unwrap(),
+        }
+    }
+    recorder.finish().code(3);
+    let kinds = "SELECT kind, sum(lost) FROM events WHERE kind LIKE 'counter-%' OR kind = 'too-large' GROUP BY kind";
+    bench.sqlite3("c.db", kinds)
+}
+
+#[test]
+fn what_was_too_large_is_not_counted_again() {
+    let of_t = |number| Some(("t", number));
+    assert_eq!(with_too_large(&[of_t(1), None, of_t(3), of_t(4)]), "too-large|1");
+    assert_eq!(with_too_large(&[of_t(1), None, of_t(6)]), "counter-gap|3\ntoo-large|1");
+    // It was none of the numbers, and takes nothing from a later gap.
+    assert_eq!(with_too_large(&[of_t(1), None, of_t(2), of_t(6)]), "counter-gap|3\ntoo-large|1");
+    // It may have been of another stream.
+    assert_eq!(with_too_large(&[of_t(1), Some(("u", 1)), None, of_t(6)]), "counter-gap|4\ntoo-large|1");
+}

@@ -22,6 +22,10 @@ pub const GREETING_BYTES: usize = 64;
 /// What each version after 1.0 begins with: a frame of ZMTP 1.0 that no peer of that version can mean.
 pub const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];
 
+/// What libzmq 2 sets in the flags of each frame, beside the lowest bit, which says that more follows. Its protocol has no
+/// meaning for these bits, and other implementations leave them 0.
+pub const FLAGS_1: u8 = 0x7e;
+
 /// A version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -70,7 +74,7 @@ impl Version {
     pub fn greeting(self, kind: Kind) -> Vec<u8> {
         match self {
             // The identity, without a name: a frame of one byte, which is its flags.
-            Self::V1 => vec![1, 0],
+            Self::V1 => vec![1, FLAGS_1],
             // Revision 1, and an identity without a name.
             Self::V2 => [&SIGNATURE[..], &[1, kind.number(), 0, 0]].concat(),
             Self::V30 => greeting_3(0, b"NULL", false),
@@ -83,8 +87,8 @@ impl Version {
         let more = u8::from(!is_last);
         let mut frame = match self {
             // The length counts the flags in.
-            Self::V1 if body.len() < 254 => vec![body.len() as u8 + 1, more],
-            Self::V1 => [&[0xff][..], &(body.len() as u64 + 1).to_be_bytes(), &[more]].concat(),
+            Self::V1 if body.len() < 254 => vec![body.len() as u8 + 1, FLAGS_1 | more],
+            Self::V1 => [&[0xff][..], &(body.len() as u64 + 1).to_be_bytes(), &[FLAGS_1 | more]].concat(),
             _ => header(more, body.len() as u64),
         };
         frame.extend_from_slice(body);

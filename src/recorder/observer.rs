@@ -58,8 +58,7 @@ impl Observer {
                 vec![now(Kind::Connected, Some(0))]
             }
             Change::Down => {
-                let silence =
-                    link.silent_ns.take().map(|_| Event { phase: Phase::Ends, ..now(Kind::Silence, Some(0)) });
+                let silence = link.silent_ns.take().map(|_| ended_silent(now(Kind::Silence, Some(0))));
                 let down = Event { phase: Phase::Begins, ..now(Kind::Disconnected, None) };
                 silence.into_iter().chain([down]).collect()
             }
@@ -167,6 +166,7 @@ impl Observer {
         let lasted_s = seconds(stall.lasted_ns);
         let late = match messages - before.min(messages) {
             0 => String::new(),
+            1 => format!("; a message that had waited is stamped with its end, up to {lasted_s:.1} s late"),
             waited => {
                 format!("; {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late")
             }
@@ -187,7 +187,7 @@ impl Observer {
         for ((place, link), watched) in socket.status().into_iter().enumerate().zip(&mut self.links) {
             let now = |kind| about(&link.endpoint, at(monotonic_ns(), clock, kind, Some(0)));
             if watched.silent_ns.take().is_some() {
-                events.push(Event { phase: Phase::Ends, ..now(Kind::Silence) });
+                events.push(ended_silent(now(Kind::Silence)));
             }
             if watched.is_unreached {
                 events.push(Event { phase: Phase::Ends, ..now(Kind::Unreached) });
@@ -209,6 +209,11 @@ fn at(monotonic_at_ns: i64, clock: SessionClock, kind: Kind, lost: Option<u64>) 
     let ago_ns = monotonic_ns().saturating_sub(monotonic_at_ns);
     let elapsed_ns = monotonic_at_ns.saturating_sub(clock.origin_ns).max(0);
     Event::at(unix_ns().saturating_sub(ago_ns), elapsed_ns, kind, lost)
+}
+
+/// A silence that is over, though nothing came.
+fn ended_silent(event: Event) -> Event {
+    Event { phase: Phase::Ends, detail: Some("nothing came until the end".to_owned()), ..event }
 }
 
 fn about(endpoint: impl Into<String>, event: Event) -> Event {

@@ -78,6 +78,7 @@ fn say_of_link(event: &Event) {
         (Kind::Unreached, Phase::Ends) => {}
         (Kind::Unreached, Phase::GoesOn) => tracing::warn!("still cannot reach {endpoint}: {detail}; trying on"),
         (Kind::Unreached, _) => tracing::warn!("cannot reach {endpoint}: {detail}; trying on"),
+        (Kind::Silence, Phase::Ends) if event.detail.is_some() => {}
         (Kind::Silence, Phase::Ends) => tracing::info!("{endpoint} is silent no longer"),
         (Kind::Silence, _) => tracing::warn!("{endpoint} is silent: {detail}"),
         (Kind::Cut, _) => {

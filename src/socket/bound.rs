@@ -58,6 +58,8 @@ pub(super) struct Bound {
     guests: BTreeMap<i32, Guest>,
     changes: VecDeque<(String, Became)>,
     ticked_ns: i64,
+    /// Handshakes of peers that cannot be told from others any more.
+    unknown: usize,
 }
 
 impl Bound {
@@ -79,7 +81,17 @@ impl Bound {
                 let guest = Guest { held, address, accepted_ns: now_ns, is_up: false, hold: Hold::new(now_ns) };
                 self.guests.insert(heard.value, guest);
             }
-            What::HandshakeSucceeded => self.greet(|guest| received(guest) >= GREETING_BYTES),
+            What::HandshakeSucceeded => {
+                let mut waiting = self.guests.values_mut().filter(|guest| !guest.is_up);
+                match waiting.find(|guest| received(guest) >= GREETING_BYTES) {
+                    Some(guest) => {
+                        guest.is_up = true;
+                        self.changes.push_back((guest.address.clone(), Became::Up));
+                    }
+                    // It has left already, and its descriptor belongs to another one: its end follows.
+                    None => self.unknown += 1,
+                }
+            }
             What::Disconnected | What::Closed => self.leave(heard.value),
             _ => {}
         }
@@ -151,10 +163,15 @@ impl Bound {
     fn leave(&mut self, descriptor: i32) {
         let Some(guest) = self.guests.remove(&descriptor) else { return };
         if !guest.is_up {
-            return;
+            if self.unknown == 0 {
+                return;
+            }
+            self.unknown -= 1;
+            self.changes.push_back((guest.address.clone(), Became::Up));
         }
-        let has_ended = guest.held.as_ref().is_none_or(|held| raw::has_ended(held.as_fd()));
-        let became = if has_ended { Became::Left } else { Became::Broke };
+        // What was held is another connection where this one had ended before it was heard of.
+        let is_broken = guest.held.as_ref().is_some_and(|held| raw::is_broken(held.as_fd()));
+        let became = if is_broken { Became::Broke } else { Became::Left };
         self.changes.push_back((guest.address, became));
     }
 }

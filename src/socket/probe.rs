@@ -26,6 +26,9 @@ const GREETING_BYTES: usize = 64;
 const REVISION_AT: usize = 10;
 const MECHANISM_AT: std::ops::Range<usize> = 12..32;
 
+/// Flags that libzmq 2 sets in each frame.
+const ZMTP_1_IDLE_FLAGS: u8 = 0x7e;
+
 /// An answer is not read beyond this.
 const ANSWER_MAX_BYTES: usize = 512;
 
@@ -136,8 +139,8 @@ fn greeting(ours: Ours) -> Vec<u8> {
 fn verdict(answer: &[u8], ours: Ours) -> Option<Found> {
     let &first = answer.first()?;
     if first != 0xff {
-        // ZMTP 1 begins with the length of an identity, and then a flag.
-        return match answer.get(1)? {
+        // ZMTP 1 begins with the length of an identity, and then flags, of which libzmq 2 sets six that mean nothing.
+        return match answer.get(1)? & !ZMTP_1_IDLE_FLAGS {
             0 | 1 if first < 0x20 => Some(Found::Old),
             _ => Some(Found::Not(Cause::NotZeroMq(shown(answer)))),
         };
@@ -193,6 +196,7 @@ mod tests {
         assert_eq!(answered(&curve), Some(Found::Not(Cause::Wants("CURVE".to_owned()))));
         assert_eq!(answered(b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x01\0\0"), Some(Found::Old));
         assert_eq!(answered(b"\x01\0"), Some(Found::Old));
+        assert_eq!(answered(b"\x01\x7e"), Some(Found::Old));
         assert_eq!(
             answered(b"HTTP/1.0 400 Bad Request\r\nx: y"),
             Some(Found::Not(Cause::NotZeroMq("HTTP/1.0 400 Bad Request".to_owned())))

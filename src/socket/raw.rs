@@ -22,8 +22,8 @@ const SIOCOUTQ: Opcode = 0x5411;
 const TCP_BYTES_RECEIVED_AT: usize = 128;
 const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 
-/// The state of a connection, in the first byte of it, that the other side has ended; see linux/tcp_states.h.
-const TCP_CLOSE_WAIT: u8 = 8;
+/// The state of a connection, in the first byte of it, that is over on both sides; see linux/tcp_states.h.
+const TCP_CLOSE: u8 = 7;
 
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]
@@ -151,10 +151,10 @@ fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
     (status == 0 && length as usize == TCP_INFO_BYTES).then_some(info)
 }
 
-/// Whether the other side of a TCP connection has ended it in good order, so that all it sent has come; not by a reset, nor
-/// by silence.
-pub fn has_ended(fd: BorrowedFd<'_>) -> bool {
-    tcp_info(fd).is_some_and(|info| info.first() == Some(&TCP_CLOSE_WAIT))
+/// Whether a TCP connection has ended in another way than that its peer ended it, in which case all that was sent has come:
+/// by a reset, or by silence.
+pub fn is_broken(fd: BorrowedFd<'_>) -> bool {
+    tcp_info(fd).is_some_and(|info| info.first() == Some(&TCP_CLOSE))
 }
 
 /// The connections of this process's ipc endpoints, kept open also when libzmq closes them.

@@ -123,6 +123,10 @@ pub struct RecordArguments {
     /// What to do when that memory is full
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
+    /// Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every
+    /// topic is asked for, unless --topic is given
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print each message, read as its layout says, once it is stored
     #[arg(long)]
     pub print: bool,
@@ -170,6 +174,7 @@ impl RecordArguments {
             },
             topics: self.topics(),
             print: self.print,
+            dry_run: self.dry_run,
         })
     }
 
@@ -200,6 +205,7 @@ impl RecordArguments {
     fn topics(&self) -> Vec<String> {
         match (self.topic.is_empty(), self.socket) {
             (false, _) => self.topic.clone(),
+            (true, ReceivingKind::Sub) if self.dry_run => vec!["*".to_owned()],
             (true, ReceivingKind::Sub) => vec![REFERENCE_TOPIC.to_owned()],
             (true, ReceivingKind::Pull) => vec!["*".to_owned()],
         }

@@ -4,6 +4,7 @@ pub mod channels;
 pub mod counter;
 pub mod framing;
 pub mod layout;
+pub mod likely;
 pub mod number;
 pub mod reading;
 pub mod sequence;

@@ -1,5 +1,6 @@
 //! The commands: each opens the parts, says READY, runs the loop, closes everything and sums up.
 
+mod dry_run;
 mod ledger;
 pub mod publish;
 pub mod record;

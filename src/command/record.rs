@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::command::{join, spawn};
+use crate::command::{dry_run, join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
 use crate::message::queue::{CloseOnDrop, Queue};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// Whether to print messages.
     pub print: bool,
+    /// Whether only to say what could be recorded.
+    pub dry_run: bool,
 }
 
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session.
@@ -55,6 +57,9 @@ pub struct Settings {
 /// # Errors
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
 pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
+    if settings.dry_run {
+        return dry_run::run(&settings.inlets, &settings.capture, stop, reload);
+    }
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path)?;
     if !settings.limits.fit(database.path()) {

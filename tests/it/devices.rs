@@ -12,7 +12,7 @@ const COUNT: usize = 30;
 
 /// A device of `tests/peers/devices.py`, the messages that it sends in one call, and its streams when it is recorded with
 /// `--topic '*'`: framing, topic and layout, in the order in which they come.
-const DEVICES: [(&str, usize, &[&str]); 30] = [
+pub const DEVICES: [(&str, usize, &[&str]); 30] = [
     ("open_ephys", 1, &["frames DATA json+bytes", "frames EVENT json+bytes"]),
     ("area_detector", 1, &["whole  ndarray"]),
     ("bitcoind", 2, &["frames hashtx bytes", "frames rawtx bytes"]),

@@ -19,6 +19,7 @@ mod device;
 mod devices;
 mod diff;
 mod disk;
+mod dry_run;
 mod ending;
 mod errors;
 mod export;

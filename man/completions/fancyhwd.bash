@@ -147,7 +147,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --bind --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --print --verbose --quiet --help"
+            opts="-v -q -h --connect --bind --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

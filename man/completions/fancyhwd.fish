@@ -85,6 +85,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l heartbeat -
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l dry-run -d 'Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every topic is asked for, unless --topic is given'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'

@@ -60,7 +60,7 @@ pub(super) fn binds(typed: &[String]) -> Result<Vec<Endpoint>> {
 pub(super) fn connects(typed: &[String]) -> Result<Vec<Endpoint>> {
     let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
         endpoint if endpoint.names_a_peer() => Ok(endpoint),
-        _ => Err(refuse("--connect", text, "`*` names no peer; give its host and port".to_owned())),
+        _ => Err(refuse("--connect", text, "`*` names no peer; a peer has a host and a port".to_owned())),
     };
     typed.iter().map(peer).collect()
 }

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::socket::hold::Hold;
 use crate::socket::monitor::{Heard, What};
-use crate::socket::raw;
+use crate::socket::raw::{self, Stands};
 
 /// A peer that says nothing in the handshake is up when its connection has lasted this long and something came: peers before
 /// ZMTP 3 have no handshake.
@@ -37,6 +37,8 @@ pub(super) enum Became {
     Left,
     /// Its connection broke: messages may be missed.
     Broke,
+    /// libzmq ended its connection, because of what it sent.
+    Unfit,
     /// It was turned away, because there are too many.
     TooMany,
 }
@@ -49,6 +51,7 @@ struct Guest {
     address: String,
     accepted_ns: i64,
     is_up: bool,
+    is_cut: bool,
     hold: Hold,
 }
 
@@ -78,7 +81,8 @@ impl Bound {
                     held.iter().for_each(|held| raw::shut_down(held.as_fd()));
                     return self.changes.push_back((address, Became::TooMany));
                 }
-                let guest = Guest { held, address, accepted_ns: now_ns, is_up: false, hold: Hold::new(now_ns) };
+                let guest =
+                    Guest { held, address, accepted_ns: now_ns, is_up: false, is_cut: false, hold: Hold::new(now_ns) };
                 self.guests.insert(heard.value, guest);
             }
             What::HandshakeSucceeded => {
@@ -137,9 +141,10 @@ impl Bound {
         self.guests.iter().map(move |(descriptor, guest)| (*descriptor, bytes(guest)))
     }
 
-    /// Cut a connection off. Gives whose it was.
+    /// Cut a connection off. Gives whose it was, if that was not done before.
     pub fn cut(&mut self, descriptor: i32) -> Option<String> {
-        let guest = self.guests.get_mut(&descriptor)?;
+        let guest = self.guests.get_mut(&descriptor).filter(|guest| !guest.is_cut)?;
+        guest.is_cut = true;
         if let Some(held) = &guest.held {
             raw::shut_down(held.as_fd());
         }
@@ -170,8 +175,13 @@ impl Bound {
             self.changes.push_back((guest.address.clone(), Became::Up));
         }
         // What was held is another connection where this one had ended before it was heard of.
-        let is_broken = guest.held.as_ref().is_some_and(|held| raw::is_broken(held.as_fd()));
-        let became = if is_broken { Became::Broke } else { Became::Left };
+        let is_another = raw::hold(descriptor).is_some_and(|now| address(&now) == guest.address);
+        let became =
+            match guest.held.as_ref().filter(|_| !is_another && !guest.is_cut).map(|held| raw::stands(held.as_fd())) {
+                Some(Stands::Open) => Became::Unfit,
+                Some(Stands::Broken) => Became::Broke,
+                Some(Stands::Ended) | None => Became::Left,
+            };
         self.changes.push_back((guest.address, became));
     }
 }

@@ -170,8 +170,10 @@ impl Watcher {
 
     fn tell(&mut self) {
         while let Some((address, became)) = self.peers.change() {
-            if became == Became::TooMany {
-                self.name(&address, "there are too many connections");
+            match became {
+                Became::TooMany => self.name(&address, "there are too many connections"),
+                Became::Unfit => self.name(&address, "it sent a frame of more than 1024 bytes, or what is no ZeroMQ"),
+                Became::Up | Became::Left | Became::Broke => {}
             }
         }
         self.known.peers.store(self.peers.count() as u64, Relaxed);
@@ -182,10 +184,7 @@ impl Watcher {
         let held: Vec<(i32, u64)> = self.peers.held_bytes(now_ns).collect();
         for &(connection, bytes) in held.iter().filter(|(_, bytes)| *bytes > SUBSCRIBER_MAX_BYTES) {
             let Some(address) = self.peers.cut(connection) else { continue };
-            self.name(
-                &address,
-                &format!("it sent {bytes} bytes, and a subscriber needs no more than {SUBSCRIBER_MAX_BYTES}"),
-            );
+            self.name(&address, &format!("it sent {} KiB of subscriptions, more than a subscriber needs", bytes >> 10));
         }
         let came_bytes = held.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
         if came_bytes > self.came_bytes {

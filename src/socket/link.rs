@@ -149,7 +149,8 @@ impl Link {
                 if let Some((address, became)) = bound.change() {
                     break Some(match became {
                         Became::Up => Change::Joined(address),
-                        Became::Left => Change::Left(address),
+                        // Of a short visit it cannot be told who ended it: its descriptor may belong to another one.
+                        Became::Left | Became::Unfit => Change::Left(address),
                         Became::Broke => Change::Broke(address),
                         Became::TooMany => Change::TurnedAway(address),
                     });
@@ -206,13 +207,13 @@ impl Link {
     }
 
     /// Cut a connection off, of which libzmq holds so much.
-    pub fn cut(&mut self, descriptor: i32, bytes: u64, now_ns: i64) -> Change {
+    pub fn cut(&mut self, descriptor: i32, bytes: u64, now_ns: i64) -> Option<Change> {
         match &mut self.side {
             Side::Dialled(dial) => {
                 dial.cut(&mut self.socket, now_ns);
-                Change::Cut(None, bytes)
+                Some(Change::Cut(None, bytes))
             }
-            Side::Bound(bound) => Change::Cut(bound.cut(descriptor), bytes),
+            Side::Bound(bound) => bound.cut(descriptor).map(|peer| Change::Cut(Some(peer), bytes)),
         }
     }
 

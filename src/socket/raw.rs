@@ -22,7 +22,8 @@ const SIOCOUTQ: Opcode = 0x5411;
 const TCP_BYTES_RECEIVED_AT: usize = 128;
 const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 
-/// The state of a connection, in the first byte of it, that is over on both sides; see linux/tcp_states.h.
+/// States of a connection, in the first byte of it; see linux/tcp_states.h.
+const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE: u8 = 7;
 
 /// Options without a setter in the `zmq` crate.
@@ -151,10 +152,24 @@ fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
     (status == 0 && length as usize == TCP_INFO_BYTES).then_some(info)
 }
 
-/// Whether a TCP connection has ended in another way than that its peer ended it, in which case all that was sent has come:
-/// by a reset, or by silence.
-pub fn is_broken(fd: BorrowedFd<'_>) -> bool {
-    tcp_info(fd).is_some_and(|info| info.first() == Some(&TCP_CLOSE))
+/// How a TCP connection stands that was closed on our side but for what we hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// Its peer has not ended it: we did.
+    Open,
+    /// It is over on both sides, by a reset or by silence: not all that was sent has come.
+    Broken,
+    /// Its peer has ended it, so that all that it sent has come; or it is none of TCP.
+    Ended,
+}
+
+/// How a connection stands.
+pub fn stands(fd: BorrowedFd<'_>) -> Stands {
+    match tcp_info(fd).as_ref().and_then(|info| info.first()) {
+        Some(&TCP_ESTABLISHED) => Stands::Open,
+        Some(&TCP_CLOSE) => Stands::Broken,
+        _ => Stands::Ended,
+    }
 }
 
 /// The connections of this process's ipc endpoints, kept open also when libzmq closes them.

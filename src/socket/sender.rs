@@ -311,7 +311,7 @@ impl Sender {
                 reported_ns = blocked_ns;
                 let blocked_s = blocked_ns / NS_PER_S;
                 match self.kind == SendingKind::Push && self.guard.peers() == 0 {
-                    true => tracing::warn!("nobody pulls from {} for {blocked_s} s; waiting", self.endpoints.join(" ")),
+                    true => tracing::warn!("waiting for a PULL peer on {} for {blocked_s} s", self.endpoints.join(" ")),
                     false => {
                         tracing::warn!("a subscriber has not read for {blocked_s} s; waiting for it (--on-full block)")
                     }

@@ -17,6 +17,9 @@ const DEVICES: u32 = 50;
 const ROUNDS: u32 = 4;
 const MESSAGES: u32 = 25;
 
+/// How long a device stays after its last message.
+const STAY: Duration = Duration::from_millis(300);
+
 /// Longer than any step takes on a busy machine, in milliseconds.
 const STEP_MS: i32 = 60_000;
 
@@ -49,7 +52,8 @@ fn churn(endpoint: &str, kind: zmq::SocketType) {
             for number in 0..MESSAGES {
                 socket.send(message(device, round, number), 0).expect("send");
             }
-            // What it has sent goes out before it goes.
+            // What it has sent goes out before it goes. It stays long enough to be told from others by its descriptor.
+            thread::park_timeout(STAY);
         }
     };
     thread::scope(|scope| (0..DEVICES).for_each(|device| drop(scope.spawn(move || one(device)))));
@@ -113,6 +117,7 @@ fn a_plain_publisher_that_connects_is_recorded_from_its_subscription_on() {
     let recorder = start(&bench, "--topic d");
     let context = zmq::Context::new();
     let socket = context.socket(zmq::PUB).unwrap();
+    socket.set_sndhwm(0).unwrap();
     socket.connect(&recorder.endpoint()).unwrap();
     // A PUB socket does not say when it is subscribed to.
     eventually("it is subscribed to", || {

@@ -115,12 +115,12 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
             [99, 0, 1, 1],
         ),
         (
-            "INSERT INTO streams VALUES (9, 1, 1, 'space', x'6f74686572', 'other', 'int16', 1, NULL); \
+            "INSERT INTO streams VALUES (9, 1, 1, 'space', x'6f74686572', 'other', 'int16', 1, NULL, NULL); \
              UPDATE messages SET stream_id = 9 WHERE id = 7",
             [99, 1, 0, 0],
         ),
         (
-            "INSERT INTO streams VALUES (9, 1, 1, 'frames', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL); \
+            "INSERT INTO streams VALUES (9, 1, 1, 'frames', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL, NULL); \
              UPDATE messages SET stream_id = 9 WHERE id = 7",
             [99, 1, 0, 0],
         ),
@@ -137,7 +137,7 @@ fn another_order_another_topic_and_another_kind_of_message_are_differences() {
     let bench = twins();
     bench.forge(
         "b.db",
-        "INSERT INTO streams VALUES (9, 1, 1, 'whole', x'', '', 'bytes', 1, NULL); \
+        "INSERT INTO streams VALUES (9, 1, 1, 'whole', x'', '', 'bytes', 1, NULL, NULL); \
          UPDATE messages SET stream_id = 9, payload = CAST(x'66616e637968775f6461746120' || payload AS BLOB) WHERE id = 7",
     );
     assert_eq!(bench.sqlite3("b.db", "SELECT length(payload) FROM messages WHERE id = 7"), "45");

@@ -157,7 +157,7 @@ fn databases_that_cannot_be_used_are_refused() {
     }
     assert_eq!(bench.sqlite3("foreign.db", "SELECT name FROM sqlite_schema"), "theirs");
 
-    record("newer.db").run().success();
+    record("newer.db").run().code(3);
     bench.sqlite3("newer.db", "PRAGMA user_version = 999");
     for command in ["record --duration 1ms", "replay", "session list"] {
         let finished = bench.fancyhwd(&format!("{command} --database newer.db")).run();

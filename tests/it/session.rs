@@ -71,8 +71,8 @@ fn times_by_hand() -> Bench {
     let bench = Bench::new();
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
-    let streams = "INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('one' AS BLOB), 'one', 'int16', 1, NULL), \
-         (2, 1, 1, 'frames', CAST('t' || char(7) || 'wo' AS BLOB), 't\\x07wo', 'int16x2', 0, 100.0)";
+    let streams = "INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('one' AS BLOB), 'one', 'int16', 1, NULL, NULL), \
+         (2, 1, 1, 'frames', CAST('t' || char(7) || 'wo' AS BLOB), 't\\x07wo', 'int16x2', 0, 100.0, NULL)";
     connection.execute_batch(streams).unwrap();
     let times_ms = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 1090, 2590];
     for (id, at_ms) in (1..).zip(times_ms) {

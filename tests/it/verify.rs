@@ -225,7 +225,7 @@ fn time_that_goes_backwards_is_damage_also_when_the_digests_agree() {
     // What a recorder would have written whose clock went backwards at the third packet.
     let mut batch = fancyhwd::message::Batch::default();
     let connection = Connection::open(&path).unwrap();
-    let stream = "INSERT INTO streams VALUES (1, 1, 1, 'space', x'74', 't', 'int16', 1, NULL)";
+    let stream = "INSERT INTO streams VALUES (1, 1, 1, 'space', x'74', 't', 'int16', 1, NULL, NULL)";
     connection.execute(stream, []).unwrap();
     let field = "INSERT INTO fields VALUES (1, 0, 1, 'record', 0, 0, 'int16', 'ch0', NULL, NULL, NULL, 0, 2)";
     connection.execute(field, []).unwrap();

@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod old_peers;
 pub mod pages;
 pub mod power;
+pub mod raw_subscriber;
 pub mod seal;
 pub mod signals;
 pub mod terminal;

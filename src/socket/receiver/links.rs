@@ -84,7 +84,7 @@ impl Receiver {
         let largest = hold::too_much(bytes, self.hold_max_bytes, raw::allocated_bytes, own_bytes)?;
         let &(place, connection, bytes) = held.get(largest)?;
         self.monitor_speaks = true;
-        Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)))
+        Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)?))
     }
 
     /// Be woken once when something comes over any of the connections.

@@ -17,7 +17,10 @@ const SUBSCRIPTIONS_AT_ONCE: usize = 64;
 /// How often to look whether a peer has come that pulls, in nanoseconds.
 const PEER_LOOK_NS: i64 = NS_PER_S / 100;
 
-/// How often it is said that nobody pulls.
+/// After which time it is said that nobody pulls, ...
+const WAIT_TELL_NS: i64 = NS_PER_S;
+
+/// ... and how often.
 const WAIT_REPORT_NS: i64 = 5 * NS_PER_S;
 
 impl Sender {
@@ -36,8 +39,8 @@ impl Sender {
                     return Ok(true);
                 }
                 waited_ns += PEER_LOOK_NS;
-                if waited_ns % WAIT_REPORT_NS == 0 {
-                    tracing::warn!("waiting for {wanted} PULL peers on {}", self.endpoints.join(" "));
+                if waited_ns == WAIT_TELL_NS || waited_ns % WAIT_REPORT_NS == 0 {
+                    tracing::warn!("waiting for a PULL peer on {}", self.endpoints.join(" "));
                 }
                 self.take_subscriptions()?;
                 continue;

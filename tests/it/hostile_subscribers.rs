@@ -1,0 +1,149 @@
+//! Peers that would stop a publisher: the others get every packet, and it stays small and ends when it is told to.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::raw_subscriber::{ATTACKS, Attack, Attacker, connect, subscribe, subscriber};
+use crate::support::{Bench, Daemon, alone, eventually};
+
+const TOPIC: &str = "fancyhw_data ";
+
+/// What a publisher may take at most beside any peer.
+const MEMORY_MAX_BYTES: u64 = 150 << 20;
+
+/// Generous: on a busy machine everything takes longer.
+const END_MAX: Duration = Duration::from_secs(10);
+
+/// A good subscriber.
+fn good(context: &zmq::Context, endpoint: &str) -> zmq::Socket {
+    let socket = context.socket(zmq::SUB).unwrap();
+    socket.set_rcvhwm(0).unwrap();
+    socket.set_rcvtimeo(60_000).unwrap();
+    socket.set_subscribe(TOPIC.as_bytes()).unwrap();
+    socket.connect(endpoint).unwrap();
+    socket
+}
+
+/// Payloads of so many packets.
+fn receive(socket: &zmq::Socket, count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|_| socket.recv_bytes(0).unwrap()[TOPIC.len()..].to_vec()).collect()
+}
+
+/// What the simulated device sends.
+fn expected(count: usize) -> Vec<Vec<u8>> {
+    let bench = Bench::new();
+    let publisher = bench
+        .fancyhwd(&format!(
+            "publish --rate max --on-full block --count {count} --wait-subscribers 1 --bind tcp://127.0.0.1:*"
+        ))
+        .start();
+    let context = zmq::Context::new();
+    let packets = receive(&good(&context, &publisher.endpoint()), count);
+    publisher.finish().success();
+    packets
+}
+
+/// It must end soon, and not have become large.
+fn end(daemon: Daemon) -> String {
+    let memory_bytes = daemon.memory_bytes("VmHWM");
+    assert!(memory_bytes <= MEMORY_MAX_BYTES, "{} MiB: {}", memory_bytes >> 20, daemon.log());
+    let begin = Instant::now();
+    let finished = daemon.stop();
+    assert!(begin.elapsed() <= END_MAX, "ended after {:?}", begin.elapsed());
+    finished.stderr
+}
+
+fn says_who(log: &str, attack: Attack) {
+    let words = match attack {
+        Attack::Huge => "it sent a frame of more than 1024 bytes",
+        Attack::NeverReads => return,
+        _ => "KiB of subscriptions, more than a subscriber needs; the others go on",
+    };
+    assert!(log.contains("cut off 127.0.0.1:") && log.contains(words), "{attack:?}: {log}");
+    assert!(log.contains("1 peer was cut off"), "{attack:?}: {log}");
+}
+
+#[test]
+fn a_good_subscriber_gets_every_packet_beside_a_hostile_one() {
+    let _alone = alone();
+    let expected = expected(3_000);
+    for attack in ATTACKS {
+        let bench = Bench::new();
+        let publisher = bench.fancyhwd("publish --rate 1000 --wait-subscribers 1 --bind tcp://127.0.0.1:*").start();
+        let context = zmq::Context::new();
+        let socket = good(&context, &publisher.endpoint());
+        let mut packets = receive(&socket, 500);
+        let attacker = Attacker::start(&publisher.endpoint(), TOPIC, attack);
+        packets.extend(receive(&socket, 2_500));
+        assert!(packets == expected, "{attack:?}: a packet is missing");
+        let log = end(publisher);
+        attacker.end();
+        says_who(&log, attack);
+    }
+}
+
+#[test]
+fn a_replay_gives_every_packet_beside_a_hostile_subscriber() {
+    let _alone = alone();
+    let bench = Bench::new();
+    let device = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 2000 --connect {device}")).start();
+    let publisher =
+        bench.fancyhwd(&format!("publish --rate 1000 --count 2000 --wait-subscribers 1 --bind {device}")).start();
+    publisher.finish().success();
+    recorder.finish().success();
+    let expected = expected(2_000);
+    for attack in ATTACKS {
+        let replay =
+            bench.fancyhwd("replay --database c.db --loop --wait-subscribers 1 --bind tcp://127.0.0.1:*").start();
+        let context = zmq::Context::new();
+        let socket = good(&context, &replay.endpoint());
+        let mut packets = receive(&socket, 100);
+        let attacker = Attacker::start(&replay.endpoint(), TOPIC, attack);
+        packets.extend(receive(&socket, 1_900));
+        assert!(packets == expected, "{attack:?}: a packet is missing");
+        let log = end(replay);
+        attacker.end();
+        says_who(&log, attack);
+    }
+}
+
+#[test]
+fn a_thousand_connections_leave_the_good_ones_alone() {
+    let _alone = alone();
+    let expected = expected(3_000);
+    let bench = Bench::new();
+    let publisher = bench
+        .program("prlimit")
+        .args("--nofile=256 fancyhwd publish --rate 1000 --wait-subscribers 1 --bind tcp://127.0.0.1:*".split(' '))
+        .start();
+    let context = zmq::Context::new();
+    let socket = good(&context, &publisher.endpoint());
+    let mut packets = receive(&socket, 500);
+    let connections: Vec<TcpStream> = (0..500).map(|_| connect(&publisher.endpoint())).collect();
+    packets.extend(receive(&socket, 2_500));
+    assert!(packets == expected, "a packet is missing");
+    eventually("it has said so", || publisher.log().contains("there are too many connections"));
+    drop(connections);
+    // Whoever comes now finds room again.
+    eventually("another subscriber is served", || {
+        let late = good(&context, &publisher.endpoint());
+        late.set_rcvtimeo(500).unwrap();
+        late.recv_bytes(0).is_ok()
+    });
+    end(publisher);
+}
+
+#[test]
+fn a_peer_that_is_cut_off_sees_the_end_at_once() {
+    let _alone = alone();
+    let bench = Bench::new();
+    let publisher = bench.fancyhwd("publish --rate 100 --bind tcp://127.0.0.1:*").start();
+    let mut watching = subscriber(&publisher.endpoint());
+    subscribe(&mut watching, TOPIC);
+    watching.read_exact(&mut [0; 100]).unwrap();
+    Attacker::start(&publisher.endpoint(), TOPIC, Attack::Many).wait_until_cut();
+    watching.read_exact(&mut [0; 1_000]).unwrap();
+    end(publisher);
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -266,7 +266,7 @@ pub fn recorder_that_connects_survives(peers: usize) {
         let refused = || recorder.log().matches("cannot reach").count();
         eventually("all others refuse", || refused() == AT_ONCE);
         let before = held(&recorder);
-        let listeners: Vec<TcpListener> = addresses.iter().map(|address| TcpListener::bind(address).unwrap()).collect();
+        let listeners: Vec<TcpListener> = addresses.iter().map(|address| listen_again(*address)).collect();
         listeners.iter().for_each(|listener| listener.set_nonblocking(true).unwrap());
         survives(&recorder, peers, before, |worker| {
             let (stream, _) = listeners[worker].accept().ok().or_else(|| {
@@ -294,6 +294,16 @@ pub fn recorder_that_binds_survives(peers: usize) {
         survives(&recorder, peers, held(&recorder), |_| dial(&endpoint));
     });
     is_complete(&bench, recorder, sent);
+}
+
+/// Listen where nobody did for a while: a connection of somebody else may have the port for a moment.
+fn listen_again(address: SocketAddr) -> TcpListener {
+    let mut listener = None;
+    eventually("the port is free again", || {
+        listener = TcpListener::bind(address).ok();
+        listener.is_some()
+    });
+    listener.unwrap()
 }
 
 fn dial(endpoint: &str) -> Option<TcpStream> {

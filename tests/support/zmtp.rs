@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::support::eventually;
+
 /// A step of a handshake takes no longer, even on a busy machine; nor does a message into a full connection.
 const STEP: Duration = Duration::from_secs(20);
 
@@ -270,8 +272,15 @@ impl Publisher {
     /// Bind to a port, which may have been another publisher's just before.
     #[track_caller]
     pub fn bind_at(port: u16, version: Version, kind: Kind) -> Self {
-        let listener =
-            TcpListener::bind(("127.0.0.1", port)).unwrap_or_else(|cause| panic!("bind to port {port}: {cause}"));
+        let mut listener = TcpListener::bind(("127.0.0.1", port));
+        // A connection of somebody else may have the port for a moment.
+        eventually("the port is free", || {
+            if listener.is_err() {
+                listener = TcpListener::bind(("127.0.0.1", port));
+            }
+            listener.is_ok()
+        });
+        let listener = listener.unwrap_or_else(|cause| panic!("bind to port {port}: {cause}"));
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let shared = Arc::new(Shared {
             version,

@@ -87,50 +87,6 @@ pub(super) fn too_much(
 /// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.
 pub(super) const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
 
-/// How large messages are, and how many of them libzmq may hold.
-#[derive(Debug)]
-pub(super) struct Sizes {
-    messages: u64,
-    bytes: u64,
-    queue_messages: u64,
-}
-
-/// What libzmq needs for a queued message beside its content, measured.
-const QUEUED_MESSAGE_BYTES: u64 = 175;
-
-/// So many messages are queued also when they are large.
-const QUEUE_MIN_MESSAGES: u64 = 4;
-
-/// The mean is that of about so many messages, and worked out anew after so many.
-const MEAN_MESSAGES: u64 = 1_024;
-
-/// Another number is worth the while only when it is so many times larger or smaller.
-const WORTH: u64 = 2;
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self { messages: 0, bytes: 0, queue_messages: RECEIVE_QUEUE_MESSAGES as u64 }
-    }
-}
-
-impl Sizes {
-    /// One more message. Gives the number of messages that libzmq may hold from now on, when it is another one.
-    pub fn fit(&mut self, message_bytes: u64, limit_bytes: u64) -> Option<i32> {
-        self.messages += 1;
-        self.bytes += message_bytes + QUEUED_MESSAGE_BYTES;
-        if self.messages > MEAN_MESSAGES {
-            (self.messages, self.bytes) = (self.messages / 2, self.bytes / 2);
-        }
-        let fitting = limit_bytes.saturating_mul(self.messages) / self.bytes.max(1);
-        let fitting = fitting.clamp(QUEUE_MIN_MESSAGES, RECEIVE_QUEUE_MESSAGES as u64);
-        if fitting.saturating_mul(WORTH) > self.queue_messages && fitting < self.queue_messages.saturating_mul(WORTH) {
-            return None;
-        }
-        self.queue_messages = fitting;
-        i32::try_from(fitting).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,6 @@ use crate::observe::snapshot;
 use crate::socket::bound::{Became, Bound};
 use crate::socket::cause::Cause;
 use crate::socket::dial::Dial;
-use crate::socket::hold::Sizes;
 use crate::socket::inlets::{Inlets, socket};
 use crate::socket::monitor::Monitor;
 use crate::socket::peer::{Input, Output, State};
@@ -79,7 +78,6 @@ pub(super) struct Link {
     side: Side,
     /// When it went up, on the monotonic clock, as long as it is.
     up_ns: Option<i64>,
-    sizes: Sizes,
 }
 
 enum Side {
@@ -108,7 +106,7 @@ impl Link {
                 (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
-        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None, sizes: Sizes::default() })
+        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None })
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.
@@ -214,14 +212,6 @@ impl Link {
                 Some(Change::Cut(None, bytes))
             }
             Side::Bound(bound) => bound.cut(descriptor).map(|peer| Change::Cut(Some(peer), bytes)),
-        }
-    }
-
-    /// A message of so many bytes was taken: let libzmq hold as many of such messages as fit.
-    pub fn fit_queue(&mut self, message_bytes: usize, limit_bytes: u64) {
-        if let Some(messages) = self.sizes.fit(message_bytes as u64, limit_bytes) {
-            // Refused only for numbers below zero; the one before stays then.
-            let _ = self.socket.set_rcvhwm(messages);
         }
     }
 

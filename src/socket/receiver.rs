@@ -38,9 +38,6 @@ const LOOK_EVERY_NS: i64 = 10_000_000;
 /// cost as much as to wait for it.
 const ALONE_NS: i64 = 20_000;
 
-/// What libzmq may hold of the whole messages of one link, at most.
-const QUEUE_MAX_BYTES: u64 = 64 << 20;
-
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
@@ -285,7 +282,6 @@ impl Receiver {
     /// Append the message that begins with `frame` and came from the link `next`.
     fn take(&mut self, batch: &mut Batch, origin_ns: i64, accepts: impl Fn(&[u8], usize) -> bool) -> Result<Received> {
         let links = self.links.len();
-        let queue_max_bytes = (self.hold_max_bytes / links as u64).min(QUEUE_MAX_BYTES);
         let Some(link) = self.links.get_mut(self.next) else { return Ok(Received::Nothing) };
         if !link.is_up() {
             // Peers before ZMTP 3 say in no other way that they are there.
@@ -319,7 +315,6 @@ impl Receiver {
             }
         }
         link.hand_over(source, wire_bytes);
-        link.fit_queue(bytes, queue_max_bytes);
         if !is_wanted {
             batch.truncate(mark);
             return Ok(Received::Unwanted);

@@ -15,15 +15,13 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use crate::error::{Error, Result};
 use crate::socket::bound::{Became, Bound};
+use crate::socket::hold::{LOOK_EVERY_NS, wake_once};
 use crate::socket::monitor::{Monitor, What};
 use crate::socket::raw;
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 
 /// What a subscriber may send at once: ten thousand subscriptions of usual length. What heartbeats take is allowed beside it.
 const SUBSCRIBER_MAX_BYTES: u64 = 256 << 10;
-
-/// As long as something comes, it is looked at again after this time.
-const LOOK_EVERY_NS: i64 = 10_000_000;
 
 /// How often to look whether the socket is closed.
 const FINISH_LOOK: Duration = Duration::from_millis(1);
@@ -191,20 +189,9 @@ impl Watcher {
             self.look_due_ns = Some(now_ns + LOOK_EVERY_NS);
         } else {
             self.look_due_ns = None;
-            self.arm();
+            self.peers.connections().for_each(|connection| wake_once(&self.epoll, connection, CONNECTION));
         }
         self.came_bytes = came_bytes;
-    }
-
-    /// Be woken once when something comes over any of the connections.
-    fn arm(&self) {
-        let data = epoll::EventData::new_u64(CONNECTION);
-        let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
-        for connection in self.peers.connections() {
-            if epoll::modify(&self.epoll, connection, data, once).is_err() {
-                let _ = epoll::add(&self.epoll, connection, data, once);
-            }
-        }
     }
 
     /// Say once of each host that it was cut off.

@@ -3,6 +3,10 @@
 //! libzmq bounds frames and whole messages, but no message of endless frames. The kernel knows what came over a connection, and
 //! we know what was handed over of it; the difference is what libzmq holds.
 
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::event::epoll;
+
 use crate::time::clock::NS_PER_S;
 
 /// As long as there is less than this in all, the memory is not looked at.
@@ -27,6 +31,16 @@ const LONG_FRAME_BYTES: usize = 256;
 /// What a frame takes on the wire.
 pub(super) fn on_wire(frame_bytes: usize) -> u64 {
     frame_bytes as u64 + if frame_bytes < LONG_FRAME_BYTES { 2 } else { 9 }
+}
+
+/// Let `epoll` wake once with `what` when something comes over a connection.
+pub(super) fn wake_once(epoll: &OwnedFd, connection: BorrowedFd<'_>, what: u64) {
+    let data = epoll::EventData::new_u64(what);
+    let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+    if epoll::modify(epoll, connection, data, once).is_err() {
+        // A new one. Where it cannot be watched, it is looked at whenever something else happens.
+        let _ = epoll::add(epoll, connection, data, once);
+    }
 }
 
 /// One connection, and what was handed over of it.

@@ -1,7 +1,5 @@
 //! What is asked of the links of a receiver, and done for them, beside receiving.
 
-use rustix::event::epoll;
-
 use crate::error::Result;
 use crate::message::Origin;
 use crate::observe::snapshot;
@@ -78,27 +76,15 @@ impl Receiver {
             self.guard_due_ns = Some(now_ns + hold::LOOK_EVERY_NS);
         } else {
             self.guard_due_ns = None;
-            self.arm();
+            for link in &self.links {
+                link.for_each_connection(|connection| hold::wake_once(&self.epoll, connection, CONNECTION));
+            }
         }
         let bytes = held.iter().map(|(_, _, bytes)| *bytes);
         let largest = hold::too_much(bytes, self.hold_max_bytes, raw::allocated_bytes, own_bytes)?;
         let &(place, connection, bytes) = held.get(largest)?;
         self.monitor_speaks = true;
         Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)?))
-    }
-
-    /// Be woken once when something comes over any of the connections.
-    fn arm(&self) {
-        let data = epoll::EventData::new_u64(CONNECTION);
-        let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
-        for link in &self.links {
-            link.for_each_connection(|connection| {
-                if epoll::modify(&self.epoll, connection, data, once).is_err() {
-                    // A new one. Where it cannot be watched, it is looked at whenever something else happens.
-                    let _ = epoll::add(&self.epoll, connection, data, once);
-                }
-            });
-        }
     }
 
     /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.

@@ -174,14 +174,11 @@ impl Bound {
             self.unknown -= 1;
             self.changes.push_back((guest.address.clone(), Became::Up));
         }
-        // What was held is another connection where this one had ended before it was heard of.
-        let is_another = raw::hold(descriptor).is_some_and(|now| address(&now) == guest.address);
-        let became =
-            match guest.held.as_ref().filter(|_| !is_another && !guest.is_cut).map(|held| raw::stands(held.as_fd())) {
-                Some(Stands::Open) => Became::Unfit,
-                Some(Stands::Broken) => Became::Broke,
-                Some(Stands::Ended) | None => Became::Left,
-            };
+        let became = match guest.held.as_ref().filter(|_| !guest.is_cut).map(|held| raw::stands(held.as_fd())) {
+            Some(Stands::Open) => Became::Unfit,
+            Some(Stands::Broken) => Became::Broke,
+            Some(Stands::Ended) | None => Became::Left,
+        };
         self.changes.push_back((guest.address, became));
     }
 }

@@ -75,7 +75,10 @@ impl Bound {
     pub fn hear(&mut self, heard: Heard, now_ns: i64) {
         match heard.what {
             What::Accepted | What::Connected => {
-                let held = raw::hold(heard.value);
+                let Ok(held) = raw::hold(heard.value) else {
+                    raw::turn_away(heard.value);
+                    return self.changes.push_back(("somebody".to_owned(), Became::TooMany));
+                };
                 let address = held.as_ref().map_or_else(|| "a local program".to_owned(), address);
                 if self.guests.len() >= connections_max() {
                     held.iter().for_each(|held| raw::shut_down(held.as_fd()));

@@ -87,7 +87,7 @@ impl Dial {
     pub fn hear(&mut self, heard: Heard, now_ns: i64) {
         match heard.what {
             What::Connected | What::ConnectDelayed | What::ConnectRetried if self.is_cut => return,
-            What::Connected => self.held = raw::hold(heard.value),
+            What::Connected => self.held = raw::hold(heard.value).ok().flatten(),
             What::Disconnected | What::Closed => self.let_go(now_ns),
             _ => {}
         }

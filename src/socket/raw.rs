@@ -108,12 +108,27 @@ pub fn fd(socket: &Socket) -> std::io::Result<BorrowedFd<'_>> {
 
 /// The descriptor of a connection, held open also when libzmq closes it; `None` when it has closed it already. libzmq may
 /// have given the number to another connection meanwhile: look at its peer.
-pub fn hold(number: c_int) -> Option<OwnedFd> {
+///
+/// # Errors
+///
+/// This process may not open any more.
+pub fn hold(number: c_int) -> Result<Option<OwnedFd>, Errno> {
     if number < 0 {
-        return None;
+        return Ok(None);
     }
     // SAFETY: it is borrowed for this one call, which fails when nothing is open there.
-    unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().ok()
+    match rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(number) }, 0) {
+        Err(Errno::BADF) => Ok(None),
+        held => held.map(Some),
+    }
+}
+
+/// End a connection that cannot be held, by its number.
+pub fn turn_away(number: c_int) {
+    if number >= 0 {
+        // SAFETY: it is borrowed for this one call, which fails when nothing is open there.
+        shut_down(unsafe { BorrowedFd::borrow_raw(number) });
+    }
 }
 
 /// How many bytes a TCP connection has received so far; `None` for what is none.

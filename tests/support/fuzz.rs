@@ -160,7 +160,8 @@ fn held(daemon: &Daemon) -> [usize; 2] {
     ["task", "fd"].map(|what| fs::read_dir(format!("/proc/{}/{what}", daemon.pid())).expect("it runs").count())
 }
 
-/// Let so many peers misbehave, of which each is made by `connection`. The daemon lives, and holds what it held before.
+/// Let so many peers misbehave, of which each is made by `connection`, which is dropped behind the last. The daemon lives,
+/// and holds what it held before.
 fn survives(daemon: &Daemon, peers: usize, before: [usize; 2], connection: impl Fn(usize) -> Option<TcpStream> + Sync) {
     let seed = seeded().rand();
     let (next, early_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -181,6 +182,7 @@ fn survives(daemon: &Daemon, peers: usize, before: [usize; 2], connection: impl 
         }
     });
     let (early_bytes, late_bytes) = (early_bytes.into_inner() as u64, daemon.memory_bytes("VmRSS"));
+    drop(connection);
     println!("{peers} peers: {early_bytes} bytes after a tenth of them, {late_bytes} at the end");
     assert!(late_bytes <= early_bytes + GROWTH_MAX_BYTES, "grew from {early_bytes} to {late_bytes} bytes");
     let mut after = before;
@@ -268,7 +270,7 @@ pub fn recorder_that_connects_survives(peers: usize) {
         let before = held(&recorder);
         let listeners: Vec<TcpListener> = addresses.iter().map(|address| listen_again(*address)).collect();
         listeners.iter().for_each(|listener| listener.set_nonblocking(true).unwrap());
-        survives(&recorder, peers, before, |worker| {
+        survives(&recorder, peers, before, move |worker| {
             let (stream, _) = listeners[worker].accept().ok().or_else(|| {
                 thread::park_timeout(Duration::from_millis(1));
                 None

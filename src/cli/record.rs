@@ -191,6 +191,7 @@ impl RecordArguments {
             subscriptions: told.wanted.subscriptions(told.framing),
             message_max_bytes: message_max_bytes as usize,
             hold_max_bytes: message_max_bytes + self.queue_bytes()?,
+            waits: self.on_full == OnFull::Block,
             heartbeat: or_off("--heartbeat", &self.heartbeat)?
                 .map(|every_ns| Duration::from_nanos(every_ns.unsigned_abs())),
         })

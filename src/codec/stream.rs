@@ -85,22 +85,27 @@ pub fn stored<'a>(
     frames: impl Iterator<Item = &'a [u8]> + Clone,
     scratch: &'a mut Vec<u8>,
 ) -> (&'a [u8], Option<String>) {
-    let mut rest = after_topic(of, frames);
-    let (first, second) = (rest.next(), rest.next());
-    if let (Some(only), None) = (first, second) {
+    let frames = after_topic(of, frames);
+    let mut rest = frames.clone();
+    if let (Some(only), None) = (rest.next(), rest.next()) {
         return (only, None);
     }
     scratch.clear();
+    frames.clone().for_each(|frame| scratch.extend_from_slice(frame));
+    (scratch, Some(list_of_lengths(frames)))
+}
+
+/// The lengths of frames, as they are stored.
+pub fn list_of_lengths<'a>(frames: impl Iterator<Item = &'a [u8]>) -> String {
     let mut lengths = String::from("[");
-    for frame in first.into_iter().chain(second).chain(rest) {
-        scratch.extend_from_slice(frame);
+    for frame in frames {
         if lengths.len() > 1 {
             lengths.push(',');
         }
         lengths.push_str(itoa::Buffer::new().format(frame.len()));
     }
     lengths.push(']');
-    (scratch, Some(lengths))
+    lengths
 }
 
 /// The lengths in such a list; `None` where it is none.

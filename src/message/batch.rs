@@ -8,9 +8,11 @@
 //! ```
 //!
 //! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
+//!
+//! A large frame is not copied: it stays in memory of its own, and its length here is marked.
 
 use crate::message::queue::Load;
-use crate::message::{Digest, Digester, Gap, Message, Messages, Origin};
+use crate::message::{Digest, Digester, Frame, Gap, Lying, Message, Messages, Origin};
 
 /// A batch is handed over when it holds this many messages: 20,000 rows make a transaction in which the commit itself
 /// is a twentieth of the work.
@@ -31,15 +33,21 @@ pub(super) const HEADER_BYTES: usize = 4 + 4 + 8 + 8;
 /// Where the number of frames stands in the header.
 pub(super) const COUNT_AT: usize = 4;
 
-/// What stands before each frame: its length.
-pub(super) const FRAME_LENGTH_BYTES: usize = 4;
+/// This bit of a length says that the frame is not here. No message is so large.
+pub(super) const IS_LARGE: u32 = 1 << 31;
+
+/// A frame of this size is not copied: while that takes its time, those of other devices wait for their stamps.
+const LARGE_FRAME_BYTES: usize = 1 << 20;
 
 /// Messages in the order of their arrival, each with its two stamps and its frames.
 #[derive(Debug, Default)]
 pub struct Batch {
     log: Vec<u8>,
+    large: Vec<Box<dyn Frame>>,
+    large_bytes: usize,
     messages: usize,
-    last_at: usize,
+    /// Where the last message begins: in the log, and among the large frames.
+    last: (usize, usize),
     numbers: Vec<i64>,
     streams: Vec<i64>,
     gaps: Vec<Gap>,
@@ -50,8 +58,10 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mark {
     bytes: usize,
+    large: usize,
     messages: usize,
-    last_at: usize,
+    /// Where the message before it begins.
+    last: (usize, usize),
 }
 
 impl Mark {
@@ -65,24 +75,24 @@ impl Batch {
     /// Append a message without frames, with where it came from, and stamped with wall clock time and nanoseconds since
     /// the session began. Its frames follow through [`Entry::frame`].
     pub fn message(&mut self, origin: Origin, unix_ns: i64, elapsed_ns: i64) -> Entry<'_> {
-        let start = self.log.len();
+        self.last = (self.log.len(), self.large.len());
         self.log.extend_from_slice(&origin.0.to_le_bytes());
         self.log.extend_from_slice(&0_u32.to_le_bytes());
         self.log.extend_from_slice(&unix_ns.to_le_bytes());
         self.log.extend_from_slice(&elapsed_ns.to_le_bytes());
         self.messages += 1;
-        self.last_at = start;
-        Entry { log: &mut self.log, count_at: start + COUNT_AT, frame_count: 0 }
+        Entry { batch: self, frame_count: 0 }
     }
 
     /// The messages in the order in which they were appended.
     pub fn messages(&self) -> Messages<'_> {
-        Messages::of(&self.log)
+        self.messages_from(Mark::default())
     }
 
     /// The message that was appended last.
     pub fn last(&self) -> Option<Message<'_>> {
-        Messages::of(self.log.get(self.last_at..)?).next()
+        let (bytes, large) = self.last;
+        self.messages_from(Mark { bytes, large, ..Mark::default() }).next()
     }
 
     /// Number of messages.
@@ -97,7 +107,7 @@ impl Batch {
 
     /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.log.len()
+        self.log.len() + self.large_bytes
     }
 
     /// Whether it should be handed over instead of growing.
@@ -138,48 +148,84 @@ impl Batch {
 
     /// The place behind the last message.
     pub fn mark(&self) -> Mark {
-        Mark { bytes: self.log.len(), messages: self.messages, last_at: self.last_at }
+        Mark { bytes: self.log.len(), large: self.large.len(), messages: self.messages, last: self.last }
     }
 
     /// How many bytes the messages behind a place take.
     pub fn bytes_from(&self, mark: Mark) -> usize {
-        self.log_from(mark).len()
+        let Lying { log, large } = self.lying_from(mark);
+        log.len() + large.iter().map(|frame| frame.len()).sum::<usize>()
     }
 
     /// The messages behind a place.
     pub fn messages_from(&self, mark: Mark) -> Messages<'_> {
-        Messages::of(self.log_from(mark))
+        Messages { rest: self.lying_from(mark) }
     }
 
-    pub(super) fn log_from(&self, mark: Mark) -> &[u8] {
-        self.log.get(mark.bytes..).unwrap_or_default()
+    /// The records behind a place, in pieces: what is digested.
+    pub(super) fn records_from(&self, mark: Mark, mut add: impl FnMut(&[u8])) {
+        let Lying { log, large } = self.lying_from(mark);
+        if large.is_empty() {
+            return add(log);
+        }
+        let mut messages = self.messages_from(mark);
+        while let Some(header) = messages.rest.log.get(..HEADER_BYTES)
+            && let Some(message) = messages.next()
+        {
+            add(header);
+            for frame in message.frames() {
+                add(&(frame.len() as u32).to_le_bytes());
+                add(frame);
+            }
+        }
+    }
+
+    fn lying_from(&self, mark: Mark) -> Lying<'_> {
+        Lying {
+            log: self.log.get(mark.bytes..).unwrap_or_default(),
+            large: self.large.get(mark.large..).unwrap_or_default(),
+        }
     }
 
     /// Remove the messages behind a place.
     pub fn truncate(&mut self, mark: Mark) {
         self.log.truncate(mark.bytes);
+        self.large.truncate(mark.large);
+        self.large_bytes = self.large.iter().map(|frame| frame.len()).sum();
         self.numbers.truncate(mark.messages);
         self.streams.truncate(mark.messages);
-        (self.messages, self.last_at) = (mark.messages, mark.last_at);
+        (self.messages, self.last) = (mark.messages, mark.last);
     }
 
     /// Remove those messages behind a place that `keeps` does not want, by their numbers.
     pub fn retain_from(&mut self, mark: Mark, mut keeps: impl FnMut(i64) -> bool) {
         let mut kept = mark;
-        let (mut at, mut read) = (mark.bytes, mark.messages);
-        while let Some(&number) = self.numbers.get(read) {
-            let mut rest = Messages::of(self.log.get(at..).unwrap_or_default());
-            if rest.next().is_none() {
+        let mut read = mark;
+        while let Some(&number) = self.numbers.get(read.messages) {
+            let mut behind = self.messages_from(read);
+            if behind.next().is_none() {
                 break;
             }
-            let end = self.log.len() - rest.bytes();
+            let Lying { log, large } = behind.rest;
+            let end = Mark {
+                bytes: self.log.len() - log.len(),
+                large: self.large.len() - large.len(),
+                messages: read.messages + 1,
+                ..read
+            };
             if keeps(number) {
-                self.log.copy_within(at..end, kept.bytes);
-                self.numbers.swap(kept.messages, read);
-                self.streams.swap(kept.messages, read);
-                kept = Mark { bytes: kept.bytes + end - at, messages: kept.messages + 1, last_at: kept.bytes };
+                self.log.copy_within(read.bytes..end.bytes, kept.bytes);
+                (read.large..end.large).zip(kept.large..).for_each(|(from, to)| self.large.swap(from, to));
+                self.numbers.swap(kept.messages, read.messages);
+                self.streams.swap(kept.messages, read.messages);
+                kept = Mark {
+                    bytes: kept.bytes + end.bytes - read.bytes,
+                    large: kept.large + end.large - read.large,
+                    messages: kept.messages + 1,
+                    last: (kept.bytes, kept.large),
+                };
             }
-            (at, read) = (end, read + 1);
+            read = end;
         }
         self.truncate(kept);
     }
@@ -200,8 +246,10 @@ impl Batch {
             self.log = Vec::new();
         }
         self.log.clear();
+        self.large.clear();
+        self.large_bytes = 0;
         self.messages = 0;
-        self.last_at = 0;
+        self.last = (0, 0);
         self.numbers.clear();
         self.streams.clear();
         self.gaps.clear();
@@ -230,22 +278,36 @@ impl Load for Batch {
 /// A message that is being appended.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    log: &'a mut Vec<u8>,
-    count_at: usize,
+    batch: &'a mut Batch,
     frame_count: u32,
 }
 
 impl Entry<'_> {
     /// Append one frame, given in parts.
     pub fn frame(&mut self, parts: &[&[u8]]) {
-        // A message is bounded to far less than 4 GiB where it is received and where it is read.
+        // A message is bounded to far less than 2 GiB where it is received and where it is read.
         let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
-        self.log.extend_from_slice(&(length_bytes as u32).to_le_bytes());
+        self.begin_frame(length_bytes as u32);
         for part in parts {
-            self.log.extend_from_slice(part);
+            self.batch.log.extend_from_slice(part);
         }
+    }
+
+    /// Append one frame. If it is large it is taken, and an empty one left.
+    pub fn take<F: Frame + 'static>(&mut self, frame: &mut F, empty: fn() -> F) {
+        if frame.len() < LARGE_FRAME_BYTES {
+            return self.frame(&[frame]);
+        }
+        self.begin_frame(IS_LARGE);
+        self.batch.large_bytes += frame.len();
+        self.batch.large.push(Box::new(std::mem::replace(frame, empty())));
+    }
+
+    fn begin_frame(&mut self, length: u32) {
         self.frame_count += 1;
-        if let Some(count) = self.log.get_mut(self.count_at..self.count_at + 4) {
+        let count_at = self.batch.last.0 + COUNT_AT;
+        self.batch.log.extend_from_slice(&length.to_le_bytes());
+        if let Some(count) = self.batch.log.get_mut(count_at..count_at + 4) {
             count.copy_from_slice(&self.frame_count.to_le_bytes());
         }
     }
@@ -289,22 +351,24 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_part_of_a_batch_is_digested_kept_and_removed() {
-        let numbered = |numbers: &[i64]| {
-            let mut batch = Batch::default();
+    /// What each message holds besides its number.
+    type Append = fn(&mut Entry<'_>, usize);
+
+    fn a_part_is_digested_kept_and_removed(append: Append) {
+        let add = |batch: &mut Batch, numbers: &[i64]| {
             for &number in numbers {
-                batch.message(Origin(1), number, number).frame(&[&vec![7; number as usize]]);
+                append(&mut batch.message(Origin(1), number, number), number as usize);
                 batch.push_place(number, 1);
             }
+        };
+        let numbered = |numbers: &[i64]| {
+            let mut batch = Batch::default();
+            add(&mut batch, numbers);
             batch
         };
         let mut batch = numbered(&[1, 2]);
         let mark = batch.mark();
-        for number in [3, 4, 5, 6] {
-            batch.message(Origin(1), number, number).frame(&[&vec![7; number as usize]]);
-            batch.push_place(number, 1);
-        }
+        add(&mut batch, &[3, 4, 5, 6]);
         let mut digester = Digester::new(&FIRST_DIGEST, 3);
         digester.add(&batch, mark);
         assert_eq!(digester.finish(), numbered(&[3, 4, 5, 6]).digest(&FIRST_DIGEST, 3));
@@ -317,5 +381,35 @@ mod tests {
         batch.truncate(mark);
         assert_eq!((frames_of(&batch), batch.numbers()), (frames_of(&numbered(&[1, 2])), [1, 2].as_slice()));
         assert_eq!(batch.last().map(|last| last.unix_ns), Some(2));
+        assert_eq!(batch.bytes(), numbered(&[1, 2]).bytes());
+    }
+
+    #[test]
+    fn a_part_of_a_batch_is_digested_kept_and_removed() {
+        a_part_is_digested_kept_and_removed(|entry, number| entry.frame(&[&vec![7; number]]));
+    }
+
+    #[test]
+    fn so_is_one_with_large_frames() {
+        a_part_is_digested_kept_and_removed(|entry, number| {
+            for size in [number, LARGE_FRAME_BYTES + number, 0, LARGE_FRAME_BYTES].into_iter().take(number) {
+                entry.take(&mut vec![number as u8; size], Vec::new);
+            }
+        });
+    }
+
+    #[test]
+    fn a_large_frame_is_the_same_as_a_copy_of_it() {
+        let (mut taken, mut copied) = (Batch::default(), Batch::default());
+        for size in [5, LARGE_FRAME_BYTES, LARGE_FRAME_BYTES + 1, LARGE_FRAME_BYTES - 1] {
+            let frame = vec![size as u8; size];
+            taken.message(Origin(1), 2, 3).take(&mut frame.clone(), Vec::new);
+            copied.message(Origin(1), 2, 3).frame(&[&frame]);
+        }
+        assert_eq!(taken.large.len(), 2);
+        assert_eq!(frames_of(&taken), frames_of(&copied));
+        assert_eq!(taken.digest(&FIRST_DIGEST, 1), copied.digest(&FIRST_DIGEST, 1));
+        assert_eq!((taken.bytes(), taken.len()), (copied.bytes(), copied.len()));
+        assert_eq!(taken.last().map(|last| last.bytes()), Some(LARGE_FRAME_BYTES - 1));
     }
 }

@@ -22,7 +22,7 @@ impl Digester {
 
     /// The next messages: those of `batch` behind a place.
     pub fn add(&mut self, batch: &Batch, mark: Mark) {
-        self.0.update(batch.log_from(mark));
+        batch.records_from(mark, |record| _ = self.0.update(record));
     }
 
     /// The digest of all that was added.

@@ -5,15 +5,30 @@ mod digest;
 mod gap;
 pub mod queue;
 
+use std::fmt::Debug;
+use std::ops::Deref;
+
 pub use batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Entry, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Mark};
 pub use digest::{Digest, Digester, FIRST_DIGEST};
 pub use gap::{Gap, Gaps};
 
-use batch::{COUNT_AT, FRAME_LENGTH_BYTES, HEADER_BYTES};
+use batch::{COUNT_AT, HEADER_BYTES, IS_LARGE};
 
 /// Where a message came from: the number of its endpoint in the session, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin(pub u32);
+
+/// A frame that stays where it came, in memory of its own, instead of being copied.
+pub trait Frame: Deref<Target = [u8]> + Debug + Send + Sync {}
+
+impl<T: Deref<Target = [u8]> + Debug + Send + Sync> Frame for T {}
+
+/// Messages as they lie in a batch: the records, and the frames that are not in them.
+#[derive(Clone, Copy, Debug)]
+struct Lying<'a> {
+    log: &'a [u8],
+    large: &'a [Box<dyn Frame>],
+}
 
 /// One stamped message of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +41,8 @@ pub struct Message<'a> {
     pub elapsed_ns: i64,
     /// How many frames it has.
     pub frame_count: u32,
-    frames: &'a [u8],
+    bytes: usize,
+    frames: Lying<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -37,60 +53,55 @@ impl<'a> Message<'a> {
 
     /// All bytes of its frames.
     pub fn bytes(&self) -> usize {
-        self.frames.len() - FRAME_LENGTH_BYTES * self.frame_count as usize
+        self.bytes
     }
 }
 
 /// Iterator over the messages of a batch.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Messages<'a> {
-    /// Those of this part of a batch.
-    pub(super) fn of(log: &'a [u8]) -> Self {
-        Self { rest: log }
-    }
-
-    /// How many bytes are left.
-    pub(super) fn bytes(&self) -> usize {
-        self.rest.len()
-    }
+    rest: Lying<'a>,
 }
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Message<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (header, rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
+        let (header, log) = self.rest.log.split_first_chunk::<HEADER_BYTES>()?;
         let origin = Origin(u32::from_le_bytes(*header.first_chunk()?));
         let frame_count = u32::from_le_bytes(*header.get(COUNT_AT..)?.first_chunk()?);
         let unix_ns = i64::from_le_bytes(*header.get(COUNT_AT + 4..)?.first_chunk()?);
         let elapsed_ns = i64::from_le_bytes(*header.last_chunk()?);
-        let mut frames = Frames { rest };
+        let frames = Lying { log, large: self.rest.large };
+        let (mut behind, mut bytes) = (Frames { rest: frames }, 0);
         for _ in 0..frame_count {
-            frames.next()?;
+            bytes += behind.next()?.len();
         }
-        let (frames, rest) = rest.split_at_checked(rest.len() - frames.rest.len())?;
-        self.rest = rest;
-        Some(Message { origin, unix_ns, elapsed_ns, frame_count, frames })
+        self.rest = behind.rest;
+        let frames = Lying { log: log.get(..log.len() - self.rest.log.len())?, ..frames };
+        Some(Message { origin, unix_ns, elapsed_ns, frame_count, bytes, frames })
     }
 }
 
 /// Iterator over the frames of a message.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
-    rest: &'a [u8],
+    rest: Lying<'a>,
 }
 
 impl<'a> Iterator for Frames<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (length_bytes, rest) = self.rest.split_first_chunk()?;
-        let (frame, rest) = rest.split_at_checked(u32::from_le_bytes(*length_bytes) as usize)?;
-        self.rest = rest;
+        let (length_bytes, log) = self.rest.log.split_first_chunk()?;
+        let length_bytes = u32::from_le_bytes(*length_bytes);
+        if length_bytes & IS_LARGE != 0 {
+            let (frame, large) = self.rest.large.split_first()?;
+            self.rest = Lying { log, large };
+            return Some(frame);
+        }
+        let (frame, log) = log.split_at_checked(length_bytes as usize)?;
+        self.rest.log = log;
         Some(frame)
     }
 }

@@ -28,6 +28,9 @@ const DRAIN_QUIET_MS: i64 = 2;
 /// A batch that the writer cannot take yet is offered again after this time.
 const RETRY_MS: i64 = 5;
 
+/// How often the links are looked at while the writer is waited for.
+const LOOK_EVERY_NS: i64 = 100_000_000;
+
 /// Messages that are taken before the loop looks at the clock and at the stop again.
 const ROUND_MESSAGES: usize = 1_000;
 
@@ -161,6 +164,7 @@ impl<'a> Intake<'a> {
             if woken != Woken::Message {
                 self.note_clock_step();
                 self.note_link_changes()?;
+                self.note_silence();
             }
             let bytes = self.arrivals.bytes();
             let mut is_drained = false;
@@ -332,21 +336,37 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
+    /// Wait until the queue takes the batch. What becomes of the links meanwhile is noted, and libzmq holds no more than it may.
+    fn wait_for_room(&mut self) {
+        self.gauges.receiver.rest();
+        loop {
+            let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0);
+            let wait = Duration::from_nanos(left_ns.min(LOOK_EVERY_NS).unsigned_abs());
+            if self.queue.wait_for_room_within(self.arrivals.bytes(), wait) {
+                return;
+            }
+            if left_ns == 0 {
+                // The time is over. The writer makes room: it stores the batches, or counts them as lost.
+                return self.stop.request();
+            }
+            self.socket.listen_to_monitors();
+            if self.note_link_changes().is_err() {
+                // It fails again where that ends the recording.
+                return;
+            }
+        }
+    }
+
     /// Give the batch to the writer. With a full queue it stays here, unless the writer is waited for.
     fn hand_over(&mut self) -> Handed {
+        if self.on_full == OnFull::Block {
+            self.wait_for_room();
+        }
         let arrivals = std::mem::take(&mut self.arrivals);
         let bytes = arrivals.bytes();
         let pushed = match self.on_full {
             OnFull::Drop => self.queue.try_push(arrivals),
-            OnFull::Block => {
-                self.gauges.receiver.rest();
-                let left_ns = self.end_ns.saturating_sub(monotonic_ns()).max(0).unsigned_abs();
-                if !self.queue.wait_for_room_within(bytes, Duration::from_nanos(left_ns)) {
-                    // The time is over. The writer makes room: it stores the batches, or counts them as lost.
-                    self.stop.request();
-                }
-                self.queue.push(arrivals).ok_or(Refused::Closed)
-            }
+            OnFull::Block => self.queue.push(arrivals).ok_or(Refused::Closed),
         };
         // It may have waited for the writer.
         self.runs.now();

@@ -74,6 +74,9 @@ pub struct Inlets {
     pub message_max_bytes: usize,
     /// What libzmq may hold of all peers together, in bytes: beyond it the largest is cut off.
     pub hold_max_bytes: u64,
+    /// Whether whole messages may wait in libzmq for long, because nobody takes them meanwhile: then these are bounded in bytes
+    /// too.
+    pub waits: bool,
     /// How often a peer is asked whether it is still there, in the way of ZMTP 3.1, which not every peer knows.
     pub heartbeat: Option<Duration>,
 }

@@ -96,6 +96,8 @@ pub struct Receiver {
     can_wait_for_one: bool,
     /// What libzmq may hold of all peers together.
     hold_max_bytes: u64,
+    /// What libzmq may hold of the whole messages of one link, where these may wait.
+    queue_max_bytes: Option<u64>,
     /// When to look at that again, as long as something comes.
     guard_due_ns: Option<i64>,
     /// When everything was looked at last, on the monotonic clock.
@@ -160,6 +162,7 @@ impl Receiver {
             is_drained: false,
             bound_bytes: inlets.message_max_bytes.saturating_add(FRAME_COST_BYTES),
             hold_max_bytes: inlets.hold_max_bytes,
+            queue_max_bytes: inlets.waits.then(|| inlets.hold_max_bytes / inlets.count().max(1) as u64),
             guard_due_ns: Some(now_ns),
             looked_ns: 0,
             came: Came::default(),
@@ -298,23 +301,27 @@ impl Receiver {
             link.traffic.pass_over(&self.frame);
         }
         let mut entry = batch.message(origin, self.came.unix_ns, self.came.monotonic_ns.saturating_sub(origin_ns));
-        let (mut bytes, mut frames) = (self.frame.len(), 1);
+        let (mut bytes, mut frames, mut goes_on) = (self.frame.len(), 1, self.frame.get_more());
         let bound_bytes = self.bound_bytes;
         let fits = move |bytes: usize, frames: usize| bytes.saturating_add(frames * FRAME_COST_BYTES) <= bound_bytes;
         if is_wanted {
-            entry.frame(&[&self.frame]);
+            entry.take(&mut self.frame, Message::new);
         }
         // The other frames of a message are there as soon as the first one is.
-        while self.frame.get_more() {
+        while goes_on {
             uninterrupted(|| link.socket.recv(&mut self.frame, 0)).map_err(|cause| socket_error("receive", cause))?;
+            goes_on = self.frame.get_more();
             bytes = bytes.saturating_add(self.frame.len());
             wire_bytes += hold::on_wire(self.frame.len());
             frames += 1;
             if is_wanted && fits(bytes, frames) {
-                entry.frame(&[&self.frame]);
+                entry.take(&mut self.frame, Message::new);
             }
         }
         link.hand_over(source, wire_bytes);
+        if let Some(limit_bytes) = self.queue_max_bytes {
+            link.fit_queue(bytes, limit_bytes);
+        }
         if !is_wanted {
             batch.truncate(mark);
             return Ok(Received::Unwanted);

@@ -38,9 +38,13 @@ impl Intake<'_> {
             let events = self.observer.change(place, endpoint, change, self.clock);
             events.into_iter().for_each(|event| self.note(event));
         }
+        Ok(())
+    }
+
+    /// Put into the ledger what became of links over which nothing comes.
+    pub(super) fn note_silence(&mut self) {
         let events = self.observer.look(&self.socket, self.clock);
         events.into_iter().for_each(|event| self.note(event));
-        Ok(())
     }
 
     /// Say that this thread makes progress and, once a second, how the links are.

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::blob::ZeroBlob;
 use rusqlite::{Connection, Transaction, params};
 
-use crate::codec::stream::{Stream, stored};
+use crate::codec::stream::{Stream, list_of_lengths, stored};
 use crate::codec::topic::printable;
 use crate::message::Batch;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::fields::fields;
 use crate::streams::Sorted;
+
+/// A message of several frames with this many bytes is not put together in memory: SQLite makes a place for it, into which the
+/// frames are written.
+const IN_PLACE_MIN_BYTES: usize = 16 << 20;
 
 /// What has begun and is not over, by its kind and endpoint: the entry of the ledger, and its row.
 pub(in crate::store) type Begun = BTreeMap<(Kind, String), (Event, i64)>;
@@ -107,7 +112,12 @@ impl Insertion<'_> {
             let (Some(stream), Some(stream_id)) = (streams.get(place), self.stream_ids.get(place)) else {
                 continue;
             };
-            let (payload, parts) = stored(stream.framed(), message.frames(), &mut scratch);
+            let frames = stream.after_topic(message.frames());
+            let is_in_place = message.bytes() >= IN_PLACE_MIN_BYTES && frames.clone().nth(1).is_some();
+            let (payload, parts) = match is_in_place {
+                true => (&[][..], Some(list_of_lengths(frames.clone()))),
+                false => stored(stream.framed(), message.frames(), &mut scratch),
+            };
             // One by one, and only what is another than before: this is where a recorder spends its time.
             if bound.stream_id != Some(*stream_id) {
                 insert.raw_bind_parameter(2, stream_id)?;
@@ -120,8 +130,14 @@ impl Insertion<'_> {
             insert.raw_bind_parameter(1, id)?;
             insert.raw_bind_parameter(3, message.unix_ns)?;
             insert.raw_bind_parameter(4, message.elapsed_ns)?;
-            insert.raw_bind_parameter(5, payload)?;
+            match is_in_place {
+                true => insert.raw_bind_parameter(5, ZeroBlob(frames.clone().map(|frame| frame.len() as u64).sum()))?,
+                false => insert.raw_bind_parameter(5, payload)?,
+            }
             insert.raw_execute()?;
+            if is_in_place {
+                write_in_place(self.transaction, id, frames)?;
+            }
             self.tally.message(message.bytes());
         }
         for (place, reason) in &sorted.faults {
@@ -198,6 +214,21 @@ impl Insertion<'_> {
         }
         Ok(())
     }
+}
+
+/// Write frames one after the other into the payload of a message, which has room for them.
+fn write_in_place<'a>(
+    connection: &Connection,
+    id: i64,
+    frames: impl Iterator<Item = &'a [u8]>,
+) -> rusqlite::Result<()> {
+    let mut payload = connection.blob_open("main", "messages", "payload", id, false)?;
+    let mut offset = 0;
+    for frame in frames {
+        payload.write_at(frame, offset)?;
+        offset += frame.len();
+    }
+    payload.close()
 }
 
 /// Insert a stream with its fields. Gives its id.

@@ -6,6 +6,7 @@ use crate::codec::number::Type;
 use crate::codec::topic::Topic;
 use crate::device::{Device, Fill};
 use crate::error::Result;
+use crate::message::Piece;
 use crate::observe::tally::Tally;
 use crate::process::stop::Stop;
 use crate::service;
@@ -138,7 +139,10 @@ pub fn run(
             None if index % LOOK_PACKETS == 0 && stop.requested() => break,
             None => {}
         }
-        let Sent::At(at_ns) = sender.send(std::iter::once(first.as_slice()).chain(second), stop)? else { break };
+        let Sent::At(at_ns) = sender.send(std::iter::once(first.as_slice()).chain(second).map(Piece::Lent), stop)?
+        else {
+            break;
+        };
         if let Some(due_ns) = due_ns {
             published.stalls.waited(sender.take_blocked_ns());
             moved_ns += published.stalls.look(at_ns, due_ns, index as i64);

@@ -9,7 +9,9 @@
 //!
 //! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
 //!
-//! A large frame is not copied: it stays in memory of its own, and its length here is marked.
+//! A large frame has memory of its own, and its length here is marked.
+
+use std::sync::Arc;
 
 use crate::message::queue::Load;
 use crate::message::{Digest, Digester, Frame, Gap, Lying, Message, Messages, Origin};
@@ -36,14 +38,15 @@ pub(super) const COUNT_AT: usize = 4;
 /// This bit of a length says that the frame is not here. No message is so large.
 pub(super) const IS_LARGE: u32 = 1 << 31;
 
-/// A frame of this size is not copied: while that takes its time, those of other devices wait for their stamps.
-const LARGE_FRAME_BYTES: usize = 1 << 20;
+/// A frame of this size is not copied where it can be taken: while that takes its time, those of other devices wait for their
+/// stamps.
+const LARGE_FRAME_BYTES: usize = 256 << 10;
 
 /// Messages in the order of their arrival, each with its two stamps and its frames.
 #[derive(Debug, Default)]
 pub struct Batch {
     log: Vec<u8>,
-    large: Vec<Box<dyn Frame>>,
+    large: Vec<Arc<dyn Frame>>,
     large_bytes: usize,
     messages: usize,
     /// Where the last message begins: in the log, and among the large frames.
@@ -287,6 +290,9 @@ impl Entry<'_> {
     pub fn frame(&mut self, parts: &[&[u8]]) {
         // A message is bounded to far less than 2 GiB where it is received and where it is read.
         let length_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if length_bytes >= LARGE_FRAME_BYTES {
+            return self.large_frame(Arc::new(parts.concat()));
+        }
         self.begin_frame(length_bytes as u32);
         for part in parts {
             self.batch.log.extend_from_slice(part);
@@ -298,9 +304,13 @@ impl Entry<'_> {
         if frame.len() < LARGE_FRAME_BYTES {
             return self.frame(&[frame]);
         }
+        self.large_frame(Arc::new(std::mem::replace(frame, empty())));
+    }
+
+    fn large_frame(&mut self, frame: Arc<dyn Frame>) {
         self.begin_frame(IS_LARGE);
         self.batch.large_bytes += frame.len();
-        self.batch.large.push(Box::new(std::mem::replace(frame, empty())));
+        self.batch.large.push(frame);
     }
 
     fn begin_frame(&mut self, length: u32) {

@@ -7,6 +7,7 @@ pub mod queue;
 
 use std::fmt::Debug;
 use std::ops::Deref;
+use std::sync::Arc;
 
 pub use batch::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Entry, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Mark};
 pub use digest::{Digest, Digester, FIRST_DIGEST};
@@ -27,7 +28,7 @@ impl<T: Deref<Target = [u8]> + Debug + Send + Sync> Frame for T {}
 #[derive(Clone, Copy, Debug)]
 struct Lying<'a> {
     log: &'a [u8],
-    large: &'a [Box<dyn Frame>],
+    large: &'a [Arc<dyn Frame>],
 }
 
 /// One stamped message of a batch.
@@ -89,19 +90,49 @@ pub struct Frames<'a> {
     rest: Lying<'a>,
 }
 
-impl<'a> Iterator for Frames<'a> {
-    type Item = &'a [u8];
+impl<'a> Frames<'a> {
+    /// The frames, and which of them can be shared.
+    pub fn pieces(mut self) -> impl Iterator<Item = Piece<'a>> + Clone {
+        std::iter::from_fn(move || self.piece())
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn piece(&mut self) -> Option<Piece<'a>> {
         let (length_bytes, log) = self.rest.log.split_first_chunk()?;
         let length_bytes = u32::from_le_bytes(*length_bytes);
         if length_bytes & IS_LARGE != 0 {
             let (frame, large) = self.rest.large.split_first()?;
             self.rest = Lying { log, large };
-            return Some(frame);
+            return Some(Piece::Shared(frame));
         }
         let (frame, log) = log.split_at_checked(length_bytes as usize)?;
         self.rest.log = log;
-        Some(frame)
+        Some(Piece::Lent(frame))
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.piece().map(|piece| piece.bytes())
+    }
+}
+
+/// A frame of a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    /// It belongs to the batch.
+    Lent(&'a [u8]),
+    /// It has memory of its own.
+    Shared(&'a Arc<dyn Frame>),
+}
+
+impl<'a> Piece<'a> {
+    /// Its bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Lent(frame) => frame,
+            Self::Shared(frame) => frame,
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::topic::named;
 use crate::error::Result;
 use crate::message::queue::Queue;
-use crate::message::{Batch, Gap, Message};
+use crate::message::{Batch, Gap, Message, Piece};
 use crate::replayer::awake::Awake;
 use crate::replayer::{
     Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Target,
@@ -337,7 +337,7 @@ impl<'a> Player<'a> {
         let renamed = self.playback.renamed.iter().find_map(|(old, new)| {
             Some((named(old.as_str().as_bytes(), first, frame_count)?, new.as_str().as_bytes()))
         });
-        let Some((found, new)) = renamed else { return sender.send(message.frames(), stop) };
+        let Some((found, new)) = renamed else { return sender.send(message.frames().pieces(), stop) };
         self.renamed.clear();
         self.renamed.extend_from_slice(new);
         match found.framing {
@@ -349,7 +349,7 @@ impl<'a> Player<'a> {
             _ if found.topic.ends_with(b"\0") => self.renamed.push(0),
             _ => {}
         }
-        sender.send(std::iter::once(self.renamed.as_slice()).chain(message.frames().skip(1)), stop)
+        sender.send(std::iter::once(Piece::Lent(&self.renamed)).chain(message.frames().pieces().skip(1)), stop)
     }
 
     fn count(&mut self, message: Message<'_>) {

@@ -7,6 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::message::{Frame, Piece};
+
 /// Bytes that were lent to libzmq.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight(Arc<Shared>);
@@ -18,10 +20,14 @@ struct Shared {
 }
 
 impl InFlight {
-    /// A copy of a frame, which counts until it is dropped.
-    pub fn lend(&self, frame: &[u8]) -> Lent {
-        *self.bytes() += frame.len() as u64;
-        Lent { frame: frame.to_vec(), in_flight: self.clone() }
+    /// A frame, which counts until it is dropped.
+    pub fn lend(&self, frame: Piece<'_>) -> Lent {
+        *self.bytes() += frame.bytes().len() as u64;
+        let frame = match frame {
+            Piece::Lent(frame) => Arc::new(frame.to_vec()),
+            Piece::Shared(frame) => frame.clone(),
+        };
+        Lent { frame, in_flight: self.clone() }
     }
 
     /// Wait until so many bytes more are within `limit_bytes`, or nothing is lent at all, but no longer than `most`. Says
@@ -41,7 +47,7 @@ impl InFlight {
 /// A frame that libzmq holds.
 #[derive(Debug)]
 pub(super) struct Lent {
-    frame: Vec<u8>,
+    frame: Arc<dyn Frame>,
     in_flight: InFlight,
 }
 
@@ -68,9 +74,9 @@ mod tests {
         let in_flight = InFlight::default();
         let has_room = |bytes| in_flight.wait_for_room(bytes, 100, Duration::ZERO);
         assert!(has_room(1_000));
-        let first = in_flight.lend(&[0; 40]);
+        let first = in_flight.lend(Piece::Lent(&[0; 40]));
         assert!(has_room(60) && !has_room(61));
-        let second = in_flight.lend(&[0; 60]);
+        let second = in_flight.lend(Piece::Lent(&[0; 60]));
         assert!(!has_room(1));
         drop(first);
         assert!(has_room(40));
@@ -81,7 +87,7 @@ mod tests {
     #[test]
     fn what_comes_back_ends_a_wait() {
         let in_flight = InFlight::default();
-        let lent = in_flight.lend(&[0; 40]);
+        let lent = in_flight.lend(Piece::Lent(&[0; 40]));
         std::thread::scope(|scope| {
             scope.spawn(move || drop(lent));
             assert!(in_flight.wait_for_room(61, 100, Duration::from_secs(60)));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use zmq::{Context, DONTWAIT, SNDMORE, Socket};
 
 use crate::error::{Error, Result};
+use crate::message::Piece;
 use crate::message::queue::OnFull;
 use crate::process::stop::Stop;
 use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES, SendingKind};
@@ -189,9 +190,9 @@ impl Sender {
     ///
     /// # Errors
     /// When the socket fails.
-    pub fn send<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]> + Clone, stop: &Stop) -> Result<Sent> {
+    pub fn send<'a>(&mut self, frames: impl Iterator<Item = Piece<'a>> + Clone, stop: &Stop) -> Result<Sent> {
         let mut at_ns = monotonic_ns();
-        let bytes = frames.clone().map(|frame| frame.len() as u64).sum();
+        let bytes = frames.clone().map(|frame| frame.bytes().len() as u64).sum();
         let is_large = bytes > self.usual_bytes;
         if is_large && !self.has_room(bytes, Duration::ZERO)? {
             match self.on_full {
@@ -240,12 +241,12 @@ impl Sender {
     }
 
     /// Give a frame to libzmq. Says whether there was room for it.
-    fn hand_over(&mut self, frame: &[u8], flags: i32, is_large: bool) -> Result<bool> {
+    fn hand_over(&mut self, frame: Piece<'_>, flags: i32, is_large: bool) -> Result<bool> {
         if is_large {
             return raw::lend(&mut self.socket, self.in_flight.lend(frame), flags)
                 .map_err(|cause| Error::Socket { operation: "send", cause });
         }
-        match uninterrupted(|| self.socket.send(frame, flags)) {
+        match uninterrupted(|| self.socket.send(frame.bytes(), flags)) {
             Ok(()) => Ok(true),
             Err(zmq::Error::EAGAIN) => Ok(false),
             Err(cause) => Err(socket_error("send", cause)),
@@ -263,7 +264,7 @@ impl Sender {
     }
 
     /// Send to those who have room. Says whether there was anybody.
-    fn send_or_drop(&mut self, frame: &[u8], more: i32, is_large: bool) -> Result<bool> {
+    fn send_or_drop(&mut self, frame: Piece<'_>, more: i32, is_large: bool) -> Result<bool> {
         // libzmq hears once a millisecond what was read meanwhile, but at each of these.
         self.take_subscriptions()?;
         if self.hand_over(frame, more | DONTWAIT, is_large)? {

@@ -20,6 +20,7 @@ use support::fuzz::{
 use support::hostile::verified_mutations_are_as_before;
 use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published, seeded};
 use support::kinds::are_told_apart;
+use support::large::goes_round;
 use support::old_peers::{is_found_again, is_recorded_whole};
 use support::power::{cut_ext4, cut_traced};
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
@@ -191,4 +192,11 @@ fn ten_thousand_peers_that_say_anything_harm_no_daemon_and_no_good_peer() {
     recorder_that_binds_survives(PEERS);
     publisher_survives(PEERS);
     replayer_survives(PEERS);
+}
+
+#[test]
+fn messages_of_800_mb_go_round_in_little_memory() {
+    let _alone = alone();
+    goes_round(800_000_000, 1);
+    goes_round(800_000_000, 800);
 }

@@ -28,6 +28,7 @@ mod foreign;
 mod fuzz_links;
 mod hostile_subscribers;
 mod keys;
+mod large_messages;
 mod links;
 mod man;
 mod memory;

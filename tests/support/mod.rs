@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod hostile;
 pub mod kill;
 pub mod kinds;
+pub mod large;
 pub mod old_peers;
 pub mod pages;
 pub mod power;

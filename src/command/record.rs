@@ -52,6 +52,20 @@ pub struct Settings {
     pub dry_run: bool,
 }
 
+/// Messages above this size, which is the default for the largest one, are told of at the start.
+const LARGE_MESSAGE_BYTES: u64 = 16 << 20;
+
+/// What a recording takes beside messages.
+const BASE_BYTES: u64 = 48 << 20;
+
+/// What a recording takes at most: what libzmq may hold and our queue, which takes one message of any size, and three times the
+/// message that is being stored.
+fn memory_max_bytes(settings: &Settings) -> u64 {
+    let message_bytes = settings.inlets.message_max_bytes as u64;
+    let queue_bytes = message_bytes.max(settings.queue_bytes as u64);
+    settings.inlets.hold_max_bytes + queue_bytes + 3 * message_bytes + BASE_BYTES
+}
+
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session.
 ///
 /// # Errors
@@ -80,6 +94,14 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
         recording.path().display(),
     );
     tracing::info!("{status}");
+    if settings.inlets.message_max_bytes as u64 > LARGE_MESSAGE_BYTES {
+        let mb = |bytes: u64| bytes / 1_000_000;
+        tracing::info!(
+            "messages of up to {} MB are taken: when they follow one another, that takes up to {} MB of memory",
+            mb(settings.inlets.message_max_bytes as u64),
+            mb(memory_max_bytes(settings)),
+        );
+    }
     service::ready(&status);
 
     let shared = Shared { queue: Queue::new(settings.queue_bytes), gauges: Gauges::default() };

@@ -33,7 +33,8 @@ pub fn goes_round(message_bytes: usize, count: usize) {
     device.send_multipart([&[b"large".to_vec()][..], &frames].concat(), 0).unwrap();
     eventually("it is recorded", || bench.sqlite3("c.db", "SELECT messages FROM sessions") == "1");
     assert_small(&recorder, "recording", message_bytes);
-    recorder.stop().success();
+    // With a queue of 256 MiB.
+    recorder.stop().success().says("messages of up to 900 MB are taken").says("up to 4818 MB of memory");
     bench.fancyhwd("session verify --database c.db").run().success();
 
     let replay = bench.fancyhwd("replay --loop --wait-subscribers 1 --database c.db --bind tcp://127.0.0.1:*").start();

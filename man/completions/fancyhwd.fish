@@ -83,7 +83,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'M
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l heartbeat -d 'Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full' -r -f -a "drop\t'Leave the newest messages out, and count them'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l dry-run -d 'Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every topic is asked for, unless --topic is given'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'

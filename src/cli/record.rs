@@ -11,7 +11,7 @@ use crate::command::record;
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery};
-use crate::socket::{Inlets, ReceivingKind};
+use crate::socket::{Inlets, QUEUE_MESSAGES, ReceivingKind};
 use crate::store::{Durability, Limits};
 use crate::streams::{About, Told};
 use clap::{Args, ValueEnum};
@@ -120,7 +120,7 @@ pub struct RecordArguments {
     /// Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`
     #[arg(long, value_name = "DURATION|off", default_value = "off")]
     pub silence: String,
-    /// What to do when that memory is full
+    /// What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
     /// Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every
@@ -184,14 +184,26 @@ impl RecordArguments {
         let is_default = self.connect.is_empty() && self.bind.is_empty();
         let told = self.told()?;
         let message_max_bytes = bytes("--max-message", &self.max_message, 1..=MESSAGE_MAX_BYTES as u64)?;
+        let queue_bytes = self.queue_bytes()?;
+        let connect = connects(if is_default { &default } else { &self.connect })?;
+        let bind = binds(&self.bind)?;
+        let (queue_messages, hold_max_bytes) = match self.on_full {
+            OnFull::Drop => (QUEUE_MESSAGES, message_max_bytes + queue_bytes),
+            // Whole messages wait in libzmq, one at least, while the next one comes.
+            OnFull::Block => {
+                let each_bytes = queue_bytes / (connect.len() + bind.len()) as u64;
+                let messages = (each_bytes / message_max_bytes).clamp(1, QUEUE_MESSAGES as u64);
+                (messages as i32, 2 * message_max_bytes + queue_bytes)
+            }
+        };
         Ok(Inlets {
-            connect: connects(if is_default { &default } else { &self.connect })?,
-            bind: binds(&self.bind)?,
+            connect,
+            bind,
             kind: self.socket,
             subscriptions: told.wanted.subscriptions(told.framing),
             message_max_bytes: message_max_bytes as usize,
-            hold_max_bytes: message_max_bytes + self.queue_bytes()?,
-            waits: self.on_full == OnFull::Block,
+            hold_max_bytes,
+            queue_messages,
             heartbeat: or_off("--heartbeat", &self.heartbeat)?
                 .map(|every_ns| Duration::from_nanos(every_ns.unsigned_abs())),
         })

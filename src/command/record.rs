@@ -1,6 +1,8 @@
 //! `fancyhwd record`.
 
-use crate::recorder::{self, Arrivals, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, Taken, Writer};
+use crate::recorder::{
+    self, Arrivals, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, STORING_TIMES, Taken, Writer,
+};
 use crate::socket::{Inlets, Receiver};
 use crate::store::{Chapter, Database, Durability, EndReason, Limits, Missed, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
@@ -58,12 +60,12 @@ const LARGE_MESSAGE_BYTES: u64 = 16 << 20;
 /// What a recording takes beside messages.
 const BASE_BYTES: u64 = 48 << 20;
 
-/// What a recording takes at most: what libzmq may hold and our queue, which takes one message of any size, and three times the
+/// What a recording takes at most: what libzmq may hold and our queue, which takes one message of any size, and the
 /// message that is being stored.
 fn memory_max_bytes(settings: &Settings) -> u64 {
     let message_bytes = settings.inlets.message_max_bytes as u64;
     let queue_bytes = message_bytes.max(settings.queue_bytes as u64);
-    settings.inlets.hold_max_bytes + queue_bytes + 3 * message_bytes + BASE_BYTES
+    settings.inlets.hold_max_bytes + queue_bytes + STORING_TIMES * message_bytes + BASE_BYTES
 }
 
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session.

@@ -8,6 +8,9 @@ use crate::time::clock::SessionClock;
 /// What an entry of the ledger takes, with its texts, about.
 const EVENT_BYTES: usize = 512;
 
+/// What is being stored is in memory so many times at most: here, bound to a statement of SQLite, and as a row.
+pub const STORING_TIMES: u64 = 3;
+
 /// What came until it was handed over. It is stored in one transaction.
 #[derive(Debug, Default)]
 pub struct Arrivals {

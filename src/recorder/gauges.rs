@@ -20,6 +20,8 @@ pub const BEAT_EVERY_NS: i64 = NS_PER_S;
 pub struct Gauges {
     stored: Mutex<Stored>,
     lost: AtomicU64,
+    /// What the writer is storing, in bytes.
+    storing_bytes: AtomicU64,
     /// The receiver gets on.
     pub receiver: Pulse,
     /// The writer gets on.
@@ -84,6 +86,16 @@ impl Gauges {
     /// So many messages more are lost.
     pub fn lose(&self, messages: u64) {
         self.lost.fetch_add(messages, Relaxed);
+    }
+
+    /// So many bytes of messages are being stored.
+    pub fn storing(&self, bytes: usize) {
+        self.storing_bytes.store(bytes as u64, Relaxed);
+    }
+
+    /// How many bytes of messages are being stored.
+    pub fn storing_bytes(&self) -> u64 {
+        self.storing_bytes.load(Relaxed)
     }
 
     /// The database takes, and can take, so much.

@@ -16,7 +16,7 @@ mod sorter;
 mod status;
 mod writer;
 
-pub use arrivals::Arrivals;
+pub use arrivals::{Arrivals, STORING_TIMES};
 pub use capture::{Capture, SplitEvery};
 pub use exposure::Exposure;
 pub use gauges::{BEAT_EVERY_NS, EndOnDrop, Gauges};

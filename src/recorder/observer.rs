@@ -27,6 +27,8 @@ pub(super) struct Observer {
     looked_ns: i64,
     /// A stop of the process of which it is not known yet how many messages had waited.
     stall: Option<(Stall, u64)>,
+    /// Until then, on the monotonic clock, nothing was taken: that is no silence of a device.
+    deaf_until_ns: i64,
 }
 
 /// What was told of a link.
@@ -45,7 +47,7 @@ struct Watched {
 impl Observer {
     /// Watch so many links, over which these topics are asked for.
     pub fn new(links: usize, silence_ns: Option<i64>, topics: String) -> Self {
-        Self { silence_ns, topics, links: vec![Watched::default(); links], looked_ns: 0, stall: None }
+        Self { silence_ns, topics, links: vec![Watched::default(); links], looked_ns: 0, stall: None, deaf_until_ns: 0 }
     }
 
     /// Take what became of a link.
@@ -124,7 +126,7 @@ impl Observer {
                 }
                 continue;
             }
-            let quiet_ns = now_ns - since_ns;
+            let quiet_ns = now_ns - since_ns.max(self.deaf_until_ns);
             let is_new = is_never && quiet_ns >= SILENT_START_NS && !link.is_told;
             if is_new || self.silence_ns.is_some_and(|silence_ns| quiet_ns >= silence_ns) {
                 (link.silent_ns, link.is_told) = (Some(since_ns), true);
@@ -140,6 +142,11 @@ impl Observer {
             }
         }
         events
+    }
+
+    /// Nothing was taken until now.
+    pub fn was_deaf(&mut self) {
+        self.deaf_until_ns = monotonic_ns();
     }
 
     /// How the links are, if that is to be told again.
@@ -158,6 +165,7 @@ impl Observer {
             (Stall { from_ns: before.from_ns, lasted_ns, ..stall }, messages)
         });
         self.stall = Some(merged);
+        self.deaf_until_ns = stall.until_ns;
     }
 
     /// All that had come is taken: so many messages so far. Gives the entry for a stop of the process, if there was one.

@@ -345,6 +345,7 @@ impl<'a> Intake<'a> {
             if self.queue.wait_for_room_within(self.arrivals.bytes(), wait) {
                 return;
             }
+            self.observer.was_deaf();
             if left_ns == 0 {
                 // The time is over. The writer makes room: it stores the batches, or counts them as lost.
                 return self.stop.request();

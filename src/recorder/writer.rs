@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result, Trouble};
-use crate::message::queue::{CloseOnDrop, Popped, Queue, Refused};
+use crate::message::queue::{CloseOnDrop, Load, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
 use crate::recorder::{Arrivals, Capture, Exposure, Gauges, Reporter, Sorter};
@@ -114,7 +114,9 @@ impl<'a> Writer<'a> {
             match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
                 Popped::Batch(arrivals) => {
                     self.tell_if_late(arrivals.session_start.is_some())?;
+                    self.gauges.storing(arrivals.bytes());
                     self.keep(arrivals)?;
+                    self.gauges.storing(0);
                 }
                 Popped::Nothing => {}
                 Popped::End => return Ok(()),
@@ -137,11 +139,7 @@ impl<'a> Writer<'a> {
         match self.recording.sync_if_due(is_end) {
             Ok(Some(sync_ns)) => self.synced(sync_ns),
             Ok(None) => {}
-            Err(error) if error.trouble() == Trouble::Disk => {
-                if let Err(error) = self.leave_failing_file(error) {
-                    tracing::error!("{error}");
-                }
-            }
+            Err(error) if error.trouble() == Trouble::Disk => self.try_to_leave_failing_file(error),
             // Tried again in a second.
             Err(error) => self.remind(&error.to_string()),
         }
@@ -311,6 +309,13 @@ impl<'a> Writer<'a> {
         Err(error)
     }
 
+    /// The same where nothing waits for it: when it cannot be left, that shows again when a batch is written.
+    fn try_to_leave_failing_file(&mut self, error: Error) {
+        if let Err(error) = self.leave_failing_file(error) {
+            tracing::error!("{error}");
+        }
+    }
+
     fn tell_of_move(&self, why: &str) {
         let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
         tracing::error!("{why}; the recording goes on in {path}, session {session_id}");
@@ -322,11 +327,7 @@ impl<'a> Writer<'a> {
         self.exposure.waited(monotonic_ns() - began_ns);
         match done {
             // Nobody waits for a checkpoint: what passes is tried again after the next commit.
-            Err(error) if error.trouble() == Trouble::Disk => {
-                if let Err(error) = self.leave_failing_file(error) {
-                    tracing::error!("{error}");
-                }
-            }
+            Err(error) if error.trouble() == Trouble::Disk => self.try_to_leave_failing_file(error),
             Ok(()) | Err(_) => {}
         }
     }

@@ -18,6 +18,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// Whether it is on this machine, and no TCP.
+    pub fn is_ipc(&self) -> bool {
+        self.0.starts_with("ipc://")
+    }
+
     /// The path of an `ipc://` endpoint in the file system. Names that begin with `@` are in no file system.
     pub fn ipc_path(&self) -> Option<&Path> {
         self.0.strip_prefix("ipc://").filter(|path| !path.starts_with('@')).map(Path::new)

@@ -84,7 +84,7 @@ impl Hold {
 }
 
 /// Which connection is to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or the memory says so: the one of
-/// which most is held. `in_use_bytes` is what the process has allocated, and `own_bytes` what it knows of.
+/// which most is held. `in_use_bytes` is what the process uses, and `own_bytes` what it knows of.
 pub(super) fn too_much(
     held_bytes: impl Iterator<Item = u64> + Clone,
     limit_bytes: u64,
@@ -95,53 +95,6 @@ pub(super) fn too_much(
     let is_too_much = sum > limit_bytes
         || sum > SUSPICIOUS_BYTES && in_use_bytes() > limit_bytes.saturating_add(own_bytes).saturating_add(OTHER_BYTES);
     is_too_much.then(|| held_bytes.enumerate().max_by_key(|(_, bytes)| *bytes).map(|(place, _)| place)).flatten()
-}
-
-/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
-/// dangerous: what a device has sent over ipc when it ends is dropped by libzmq as long as it holds so many.
-pub(super) const RECEIVE_QUEUE_MESSAGES: i32 = 100_000;
-
-/// What libzmq needs for a queued message beside its content, measured.
-const QUEUED_MESSAGE_BYTES: u64 = 175;
-
-/// So many messages are queued also when they are large.
-const QUEUE_MIN_MESSAGES: u64 = 4;
-
-/// The mean size is that of about so many messages.
-const MEAN_MESSAGES: u64 = 1_024;
-
-/// How many messages libzmq may hold of a link, so that they take no more than they may.
-#[derive(Debug)]
-pub(super) struct QueueLength {
-    /// The last messages and their bytes, of which the older ones count less.
-    messages: u64,
-    bytes: u64,
-    length: u64,
-}
-
-impl Default for QueueLength {
-    fn default() -> Self {
-        Self { messages: 0, bytes: 0, length: RECEIVE_QUEUE_MESSAGES as u64 }
-    }
-}
-
-impl QueueLength {
-    /// One more message. Gives the length from now on, when it is half of the one before or less. It never grows: who waits
-    /// for room in libzmq's queue is woken by every so many messages that are taken, which is worked out from its length, and
-    /// may be forgotten for good when it becomes longer.
-    pub fn fit(&mut self, message_bytes: u64, limit_bytes: u64) -> Option<i32> {
-        self.messages += 1;
-        self.bytes += message_bytes + QUEUED_MESSAGE_BYTES;
-        if self.messages > MEAN_MESSAGES {
-            (self.messages, self.bytes) = (self.messages / 2, self.bytes / 2);
-        }
-        let fitting = (limit_bytes.saturating_mul(self.messages) / self.bytes.max(1)).max(QUEUE_MIN_MESSAGES);
-        if fitting > self.length / 2 {
-            return None;
-        }
-        self.length = fitting;
-        i32::try_from(fitting).ok()
-    }
 }
 
 #[cfg(test)]
@@ -177,23 +130,5 @@ mod tests {
         // Small frames, of which each takes more memory than it has on the wire.
         assert_eq!(of(&[1 << 20, 5], 80 << 20, 127 << 20), None);
         assert_eq!(of(&[1 << 20, 5], 80 << 20, 129 << 20), Some(0));
-    }
-
-    #[test]
-    fn a_queue_is_as_long_as_fits_and_never_grows() {
-        const LIMIT_BYTES: u64 = 64 << 20;
-        let mut queue = QueueLength::default();
-        for _ in 0..100_000 {
-            assert_eq!(queue.fit(45, LIMIT_BYTES), None);
-        }
-        let mut lengths = Vec::new();
-        for _ in 0..5_000 {
-            lengths.extend(queue.fit(1_000_000, LIMIT_BYTES));
-        }
-        assert!(lengths.iter().rev().is_sorted() && lengths.last().is_some_and(|last| (67..130).contains(last)));
-        for _ in 0..5_000 {
-            assert_eq!(queue.fit(45, LIMIT_BYTES), None);
-        }
-        assert_eq!(QueueLength::default().fit(900_000_000, LIMIT_BYTES), Some(4));
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use zmq::{Context, Socket};
 
 use crate::error::{Error, Result};
-use crate::socket::hold::RECEIVE_QUEUE_MESSAGES;
 use crate::socket::probe::Ours;
 use crate::socket::raw::{self, IntOption};
 use crate::socket::{Endpoint, socket_error};
@@ -32,6 +31,12 @@ const KEEPALIVE_COUNT: i32 = 3;
 
 /// What a host does not acknowledge for so many milliseconds ends the connection too.
 const UNACKNOWLEDGED_MAX_MS: i32 = 15_000;
+
+/// Messages that libzmq may hold while the receiving thread is not running: a second of a device at 100 kHz. Few would be
+/// dangerous over ipc: what a device has sent when it ends is dropped by libzmq as long as it holds so many. When the number is
+/// changed on a socket that is connected, its link may stop for good: who waits for room is woken by every so many messages
+/// that are taken.
+pub const QUEUE_MESSAGES: i32 = 100_000;
 
 /// The kind of the receiving socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -74,9 +79,9 @@ pub struct Inlets {
     pub message_max_bytes: usize,
     /// What libzmq may hold of all peers together, in bytes: beyond it the largest is cut off.
     pub hold_max_bytes: u64,
-    /// Whether whole messages may wait in libzmq for long, because nobody takes them meanwhile: then these are bounded in bytes
-    /// too.
-    pub waits: bool,
+    /// How many whole messages libzmq may hold of each peer: [`QUEUE_MESSAGES`] where these are soon taken, fewer where they wait.
+    /// Not over ipc, see there.
+    pub queue_messages: i32,
     /// How often a peer is asked whether it is still there, in the way of ZMTP 3.1, which not every peer knows.
     pub heartbeat: Option<Duration>,
 }
@@ -89,22 +94,22 @@ impl Inlets {
 }
 
 /// A receiving socket that is neither connected nor bound.
-pub(super) fn socket(context: &Context, inlets: &Inlets) -> Result<Socket> {
+pub(super) fn socket(context: &Context, inlets: &Inlets, endpoint: &Endpoint) -> Result<Socket> {
     const OPERATION: &str = "set up a receiving socket";
-    let mut socket = with_options(context, inlets).map_err(|cause| socket_error(OPERATION, cause))?;
+    let mut socket = with_options(context, inlets, endpoint).map_err(|cause| socket_error(OPERATION, cause))?;
     raw::set_int(&mut socket, IntOption::TcpMaxRetransmitMs, UNACKNOWLEDGED_MAX_MS)
         .map_err(|cause| Error::Socket { operation: OPERATION, cause })?;
     Ok(socket)
 }
 
-fn with_options(context: &Context, inlets: &Inlets) -> zmq::Result<Socket> {
+fn with_options(context: &Context, inlets: &Inlets, endpoint: &Endpoint) -> zmq::Result<Socket> {
     let socket = context.socket(match inlets.kind {
         ReceivingKind::Sub => zmq::SUB,
         ReceivingKind::Pull => zmq::PULL,
     })?;
     socket.set_linger(0)?;
     socket.set_maxmsgsize(inlets.message_max_bytes as i64)?;
-    socket.set_rcvhwm(RECEIVE_QUEUE_MESSAGES)?;
+    socket.set_rcvhwm(if endpoint.is_ipc() { QUEUE_MESSAGES } else { inlets.queue_messages })?;
     socket.set_reconnect_ivl(RECONNECT_MS)?;
     socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
     socket.set_connect_timeout(CONNECT_MS)?;

@@ -9,7 +9,6 @@ use crate::observe::snapshot;
 use crate::socket::bound::{Became, Bound};
 use crate::socket::cause::Cause;
 use crate::socket::dial::Dial;
-use crate::socket::hold::QueueLength;
 use crate::socket::inlets::{Inlets, socket};
 use crate::socket::monitor::Monitor;
 use crate::socket::peer::{Input, Output, State};
@@ -79,7 +78,6 @@ pub(super) struct Link {
     side: Side,
     /// When it went up, on the monotonic clock, as long as it is.
     up_ns: Option<i64>,
-    queue_length: QueueLength,
 }
 
 enum Side {
@@ -97,7 +95,7 @@ impl Link {
         inlets: &Inlets,
         now_ns: i64,
     ) -> Result<Self> {
-        let mut socket = socket(context, inlets)?;
+        let mut socket = socket(context, inlets, endpoint)?;
         // Before the first connection: events that nobody reads would hold it up.
         let monitor = Monitor::of(context, &socket, &number.to_string())
             .map_err(|cause| socket_error("watch a socket's connections", cause))?;
@@ -108,15 +106,7 @@ impl Link {
                 (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
-        Ok(Self {
-            endpoint,
-            socket,
-            monitor,
-            traffic: Traffic::default(),
-            side,
-            up_ns: None,
-            queue_length: QueueLength::default(),
-        })
+        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None })
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.
@@ -222,14 +212,6 @@ impl Link {
                 Some(Change::Cut(None, bytes))
             }
             Side::Bound(bound) => bound.cut(descriptor).map(|peer| Change::Cut(Some(peer), bytes)),
-        }
-    }
-
-    /// A message of so many bytes was taken: let libzmq hold no more of such messages than fit.
-    pub fn fit_queue(&mut self, message_bytes: usize, limit_bytes: u64) {
-        if let Some(messages) = self.queue_length.fit(message_bytes as u64, limit_bytes) {
-            // Refused only for numbers below zero; the one before stays then.
-            let _ = self.socket.set_rcvhwm(messages);
         }
     }
 

@@ -24,7 +24,7 @@ mod sender;
 pub use binding::SendingKind;
 pub use cause::Cause;
 pub use endpoint::Endpoint;
-pub use inlets::{Inlets, ReceivingKind};
+pub use inlets::{Inlets, QUEUE_MESSAGES, ReceivingKind};
 pub use link::Change;
 pub use receiver::{Oversize, Received, Receiver, Woken};
 pub use sender::{Dropped, Outlet, Sender, Sent};

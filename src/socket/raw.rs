@@ -143,11 +143,20 @@ pub fn shut_down(fd: BorrowedFd<'_>) {
     let _ = rustix::net::shutdown(fd, Shutdown::Both);
 }
 
-/// How much memory this process has allocated, in bytes.
-pub fn allocated_bytes() -> u64 {
+/// How much memory this process uses, in bytes. Of what it has allocated, a frame of which only the beginning came takes no
+/// memory; and of what takes memory, some may be free again.
+pub fn used_bytes() -> u64 {
     // SAFETY: it only reads the allocator's own figures, under its locks.
     let figures = unsafe { libc::mallinfo2() };
-    figures.uordblks as u64 + figures.hblkhd as u64
+    let allocated_bytes = figures.uordblks as u64 + figures.hblkhd as u64;
+    resident_bytes().map_or(allocated_bytes, |resident_bytes| allocated_bytes.min(resident_bytes))
+}
+
+/// How much of the memory of this process is there, without that of files; see proc_pid_status(5).
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(kilobytes.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
 /// What the kernel knows of a TCP connection: the beginning of `struct tcp_info`.

@@ -96,9 +96,6 @@ pub struct Receiver {
     can_wait_for_one: bool,
     /// What libzmq may hold of all peers together.
     hold_max_bytes: u64,
-    /// What the whole messages of one link may take in libzmq, where these may wait: with what is on its way, and with larger ones
-    /// than before, it is to stay within the other bound.
-    queue_max_bytes: Option<u64>,
     /// When to look at that again, as long as something comes.
     guard_due_ns: Option<i64>,
     /// When everything was looked at last, on the monotonic clock.
@@ -163,7 +160,6 @@ impl Receiver {
             is_drained: false,
             bound_bytes: inlets.message_max_bytes.saturating_add(FRAME_COST_BYTES),
             hold_max_bytes: inlets.hold_max_bytes,
-            queue_max_bytes: inlets.waits.then(|| inlets.hold_max_bytes / 2 / inlets.count().max(1) as u64),
             guard_due_ns: Some(now_ns),
             looked_ns: 0,
             came: Came::default(),
@@ -320,9 +316,6 @@ impl Receiver {
             }
         }
         link.hand_over(source, wire_bytes);
-        if let Some(limit_bytes) = self.queue_max_bytes {
-            link.fit_queue(bytes, limit_bytes);
-        }
         if !is_wanted {
             batch.truncate(mark);
             return Ok(Received::Unwanted);

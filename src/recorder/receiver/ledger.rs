@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::message::queue::Load;
 use crate::observe::event::{Event, Kind};
-use crate::recorder::BEAT_EVERY_NS;
 use crate::recorder::receiver::Intake;
+use crate::recorder::{BEAT_EVERY_NS, STORING_TIMES};
 use crate::socket::Oversize;
 use crate::time::clock::wall_offset_ns;
 use crate::time::durations::seconds;
@@ -32,8 +32,9 @@ impl Intake<'_> {
             events.into_iter().for_each(|event| self.note(event));
             self.told_ns = 0;
         }
-        let own_bytes = self.queue.fill().bytes + self.arrivals.bytes();
-        if let Some((place, change)) = self.socket.guard(own_bytes as u64) {
+        let waiting_bytes = self.queue.fill().bytes + self.arrivals.bytes();
+        let own_bytes = waiting_bytes as u64 + STORING_TIMES * self.gauges.storing_bytes();
+        if let Some((place, change)) = self.socket.guard(own_bytes) {
             let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
             let events = self.observer.change(place, endpoint, change, self.clock);
             events.into_iter().for_each(|event| self.note(event));

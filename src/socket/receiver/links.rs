@@ -81,7 +81,7 @@ impl Receiver {
             }
         }
         let bytes = held.iter().map(|(_, _, bytes)| *bytes);
-        let largest = hold::too_much(bytes, self.hold_max_bytes, raw::allocated_bytes, own_bytes)?;
+        let largest = hold::too_much(bytes, self.hold_max_bytes, raw::used_bytes, own_bytes)?;
         let &(place, connection, bytes) = held.get(largest)?;
         self.monitor_speaks = true;
         Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)?))

@@ -35,6 +35,9 @@ const ELSEWHERE: &str = "stop the program that listens there, or choose another 
 /// A subscription has at most so many bytes: a topic has 255. A larger one ends its connection.
 const SUBSCRIPTION_MAX_BYTES: i64 = 1024;
 
+/// So many subscriptions of a peer are queued: when it is cut off, these are heeded all the same.
+const SUBSCRIPTIONS_QUEUED: i32 = 16;
+
 /// A collector that restarts is found again quickly: the first attempt after so many milliseconds, and the others at most so
 /// many apart.
 const RECONNECT_MS: i32 = 10;
@@ -62,6 +65,7 @@ pub(super) fn open(context: &Context, kind: SendingKind, message_bytes: u64) -> 
         socket.set_sndhwm(queue_messages.max(QUEUE_MIN_MESSAGES) as i32)?;
         socket.set_sndtimeo(SEND_SLICE.as_millis() as i32)?;
         socket.set_maxmsgsize(SUBSCRIPTION_MAX_BYTES)?;
+        socket.set_rcvhwm(SUBSCRIPTIONS_QUEUED)?;
         socket.set_reconnect_ivl(RECONNECT_MS)?;
         socket.set_reconnect_ivl_max(RECONNECT_MAX_MS)?;
         // As in `inlets.rs`: it would cut peers before ZMTP 3.

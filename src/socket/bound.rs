@@ -81,7 +81,7 @@ impl Bound {
                 };
                 let address = held.as_ref().map_or_else(|| "a local program".to_owned(), address);
                 if self.guests.len() >= connections_max() {
-                    held.iter().for_each(|held| raw::shut_down(held.as_fd()));
+                    held.iter().for_each(|held| raw::cut_off(held.as_fd()));
                     return self.changes.push_back((address, Became::TooMany));
                 }
                 let guest =
@@ -149,7 +149,7 @@ impl Bound {
         let guest = self.guests.get_mut(&descriptor).filter(|guest| !guest.is_cut)?;
         guest.is_cut = true;
         if let Some(held) = &guest.held {
-            raw::shut_down(held.as_fd());
+            raw::cut_off(held.as_fd());
         }
         Some(guest.address.clone())
     }

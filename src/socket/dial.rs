@@ -111,7 +111,7 @@ impl Dial {
     /// Cut it off, and leave it alone for a while.
     pub fn cut(&mut self, socket: &mut Socket, now_ns: i64) {
         if let Some(connection) = self.connection() {
-            raw::shut_down(connection);
+            raw::cut_off(connection);
         }
         self.disconnect(socket);
         self.is_cut = true;

@@ -127,7 +127,7 @@ pub fn hold(number: c_int) -> Result<Option<OwnedFd>, Errno> {
 pub fn turn_away(number: c_int) {
     if number >= 0 {
         // SAFETY: it is borrowed for this one call, which fails when nothing is open there.
-        shut_down(unsafe { BorrowedFd::borrow_raw(number) });
+        cut_off(unsafe { BorrowedFd::borrow_raw(number) });
     }
 }
 
@@ -137,10 +137,12 @@ pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
     info.get(TCP_BYTES_RECEIVED_AT..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
 }
 
-/// End a connection in both directions. libzmq notices, and its peer too.
-pub fn shut_down(fd: BorrowedFd<'_>) {
-    // Fails when the peer has done so already.
-    let _ = rustix::net::shutdown(fd, Shutdown::Both);
+/// End a connection in both directions, and forget what came over it and is not read yet. libzmq notices, and its peer too.
+pub fn cut_off(fd: BorrowedFd<'_>) {
+    // Other connections than those of TCP can only be shut down; both fail when the peer has ended it already.
+    if rustix::net::connect_unspec(fd).is_err() {
+        let _ = rustix::net::shutdown(fd, Shutdown::Both);
+    }
 }
 
 /// How much memory this process uses, in bytes. Of what it has allocated, a frame of which only the beginning came takes no

@@ -226,7 +226,6 @@ impl Sender {
             }
         }
         if at_ns - self.counted_ns >= COUNT_EVERY_NS {
-            self.counted_ns = at_ns;
             self.take_subscriptions()?;
         }
         Ok(Sent::At(at_ns))

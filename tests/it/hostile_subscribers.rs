@@ -136,6 +136,41 @@ fn a_thousand_connections_leave_the_good_ones_alone() {
 }
 
 #[test]
+fn a_hundred_hostile_subscribers_at_once_cost_little_and_nothing_is_lost() {
+    let _alone = alone();
+    let expected = expected(4_000);
+    let bench = Bench::new();
+    let publisher = bench.fancyhwd("publish --rate 1000 --wait-subscribers 1 --bind tcp://127.0.0.1:*").start();
+    let context = zmq::Context::new();
+    let socket = good(&context, &publisher.endpoint());
+    let mut packets = receive(&socket, 500);
+    let attackers: Vec<Attacker> =
+        (0..100).map(|_| Attacker::start(&publisher.endpoint(), TOPIC, Attack::Many)).collect();
+    packets.extend(receive(&socket, 3_500));
+    assert!(packets == expected, "a packet is missing");
+    let log = end(publisher);
+    attackers.into_iter().for_each(Attacker::end);
+    assert!(log.contains("cut off 127.0.0.1:") && log.contains(" peers were cut off"), "{log}");
+}
+
+#[test]
+fn ten_thousand_subscriptions_are_heeded_also_by_a_slow_publisher() {
+    const SUBSCRIPTIONS: usize = 10_000;
+    let bench = Bench::new();
+    let publisher = bench.fancyhwd("publish --interval 200ms --bind tcp://127.0.0.1:*").start();
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::SUB).unwrap();
+    for number in 0..SUBSCRIPTIONS {
+        socket.set_subscribe(format!("topic {number}").as_bytes()).unwrap();
+    }
+    socket.set_subscribe(TOPIC.as_bytes()).unwrap();
+    socket.set_rcvtimeo(60_000).unwrap();
+    socket.connect(&publisher.endpoint()).unwrap();
+    socket.recv_bytes(0).unwrap();
+    publisher.stop().success();
+}
+
+#[test]
 fn a_peer_that_is_cut_off_sees_the_end_at_once() {
     let _alone = alone();
     let bench = Bench::new();

@@ -7,12 +7,16 @@ use zmq::{DONTWAIT, Message, POLLIN, PollItem};
 use crate::error::Result;
 use crate::process::stop::Stop;
 use crate::socket::binding::SendingKind;
-use crate::socket::sender::Sender;
+use crate::socket::sender::{COUNT_EVERY_NS, Sender};
 use crate::socket::socket_error;
-use crate::time::clock::NS_PER_S;
+use crate::time::clock::{NS_PER_S, monotonic_ns};
 
-/// So many subscriptions are read at once. A subscriber that sends them without end must not keep the others waiting.
-const SUBSCRIPTIONS_AT_ONCE: usize = 64;
+/// So many subscriptions are read in each [`COUNT_EVERY_NS`]. A subscriber that sends them without end must not keep the others
+/// waiting, ...
+const SUBSCRIPTIONS_AT_ONCE: i64 = 64;
+
+/// ... and one that sends ten thousand is heeded in ten seconds also where a message is sent once a second.
+const SUBSCRIPTIONS_MAX_AT_ONCE: i64 = 1_024;
 
 /// How often to look whether a peer has come that pulls, in nanoseconds.
 const PEER_LOOK_NS: i64 = NS_PER_S / 100;
@@ -63,8 +67,11 @@ impl Sender {
             self.subscribers = self.guard.peers();
             return Ok(());
         }
+        let now_ns = monotonic_ns();
+        let times = (now_ns - std::mem::replace(&mut self.counted_ns, now_ns)) / COUNT_EVERY_NS;
+        let most = times.saturating_mul(SUBSCRIPTIONS_AT_ONCE).clamp(SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTIONS_MAX_AT_ONCE);
         let mut message = Message::new();
-        for _ in 0..SUBSCRIPTIONS_AT_ONCE {
+        for _ in 0..most {
             match self.socket.recv(&mut message, DONTWAIT) {
                 Ok(()) => self.subscription(&message),
                 Err(zmq::Error::EAGAIN) => return Ok(()),

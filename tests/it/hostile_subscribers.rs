@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::raw_subscriber::{ATTACKS, Attack, Attacker, connect, subscribe, subscriber};
+use crate::support::raw_subscriber::{ATTACKS, Attack, Attacker, subscribe, subscriber};
 use crate::support::{Bench, Daemon, alone, eventually};
 
 const TOPIC: &str = "fancyhw_data ";
@@ -54,6 +54,21 @@ fn end(daemon: Daemon) -> String {
     finished.stderr
 }
 
+/// Whoever hurts is cut off sooner or later, and named. One whom libzmq refuses before the guard has seen him is not: then he comes
+/// again.
+fn wait_until_cut(daemon: &Daemon, attack: Attack) {
+    let is_named = || daemon.log().contains("cut off 127.0.0.1:");
+    let is_over = || {
+        if attack == Attack::Huge && !is_named() {
+            Attacker::start(&daemon.endpoint(), TOPIC, attack).wait_until_cut();
+        }
+        is_named()
+    };
+    if attack != Attack::NeverReads {
+        eventually("it is cut off", is_over);
+    }
+}
+
 fn says_who(log: &str, attack: Attack) {
     let words = match attack {
         Attack::Huge => "it sent a frame of more than 1024 bytes",
@@ -61,7 +76,7 @@ fn says_who(log: &str, attack: Attack) {
         _ => "KiB of subscriptions, more than a subscriber needs; the others go on",
     };
     assert!(log.contains("cut off 127.0.0.1:") && log.contains(words), "{attack:?}: {log}");
-    assert!(log.contains("1 peer was cut off"), "{attack:?}: {log}");
+    assert!(log.contains(" was cut off") || log.contains(" were cut off"), "{attack:?}: {log}");
 }
 
 #[test]
@@ -77,6 +92,7 @@ fn a_good_subscriber_gets_every_packet_beside_a_hostile_one() {
         let attacker = Attacker::start(&publisher.endpoint(), TOPIC, attack);
         packets.extend(receive(&socket, 2_500));
         assert!(packets == expected, "{attack:?}: a packet is missing");
+        wait_until_cut(&publisher, attack);
         let log = end(publisher);
         attacker.end();
         says_who(&log, attack);
@@ -103,6 +119,7 @@ fn a_replay_gives_every_packet_beside_a_hostile_subscriber() {
         let attacker = Attacker::start(&replay.endpoint(), TOPIC, attack);
         packets.extend(receive(&socket, 1_900));
         assert!(packets == expected, "{attack:?}: a packet is missing");
+        wait_until_cut(&replay, attack);
         let log = end(replay);
         attacker.end();
         says_who(&log, attack);
@@ -121,7 +138,9 @@ fn a_thousand_connections_leave_the_good_ones_alone() {
     let context = zmq::Context::new();
     let socket = good(&context, &publisher.endpoint());
     let mut packets = receive(&socket, 500);
-    let connections: Vec<TcpStream> = (0..500).map(|_| connect(&publisher.endpoint())).collect();
+    // Who is turned away may see that already here.
+    let address = publisher.endpoint().strip_prefix("tcp://").unwrap().to_owned();
+    let connections: Vec<TcpStream> = (0..500).filter_map(|_| TcpStream::connect(&address).ok()).collect();
     packets.extend(receive(&socket, 2_500));
     assert!(packets == expected, "a packet is missing");
     eventually("it has said so", || publisher.log().contains("there are too many connections"));

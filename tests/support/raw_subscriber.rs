@@ -20,7 +20,7 @@ fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Connect to `tcp://HOST:PORT`.
-pub fn connect(endpoint: &str) -> TcpStream {
+fn connect(endpoint: &str) -> TcpStream {
     let stream = TcpStream::connect(endpoint.strip_prefix("tcp://").unwrap()).unwrap();
     // Whoever is not read from waits no longer than this.
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -34,6 +34,10 @@ pub fn subscriber(endpoint: &str) -> TcpStream {
     stream.write_all(&greeting()).unwrap();
     stream.read_exact(&mut [0; 64]).unwrap();
     stream.write_all(&frame(4, b"\x05READY\x0bSocket-Type\0\0\0\x03SUB\x08Identity\0\0\0\0")).unwrap();
+    // Whoever does not wait for the other side's READY is refused.
+    let mut header = [0; 2];
+    stream.read_exact(&mut header).unwrap();
+    stream.read_exact(&mut vec![0; header[1].into()]).unwrap();
     stream
 }
 

@@ -3,6 +3,7 @@
 //! libzmq bounds frames and whole messages, but no message of endless frames. The kernel knows what came over a connection, and
 //! we know what was handed over of it; the difference is what libzmq holds.
 
+use std::cmp::Reverse;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
@@ -15,8 +16,11 @@ const SUSPICIOUS_BYTES: u64 = 256 << 10;
 /// As long as there is more than this, something is moving, ...
 pub(super) const MOVING_BYTES: u64 = 64 << 10;
 
-/// ... and it is looked at again after this time.
+/// ... and it is looked at again after this time, ...
 pub(super) const LOOK_EVERY_NS: i64 = 10_000_000;
+
+/// ... or this one, where somebody was cut off, or much is held.
+pub(super) const LOOK_SOON_NS: i64 = 1_000_000;
 
 /// A frame of a few bytes takes 64 in libzmq, and so does one without any: the memory is looked at too. So much of it may be
 /// neither in libzmq nor in our queue.
@@ -83,18 +87,32 @@ impl Hold {
     }
 }
 
-/// Which connection is to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or the memory says so: the one of
-/// which most is held. `in_use_bytes` is what the process uses, and `own_bytes` what it knows of.
+/// Which connections are to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or the memory says so: the largest,
+/// until the others fit. `in_use_bytes` is what the process uses, and `own_bytes` what it knows of.
 pub(super) fn too_much(
-    held_bytes: impl Iterator<Item = u64> + Clone,
+    held_bytes: &[u64],
     limit_bytes: u64,
     in_use_bytes: impl FnOnce() -> u64,
     own_bytes: u64,
-) -> Option<usize> {
-    let sum: u64 = held_bytes.clone().fold(0, u64::saturating_add);
-    let is_too_much = sum > limit_bytes
-        || sum > SUSPICIOUS_BYTES && in_use_bytes() > limit_bytes.saturating_add(own_bytes).saturating_add(OTHER_BYTES);
-    is_too_much.then(|| held_bytes.enumerate().max_by_key(|(_, bytes)| *bytes).map(|(place, _)| place)).flatten()
+) -> Vec<usize> {
+    let mut sum = held_bytes.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    let mut fitting = limit_bytes;
+    if sum > SUSPICIOUS_BYTES {
+        let in_libzmq = in_use_bytes().saturating_sub(own_bytes).saturating_sub(OTHER_BYTES);
+        if in_libzmq > limit_bytes {
+            // A byte takes so much more memory than it has on the wire.
+            fitting = fitting.min((u128::from(sum) * u128::from(limit_bytes) / u128::from(in_libzmq)) as u64);
+        }
+    }
+    let mut largest: Vec<usize> = (0..held_bytes.len()).collect();
+    let bytes = |place: &usize| held_bytes.get(*place).copied().unwrap_or(0);
+    largest.sort_unstable_by_key(|place| Reverse(bytes(place)));
+    largest.retain(|place| {
+        let is_too_much = sum > fitting;
+        sum -= if is_too_much { bytes(place).min(sum) } else { 0 };
+        is_too_much
+    });
+    largest
 }
 
 #[cfg(test)]
@@ -123,12 +141,15 @@ mod tests {
 
     #[test]
     fn the_largest_is_cut_when_all_together_are_too_much() {
-        let of = |held: &[u64], limit, in_use| too_much(held.iter().copied(), limit, || in_use, 0);
-        assert_eq!(of(&[10, 60, 30], 100, 0), None);
-        assert_eq!(of(&[10, 60, 31], 100, 0), Some(1));
-        assert_eq!(of(&[], 100, u64::MAX), None);
+        let of = |held: &[u64], limit, in_use| too_much(held, limit, || in_use, 0);
+        assert!(of(&[10, 60, 30], 100, 0).is_empty());
+        assert_eq!(of(&[10, 60, 31], 100, 0), [1]);
+        assert_eq!(of(&[10, 60, 31, 80], 60, 0), [3, 1]);
+        assert!(of(&[], 100, u64::MAX).is_empty());
         // Small frames, of which each takes more memory than it has on the wire.
-        assert_eq!(of(&[1 << 20, 5], 80 << 20, 127 << 20), None);
-        assert_eq!(of(&[1 << 20, 5], 80 << 20, 129 << 20), Some(0));
+        assert!(of(&[1 << 20, 5], 80 << 20, 127 << 20).is_empty());
+        assert_eq!(of(&[1 << 20, 5], 80 << 20, 129 << 20), [0]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 207 << 20), [3]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 290 << 20), [3, 2]);
     }
 }

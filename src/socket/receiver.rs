@@ -227,7 +227,7 @@ impl Receiver {
                 STOP => woken = Woken::Stop,
                 RELOAD if woken == Woken::Look => woken = Woken::Reload,
                 MONITOR | SCOUT => self.monitor_speaks = true,
-                CONNECTION => self.guard_due_ns = Some(monotonic_ns() + hold::LOOK_EVERY_NS),
+                CONNECTION => self.guard_due_ns = Some(monotonic_ns() + 2 * hold::LOOK_SOON_NS),
                 _ => {}
             }
         }

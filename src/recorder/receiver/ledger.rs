@@ -34,7 +34,7 @@ impl Intake<'_> {
         }
         let waiting_bytes = self.queue.fill().bytes + self.arrivals.bytes();
         let own_bytes = waiting_bytes as u64 + STORING_TIMES * self.gauges.storing_bytes();
-        if let Some((place, change)) = self.socket.guard(own_bytes) {
+        for (place, change) in self.socket.guard(own_bytes) {
             let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
             let events = self.observer.change(place, endpoint, change, self.clock);
             events.into_iter().for_each(|event| self.note(event));

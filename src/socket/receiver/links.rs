@@ -62,17 +62,23 @@ impl Receiver {
     }
 
     /// Look how much libzmq holds, if it is time, and cut the largest off if it is too much; the process itself knows of
-    /// `own_bytes`. Gives whose link that was.
-    pub fn guard(&mut self, own_bytes: u64) -> Option<(usize, Change)> {
+    /// `own_bytes`. Gives whose links those were.
+    pub fn guard(&mut self, own_bytes: u64) -> Vec<(usize, Change)> {
         let now_ns = monotonic_ns();
-        self.guard_due_ns.filter(|due_ns| now_ns >= *due_ns)?;
+        if self.guard_due_ns.is_none_or(|due_ns| now_ns < due_ns) {
+            return Vec::new();
+        }
         let mut held = Vec::new();
         for (place, link) in self.links.iter_mut().enumerate() {
             let of_link = link.held_bytes(self.is_drained, now_ns);
             held.extend(of_link.into_iter().map(|(connection, bytes)| (place, connection, bytes)));
         }
-        let sum: u64 = held.iter().map(|(_, _, bytes)| bytes).fold(0, |sum, bytes| sum.saturating_add(*bytes));
-        if sum > hold::MOVING_BYTES {
+        let bytes: Vec<u64> = held.iter().map(|(_, _, bytes)| *bytes).collect();
+        let sum = bytes.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+        let largest = hold::too_much(&bytes, self.hold_max_bytes, raw::used_bytes, own_bytes);
+        if !largest.is_empty() || sum > self.hold_max_bytes / 16 {
+            self.guard_due_ns = Some(now_ns + hold::LOOK_SOON_NS);
+        } else if sum > hold::MOVING_BYTES {
             self.guard_due_ns = Some(now_ns + hold::LOOK_EVERY_NS);
         } else {
             self.guard_due_ns = None;
@@ -80,11 +86,13 @@ impl Receiver {
                 link.for_each_connection(|connection| hold::wake_once(&self.epoll, connection, CONNECTION));
             }
         }
-        let bytes = held.iter().map(|(_, _, bytes)| *bytes);
-        let largest = hold::too_much(bytes, self.hold_max_bytes, raw::used_bytes, own_bytes)?;
-        let &(place, connection, bytes) = held.get(largest)?;
-        self.monitor_speaks = true;
-        Some((place, self.links.get_mut(place)?.cut(connection, bytes, now_ns)?))
+        self.monitor_speaks |= !largest.is_empty();
+        let mut cut = Vec::new();
+        for (place, connection, bytes) in largest.into_iter().filter_map(|largest| held.get(largest).copied()) {
+            let change = self.links.get_mut(place).and_then(|link| link.cut(connection, bytes, now_ns));
+            cut.extend(change.map(|change| (place, change)));
+        }
+        cut
     }
 
     /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.

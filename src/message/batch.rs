@@ -7,9 +7,11 @@
 //! origin u32 | frame_count u32 | unix_ns i64 | elapsed_ns i64 | frame_count times: length_bytes u32 | that many bytes
 //! ```
 //!
-//! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest runs over the memory as it is.
+//! The origin is the number of the endpoint in the session. Appending to a batch that was used before allocates nothing, and the digest
+//! runs over the memory as it is.
 //!
-//! A large frame has memory of its own, and its length here is marked.
+//! A large frame has memory of its own: here is a mark in the place of its length. The digest runs over its length and its bytes
+//! as if they were here.
 
 use std::sync::Arc;
 
@@ -47,7 +49,6 @@ const LARGE_FRAME_BYTES: usize = 256 << 10;
 pub struct Batch {
     log: Vec<u8>,
     large: Vec<Arc<dyn Frame>>,
-    large_bytes: usize,
     messages: usize,
     /// Where the last message begins: in the log, and among the large frames.
     last: (usize, usize),
@@ -110,7 +111,7 @@ impl Batch {
 
     /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.log.len() + self.large_bytes
+        self.bytes_from(Mark::default())
     }
 
     /// Whether it should be handed over instead of growing.
@@ -194,7 +195,6 @@ impl Batch {
     pub fn truncate(&mut self, mark: Mark) {
         self.log.truncate(mark.bytes);
         self.large.truncate(mark.large);
-        self.large_bytes = self.large.iter().map(|frame| frame.len()).sum();
         self.numbers.truncate(mark.messages);
         self.streams.truncate(mark.messages);
         (self.messages, self.last) = (mark.messages, mark.last);
@@ -250,7 +250,6 @@ impl Batch {
         }
         self.log.clear();
         self.large.clear();
-        self.large_bytes = 0;
         self.messages = 0;
         self.last = (0, 0);
         self.numbers.clear();
@@ -309,7 +308,6 @@ impl Entry<'_> {
 
     fn large_frame(&mut self, frame: Arc<dyn Frame>) {
         self.begin_frame(IS_LARGE);
-        self.batch.large_bytes += frame.len();
         self.batch.large.push(frame);
     }
 

@@ -8,6 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
 
+use crate::socket::raw;
 use crate::time::clock::NS_PER_S;
 
 /// As long as there is less than this in all, the memory is not looked at.
@@ -24,7 +25,7 @@ pub(super) const LOOK_SOON_NS: i64 = 1_000_000;
 
 /// A frame of a few bytes takes 64 in libzmq, and so does one without any: the memory is looked at too. So much of it may be
 /// neither in libzmq nor in our queue.
-const OTHER_BYTES: u64 = 48 << 20;
+const OTHER_BYTES: u64 = 32 << 20;
 
 /// What comes beside messages (heartbeats, other commands) is not seen here. So much of it is forgiven in a second.
 const COMMANDS_PER_S: u64 = 64;
@@ -87,21 +88,32 @@ impl Hold {
     }
 }
 
-/// Which connections are to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or the memory says so: the largest,
-/// until the others fit. `in_use_bytes` is what the process uses, and `own_bytes` what it knows of.
-pub(super) fn too_much(
-    held_bytes: &[u64],
-    limit_bytes: u64,
-    in_use_bytes: impl FnOnce() -> u64,
-    own_bytes: u64,
-) -> Vec<usize> {
+/// How much libzmq holds of each connection, where the kernel does not count what came over some of them: these have what the
+/// memory has beyond the others, in equal parts.
+pub(super) fn with_uncounted(held_bytes: &[Option<u64>], in_libzmq_bytes: impl FnOnce() -> u64) -> Vec<u64> {
+    let uncounted = held_bytes.iter().filter(|bytes| bytes.is_none()).count() as u64;
+    let part_bytes = match uncounted {
+        0 => 0,
+        _ => in_libzmq_bytes().saturating_sub(held_bytes.iter().flatten().sum()) / uncounted,
+    };
+    held_bytes.iter().map(|bytes| bytes.unwrap_or(part_bytes)).collect()
+}
+
+/// What libzmq holds, as the memory says, if this process knows of `own_bytes` beside it.
+pub(super) fn in_libzmq_bytes(own_bytes: u64) -> u64 {
+    raw::used_bytes().saturating_sub(own_bytes).saturating_sub(OTHER_BYTES)
+}
+
+/// Which connections are to be cut, if `held_bytes` of all of them are more than `limit_bytes`, or what the memory says is: the
+/// largest, until the others fit.
+pub(super) fn too_much(held_bytes: &[u64], limit_bytes: u64, in_libzmq_bytes: impl FnOnce() -> u64) -> Vec<usize> {
     let mut sum = held_bytes.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     let mut fitting = limit_bytes;
     if sum > SUSPICIOUS_BYTES {
-        let in_libzmq = in_use_bytes().saturating_sub(own_bytes).saturating_sub(OTHER_BYTES);
-        if in_libzmq > limit_bytes {
+        let in_libzmq_bytes = in_libzmq_bytes();
+        if in_libzmq_bytes > limit_bytes {
             // A byte takes so much more memory than it has on the wire.
-            fitting = fitting.min((u128::from(sum) * u128::from(limit_bytes) / u128::from(in_libzmq)) as u64);
+            fitting = fitting.min((u128::from(sum) * u128::from(limit_bytes) / u128::from(in_libzmq_bytes)) as u64);
         }
     }
     let mut largest: Vec<usize> = (0..held_bytes.len()).collect();
@@ -141,15 +153,22 @@ mod tests {
 
     #[test]
     fn the_largest_is_cut_when_all_together_are_too_much() {
-        let of = |held: &[u64], limit, in_use| too_much(held, limit, || in_use, 0);
+        let of = |held: &[u64], limit, in_libzmq| too_much(held, limit, || in_libzmq);
         assert!(of(&[10, 60, 30], 100, 0).is_empty());
         assert_eq!(of(&[10, 60, 31], 100, 0), [1]);
         assert_eq!(of(&[10, 60, 31, 80], 60, 0), [3, 1]);
         assert!(of(&[], 100, u64::MAX).is_empty());
         // Small frames, of which each takes more memory than it has on the wire.
-        assert!(of(&[1 << 20, 5], 80 << 20, 127 << 20).is_empty());
-        assert_eq!(of(&[1 << 20, 5], 80 << 20, 129 << 20), [0]);
-        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 207 << 20), [3]);
-        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 290 << 20), [3, 2]);
+        assert!(of(&[1 << 20, 5], 80 << 20, 79 << 20).is_empty());
+        assert_eq!(of(&[1 << 20, 5], 80 << 20, 81 << 20), [0]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 159 << 20), [3]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 242 << 20), [3, 2]);
+    }
+
+    #[test]
+    fn what_is_not_counted_has_the_rest() {
+        assert_eq!(with_uncounted(&[Some(10), None, None], || 70), [10, 30, 30]);
+        assert_eq!(with_uncounted(&[Some(10), None], || 5), [10, 0]);
+        assert_eq!(with_uncounted(&[Some(10)], || unreachable!()), [10]);
     }
 }

@@ -76,6 +76,8 @@ pub(super) struct Link {
     pub monitor: Monitor,
     pub traffic: Traffic,
     side: Side,
+    /// Whether the kernel counts what comes over it.
+    is_counted: bool,
     /// When it went up, on the monotonic clock, as long as it is.
     up_ns: Option<i64>,
 }
@@ -99,6 +101,7 @@ impl Link {
         // Before the first connection: events that nobody reads would hold it up.
         let monitor = Monitor::of(context, &socket, &number.to_string())
             .map_err(|cause| socket_error("watch a socket's connections", cause))?;
+        let is_counted = !endpoint.is_ipc();
         let (endpoint, side) = match is_bound {
             true => (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default())),
             false => {
@@ -106,7 +109,7 @@ impl Link {
                 (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
-        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, up_ns: None })
+        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, is_counted, up_ns: None })
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.
@@ -183,9 +186,10 @@ impl Link {
         matches!(self.side, Side::Bound(_))
     }
 
-    /// How much libzmq holds of each connection, by its number. `is_drained`: all whole messages were taken.
-    pub fn held_bytes(&mut self, is_drained: bool, now_ns: i64) -> Vec<(i32, u64)> {
-        match &mut self.side {
+    /// How much libzmq holds of each connection, by its number; `None` over ipc, where the kernel does not count. `is_drained`:
+    /// all whole messages were taken.
+    pub fn held_bytes(&mut self, is_drained: bool, now_ns: i64) -> Vec<(i32, Option<u64>)> {
+        let held: Vec<(i32, u64)> = match &mut self.side {
             Side::Dialled(dial) => {
                 if is_drained {
                     dial.hold.drained();
@@ -193,7 +197,8 @@ impl Link {
                 vec![(0, dial.held_bytes(now_ns))]
             }
             Side::Bound(bound) => bound.held_bytes(now_ns).collect(),
-        }
+        };
+        held.into_iter().map(|(connection, bytes)| (connection, self.is_counted.then_some(bytes))).collect()
     }
 
     /// Do this with each connection.

@@ -26,6 +26,9 @@ const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE: u8 = 7;
 
+/// From this size on, memory is given back when it is freed; see mallopt(3).
+const LARGE_MEMORY_BYTES: c_int = 1 << 20;
+
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]
 pub enum RawOption {
@@ -143,6 +146,13 @@ pub fn cut_off(fd: BorrowedFd<'_>) {
     if rustix::net::connect_unspec(fd).is_err() {
         let _ = rustix::net::shutdown(fd, Shutdown::Both);
     }
+}
+
+/// Give the memory of large frames back to the system as soon as they are let go. The allocator would keep what it once had of
+/// them: of a hundred peers that were cut off, 90 MB.
+pub fn give_back_large_memory() {
+    // SAFETY: it only sets a number of the allocator. It fails for numbers above 32 MiB alone.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_MEMORY_BYTES) };
 }
 
 /// How much memory this process uses, in bytes. Of what it has allocated, a frame of which only the beginning came takes no

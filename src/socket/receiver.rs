@@ -131,6 +131,7 @@ impl Receiver {
     /// # Errors
     /// When an endpoint cannot be connected to at all, or not be bound.
     pub fn open(inlets: &Inlets, stop: &Stop, reload: &Request) -> Result<Self> {
+        raw::give_back_large_memory();
         let (context, now_ns) = (Context::new(), monotonic_ns());
         let sides = inlets.connect.iter().map(|endpoint| (endpoint, false));
         let sides = sides.chain(inlets.bind.iter().map(|endpoint| (endpoint, true)));

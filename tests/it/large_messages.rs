@@ -1,5 +1,7 @@
 //! Messages of cameras and detectors. `tests/soak.rs` has larger ones.
 
+use std::time::Duration;
+
 use crate::links::committed;
 use crate::support::large::goes_round;
 use crate::support::{Bench, alone, eventually};
@@ -24,10 +26,14 @@ fn a_message_of_many_small_frames_goes_round_in_little_memory() {
 
 /// A device whose messages of this size are counted by what they end with.
 fn device() -> (zmq::Socket, String) {
+    device_at("tcp://127.0.0.1:*")
+}
+
+fn device_at(endpoint: &str) -> (zmq::Socket, String) {
     let device = zmq::Context::new().socket(zmq::XPUB).unwrap();
     device.set_rcvtimeo(60_000).unwrap();
     device.set_sndhwm(0).unwrap();
-    device.bind("tcp://127.0.0.1:*").unwrap();
+    device.bind(endpoint).unwrap();
     let endpoint = device.get_last_endpoint().unwrap().unwrap();
     (device, endpoint)
 }
@@ -84,4 +90,39 @@ fn what_waits_for_a_locked_database_is_bounded_in_bytes_also_when_nothing_may_be
     recorder.stop().says(", 0 lost");
     let order = "SELECT count(*) FROM messages WHERE hex(substr(payload, 1, 1)) != printf('%02X', (id - 1) % 256)";
     assert_eq!(bench.sqlite3("c.db", order), "0");
+}
+
+/// Over ipc libzmq keeps all that it has, because what a device sent before it ended would be lost otherwise.
+#[test]
+fn what_waits_over_ipc_is_bounded_too_and_its_loss_is_named() {
+    const MEMORY_MAX_BYTES: u64 = 350 << 20;
+    let _alone = alone();
+    let bench = Bench::new();
+    let (device, endpoint) = device_at(&bench.endpoint("camera"));
+    let record = "record --topic t --framing frames --layout bytes --max-message 2MiB --queue 32MiB --database c.db";
+    let recorder = bench.fancyhwd(&format!("{record} --on-full block --connect {endpoint}")).start();
+    device.recv_bytes(0).unwrap();
+    device.send_multipart([&b"t"[..], b"first"], 0).unwrap();
+    eventually("the first is recorded", || committed(&bench) == 1);
+    let connection = rusqlite::Connection::open(bench.path("c.db")).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let image = vec![1; 1_000_000];
+    let mut sent = 0;
+    // Once it is cut off, nobody has subscribed.
+    while device.recv_bytes(zmq::DONTWAIT).is_err() {
+        assert!(sent < 20_000, "never cut off");
+        device.send_multipart([&b"t"[..], &image], 0).unwrap();
+        sent += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let peak_bytes = recorder.memory_bytes("VmHWM");
+    println!("peak {peak_bytes} bytes after {sent} messages of 1 MB");
+    assert!(peak_bytes <= MEMORY_MAX_BYTES, "{peak_bytes} bytes");
+    connection.execute_batch("ROLLBACK").unwrap();
+    device.recv_bytes(0).unwrap();
+    device.send_multipart([&b"t"[..], b"last"], 0).unwrap();
+    let last = "SELECT count(*) FROM messages WHERE payload = CAST('last' AS BLOB)";
+    eventually("it goes on", || bench.sqlite3("c.db", last) == "1");
+    recorder.stop().code(3);
+    assert_eq!(bench.sqlite3("c.db", "SELECT min(lost IS NULL), count(*) > 0 FROM events WHERE kind = 'cut'"), "1|1");
 }

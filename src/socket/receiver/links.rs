@@ -5,7 +5,7 @@ use crate::message::Origin;
 use crate::observe::snapshot;
 use crate::socket::link::{Change, Link};
 use crate::socket::receiver::{CONNECTION, Receiver};
-use crate::socket::{hold, raw};
+use crate::socket::hold;
 use crate::time::clock::monotonic_ns;
 
 impl Receiver {
@@ -73,9 +73,10 @@ impl Receiver {
             let of_link = link.held_bytes(self.is_drained, now_ns);
             held.extend(of_link.into_iter().map(|(connection, bytes)| (place, connection, bytes)));
         }
-        let bytes: Vec<u64> = held.iter().map(|(_, _, bytes)| *bytes).collect();
+        let bytes: Vec<Option<u64>> = held.iter().map(|(_, _, bytes)| *bytes).collect();
+        let bytes = hold::with_uncounted(&bytes, || hold::in_libzmq_bytes(own_bytes));
         let sum = bytes.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
-        let largest = hold::too_much(&bytes, self.hold_max_bytes, raw::used_bytes, own_bytes);
+        let largest = hold::too_much(&bytes, self.hold_max_bytes, || hold::in_libzmq_bytes(own_bytes));
         if !largest.is_empty() || sum > self.hold_max_bytes / 16 {
             self.guard_due_ns = Some(now_ns + hold::LOOK_SOON_NS);
         } else if sum > hold::MOVING_BYTES {
@@ -88,7 +89,8 @@ impl Receiver {
         }
         self.monitor_speaks |= !largest.is_empty();
         let mut cut = Vec::new();
-        for (place, connection, bytes) in largest.into_iter().filter_map(|largest| held.get(largest).copied()) {
+        for largest in largest {
+            let (Some(&(place, connection, _)), Some(&bytes)) = (held.get(largest), bytes.get(largest)) else { continue };
             let change = self.links.get_mut(place).and_then(|link| link.cut(connection, bytes, now_ns));
             cut.extend(change.map(|change| (place, change)));
         }

@@ -25,7 +25,7 @@ pub(super) const LOOK_SOON_NS: i64 = 1_000_000;
 
 /// A frame of a few bytes takes 64 in libzmq, and so does one without any: the memory is looked at too. So much of it may be
 /// neither in libzmq nor in our queue.
-const OTHER_BYTES: u64 = 32 << 20;
+const OTHER_BYTES: u64 = 24 << 20;
 
 /// What comes beside messages (heartbeats, other commands) is not seen here. So much of it is forgiven in a second.
 const COMMANDS_PER_S: u64 = 64;

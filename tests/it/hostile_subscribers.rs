@@ -173,6 +173,17 @@ fn a_hundred_hostile_subscribers_at_once_cost_little_and_nothing_is_lost() {
 }
 
 #[test]
+fn three_hundred_subscribers_that_never_read_cost_little() {
+    let _alone = alone();
+    let bench = Bench::new();
+    let publisher = bench.fancyhwd("publish --rate max --bind tcp://127.0.0.1:*").start();
+    let mut subscribers: Vec<TcpStream> = (0..300).map(|_| subscriber(&publisher.endpoint())).collect();
+    subscribers.iter_mut().for_each(|stream| subscribe(stream, TOPIC));
+    eventually("nobody has room any more", || publisher.log().contains("reads too slowly: at least"));
+    end(publisher);
+}
+
+#[test]
 fn ten_thousand_subscriptions_are_heeded_also_by_a_slow_publisher() {
     const SUBSCRIPTIONS: usize = 10_000;
     let bench = Bench::new();

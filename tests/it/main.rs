@@ -26,6 +26,7 @@ mod export;
 mod faults;
 mod foreign;
 mod fuzz_links;
+mod hostile_publishers;
 mod hostile_subscribers;
 mod keys;
 mod large_messages;

@@ -3,9 +3,9 @@
 use crate::error::Result;
 use crate::message::Origin;
 use crate::observe::snapshot;
+use crate::socket::hold;
 use crate::socket::link::{Change, Link};
 use crate::socket::receiver::{CONNECTION, Receiver};
-use crate::socket::hold;
 use crate::time::clock::monotonic_ns;
 
 impl Receiver {
@@ -90,7 +90,9 @@ impl Receiver {
         self.monitor_speaks |= !largest.is_empty();
         let mut cut = Vec::new();
         for largest in largest {
-            let (Some(&(place, connection, _)), Some(&bytes)) = (held.get(largest), bytes.get(largest)) else { continue };
+            let (Some(&(place, connection, _)), Some(&bytes)) = (held.get(largest), bytes.get(largest)) else {
+                continue;
+            };
             let change = self.links.get_mut(place).and_then(|link| link.cut(connection, bytes, now_ns));
             cut.extend(change.map(|change| (place, change)));
         }

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::event::{Timespec, epoll};
 
 use crate::error::{Error, Result};
+use crate::socket::bell::Bell;
 use crate::socket::bound::{Became, Bound};
 use crate::socket::hold::wake_once;
 use crate::socket::monitor::{Monitor, What};
@@ -53,7 +54,7 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Guard {
     known: Arc<Known>,
-    bell: Arc<OwnedFd>,
+    bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,9 +62,7 @@ impl Guard {
     /// Watch a socket, from before it is connected or bound.
     pub fn of(monitor: Monitor) -> Result<Self> {
         let failed = |operation| move |cause: std::io::Error| Error::System { operation, cause };
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|cause| failed("make an event descriptor")(cause.into()))?;
-        let (known, bell) = (Arc::new(Known::default()), Arc::new(bell));
+        let (known, bell) = (Arc::new(Known::default()), Arc::new(Bell::new()?));
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|cause| failed("watch the connections")(cause.into()))?;
         let watch = || -> std::io::Result<()> {
@@ -107,7 +106,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        self.bell.ring();
         if let Some(thread) = self.thread.take() {
             // It does nothing that could panic.
             let _ = thread.join();

@@ -3,6 +3,7 @@
 use crate::error::Error;
 
 mod alarm;
+mod bell;
 mod binding;
 mod bound;
 mod cause;

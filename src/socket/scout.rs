@@ -4,13 +4,12 @@
 //! libzmq would resolve names in its only thread, where one name that nobody knows holds all messages up for seconds.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, mpsc};
 use std::thread::Builder;
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use crate::error::Error;
+use crate::socket::bell::Bell;
 use crate::socket::peer::Found;
 use crate::socket::probe::{self, Ours};
 
@@ -40,15 +39,13 @@ pub(super) struct Scout {
     sender: mpsc::Sender<(usize, Answer)>,
     answers: mpsc::Receiver<(usize, Answer)>,
     /// Readable when there may be an answer.
-    bell: Arc<OwnedFd>,
+    bell: Arc<Bell>,
 }
 
 impl Scout {
     pub fn new() -> Result<Self, Error> {
         let (sender, answers) = mpsc::channel();
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|cause| Error::System { operation: "make an event descriptor", cause: cause.into() })?;
-        Ok(Self { sender, answers, bell: Arc::new(bell) })
+        Ok(Self { sender, answers, bell: Arc::new(Bell::new()?) })
     }
 
     /// Look something up for a link. Returns whether that has begun: where there is no thread to be had, it is tried again
@@ -58,15 +55,14 @@ impl Scout {
         let look = move || {
             // Nobody listens any more at the end of the run.
             let _ = sender.send((link, answer(question)));
-            let _ = rustix::io::write(&*bell, &1_u64.to_ne_bytes());
+            bell.ring();
         };
         Builder::new().name("scout".to_owned()).spawn(look).is_ok()
     }
 
     /// The next answer, if there is one, and for which link.
     pub fn answer(&self) -> Option<(usize, Answer)> {
-        let mut rung = [0; 8];
-        let _ = rustix::io::read(&*self.bell, &mut rung);
+        self.bell.silence();
         self.answers.try_recv().ok()
     }
 }

@@ -38,6 +38,8 @@ CREATE TABLE endpoints (
     endpoint    TEXT NOT NULL,
     socket      TEXT NOT NULL CHECK (socket IN ('sub', 'pull')),
     side        TEXT NOT NULL CHECK (side IN ('connect', 'bind')),
+    security    TEXT NOT NULL CHECK (security IN ('none', 'curve')),
+    peer_key    TEXT,              -- that the peer proved to have, in Z85; of those who connected, the ledger has it
     PRIMARY KEY (session_id, number)
 ) STRICT, WITHOUT ROWID;
 

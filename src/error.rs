@@ -61,6 +61,9 @@ pub enum Error {
     /// An endpoint cannot be bound or connected.
     #[error("cannot {operation} {endpoint}: {cause}; {hint}")]
     Endpoint { operation: &'static str, endpoint: String, cause: String, hint: &'static str },
+    /// A certificate cannot be read or written.
+    #[error("cannot {operation} key file {}: {cause}; {hint}", path.display())]
+    Key { operation: &'static str, path: PathBuf, cause: String, hint: &'static str },
     /// A socket failed outside of bind and connect.
     #[error("cannot {operation}: {cause}; see the log lines before this one")]
     Socket { operation: &'static str, cause: String },

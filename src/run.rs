@@ -39,11 +39,12 @@ fn execute(cli: &Cli) -> Result<Exit> {
     let on_hangup = match &cli.command {
         Command::Publish(_) | Command::Replay(_) => OnHangup::GoOn,
         Command::Record(_) => OnHangup::Reload,
-        Command::Session(_) => OnHangup::Stop,
+        Command::Session(_) | Command::Keygen(_) => OnHangup::Stop,
     };
     // Before there is anything that a signal could leave half done.
     let Signals { stop, reload } = &Signals::catch(on_hangup)?;
     match &cli.command {
+        Command::Keygen(typed) => command::keygen::run(&typed.settings()?),
         Command::Publish(typed) => command::publish::run(&typed.settings()?, stop),
         Command::Record(typed) => command::record::run(&typed.settings()?, stop, reload),
         Command::Replay(typed) => command::replay::run(&typed.settings()?, stop),

@@ -16,6 +16,9 @@ _fancyhwd() {
             ",$1")
                 cmd="fancyhwd"
                 ;;
+            fancyhwd,keygen)
+                cmd="fancyhwd__subcmd__keygen"
+                ;;
             fancyhwd,publish)
                 cmd="fancyhwd__subcmd__publish"
                 ;;
@@ -59,7 +62,7 @@ _fancyhwd() {
 
     case "${cmd}" in
         fancyhwd)
-            opts="-v -q -h -V --verbose --quiet --help --version publish record replay session"
+            opts="-v -q -h -V --verbose --quiet --help --version publish record replay session keygen"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -72,8 +75,30 @@ _fancyhwd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fancyhwd__subcmd__keygen)
+            opts="-v -q -h --directory --force --show --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --show)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fancyhwd__subcmd__publish)
-            opts="-v -q -h --bind --connect --socket --wait-subscribers --on-full --catch-up --topic --framing --layout --device --seed --packet-size --counter --interval --rate --count --verbose --quiet --help"
+            opts="-v -q -h --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --topic --framing --layout --device --seed --packet-size --counter --interval --rate --count --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -97,6 +122,18 @@ _fancyhwd() {
                     ;;
                 --on-full)
                     COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --topic)
@@ -147,7 +184,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --bind --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
+            opts="-v -q -h --connect --bind --key --server-key --allow --allow-any --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -158,6 +195,18 @@ _fancyhwd() {
                     return 0
                     ;;
                 --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -257,7 +306,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -285,6 +334,18 @@ _fancyhwd() {
                     ;;
                 --on-full)
                     COMPREPLY=($(compgen -W "drop block" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --speed)

@@ -32,6 +32,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run 
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, describe, export, label and delete what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "keygen" -d 'Make a pair of keys, for encrypted connections between those who are admitted'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --connect]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l connect -d 'Endpoint to connect to, of a collector that binds. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l socket -d 'The kind of socket: `pub` sends to all who subscribe, `push` to one of those who pull, and waits while there is nobody' -r -f -a "pub\t'It sends each message to all who subscribe to it'
@@ -39,6 +40,9 @@ push\t'It sends each message to one of the pulling peers, and waits while there 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l key -d 'Secret certificate of this side, NAME.key_secret as `fancyhwd keygen` makes it. What binds is then open to those alone whom --allow or --allow-any admits' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l server-key -d 'Public certificate of the peer at each --connect, or at the one of number N: it is talked to encrypted, and nobody else can stand in for it. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l allow -d 'Directory with the public certificates of those who may connect to a --bind. It is read again when something in it changes' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d 'Topic of every packet: 1 to 255 bytes' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l framing -d 'Where the topic is' -r -f -a "space\t'Before the first space of the only frame'
 frames\t'It is the first frame'
@@ -51,12 +55,16 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l counter -d
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l allow-any -d 'Let everybody connect to a --bind who has a key, whichever it is, and knows ours'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l connect -d 'Endpoint of a device, tcp://HOST:PORT or ipc://PATH. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --bind]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l bind -d 'Endpoint to bind, for devices that connect to their collector. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l key -d 'Secret certificate of this side, NAME.key_secret as `fancyhwd keygen` makes it. What binds is then open to those alone whom --allow or --allow-any admits' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l server-key -d 'Public certificate of the peer at each --connect, or at the one of number N: it is talked to encrypted, and nobody else can stand in for it. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l allow -d 'Directory with the public certificates of those who may connect to a --bind. It is read again when something in it changes' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l socket -d 'The kind of socket: `pull` takes its share of what pushing peers send, and has no topics to ask for' -r -f -a "sub\t'It subscribes to topics of publishers'
 pull\t'It takes its share of what pushing peers send'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l topic -d 'Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times [default: fancyhw_data; with `--socket pull` everything]' -r
@@ -85,6 +93,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l heartbeat -
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l allow-any -d 'Let everybody connect to a --bind who has a key, whichever it is, and knows ours'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l dry-run -d 'Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every topic is asked for, unless --topic is given'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
@@ -98,6 +107,9 @@ push\t'It sends each message to one of the pulling peers, and waits while there 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l wait-subscribers -d 'Send the first packet only when so many subscribers are there' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l on-full -d 'What to do when a subscriber reads too slowly' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l key -d 'Secret certificate of this side, NAME.key_secret as `fancyhwd keygen` makes it. What binds is then open to those alone whom --allow or --allow-any admits' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l server-key -d 'Public certificate of the peer at each --connect, or at the one of number N: it is talked to encrypted, and nobody else can stand in for it. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l allow -d 'Directory with the public certificates of those who may connect to a --bind. It is read again when something in it changes' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause [default: 1]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
@@ -111,6 +123,7 @@ economical\t'Sleep: some tens of microseconds late, for next to nothing'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l timing-report -d 'Write how late the packets left into this file, as JSON' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l as-recorded -d 'Send what came from each endpoint to the port that it came from, on loopback'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l allow-any -d 'Let everybody connect to a --bind who has a key, whichever it is, and knows ours'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l catch-up -d 'After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d 'Begin with a pause, which the space bar or SIGUSR1 ends'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
@@ -187,3 +200,9 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l directory -d 'Directory to write them to' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l show -d 'Print the public key of a certificate, of either kind, and nothing secret' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l force -d 'Replace a pair of that name'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -s h -l help -d 'Print help (see more with \'--help\')'

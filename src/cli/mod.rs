@@ -1,5 +1,6 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod keys;
 mod publish;
 mod record;
 mod replay;
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
+pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
@@ -55,7 +57,7 @@ pub struct LogArguments {
     pub quiet: bool,
 }
 
-/// The four commands.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a simulated device, or pass a stream of samples on
@@ -73,6 +75,10 @@ pub enum Command {
     Replay(ReplayArguments),
     /// List, show, verify, compare, describe, export, label and delete what was captured
     Session(SessionArguments),
+    /// Make a pair of keys, for encrypted connections between those who are admitted
+    ///
+    /// Writes a public certificate, NAME.key, and a secret one, NAME.key_secret, which pyzmq and czmq read too.
+    Keygen(KeygenArguments),
 }
 
 /// Options of the commands that publish.
@@ -94,6 +100,9 @@ pub struct SendArguments {
     /// What to do when a subscriber reads too slowly
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
+    /// Whom to trust
+    #[command(flatten)]
+    pub keys: KeyArguments,
     /// After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there
     #[arg(long)]
     pub catch_up: bool,
@@ -175,11 +184,13 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
     match &mut cli.command {
         Command::Publish(publish) => {
             split("bind", &mut publish.send.bind)?;
+            split("server_key", &mut publish.send.keys.server_key)?;
             split("connect", &mut publish.send.connect)
         }
         Command::Record(record) => {
             split("connect", &mut record.connect)?;
             split("bind", &mut record.bind)?;
+            split("server_key", &mut record.keys.server_key)?;
             split("topic", &mut record.topic)?;
             split("layout", &mut record.layout)?;
             split("channels", &mut record.channels)?;
@@ -188,6 +199,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
         }
         Command::Replay(replay) => {
             split("bind", &mut replay.send.bind)?;
+            split("server_key", &mut replay.send.keys.server_key)?;
             split("connect", &mut replay.send.connect)?;
             split("topic", &mut replay.topic)?;
             split("map", &mut replay.map)
@@ -199,6 +211,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             }
             _ => Ok(()),
         },
+        Command::Keygen(_) => Ok(()),
     }
 }
 
@@ -230,7 +243,7 @@ fn settle_pace(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
     let (rate, other, name) = match &mut cli.command {
         Command::Publish(publish) => (&mut publish.rate, &mut publish.interval, "interval"),
         Command::Replay(replay) => (&mut replay.rate, &mut replay.speed, "speed"),
-        Command::Record(_) | Command::Session(_) => return Ok(()),
+        Command::Record(_) | Command::Session(_) | Command::Keygen(_) => return Ok(()),
     };
     if rate.is_none() || other.is_none() {
         return Ok(());

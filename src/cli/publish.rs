@@ -86,9 +86,16 @@ impl PublishArguments {
             return Err(refuse("--layout", &self.layout, "a device sends records without a header".to_owned()));
         }
         let (bind, connect) = outlets(&self.send)?;
+        let send = send(&self.send, connect.len(), bind.len())?;
         Ok(publish::Settings {
-            outlet: Outlet { bind, connect, kind: self.send.socket, on_full: self.send.on_full },
-            send: send(&self.send),
+            outlet: Outlet {
+                keys: send.keys.clone(),
+                bind,
+                connect,
+                kind: self.send.socket,
+                on_full: self.send.on_full,
+            },
+            send,
             device: parse("--device", &self.device)?,
             seed: self.seed,
             publication: publisher::Publication {

@@ -16,7 +16,7 @@ use crate::store::{Durability, Limits};
 use crate::streams::{About, Told};
 use clap::{Args, ValueEnum};
 
-use crate::cli::DatabaseArguments;
+use crate::cli::{DatabaseArguments, KeyArguments};
 use crate::message::queue::OnFull;
 
 /// Where the topic is in a message.
@@ -54,6 +54,9 @@ pub struct RecordArguments {
     /// Endpoint to bind, for devices that connect to their collector. May be given several times
     #[arg(long, value_name = "ENDPOINT")]
     pub bind: Vec<String>,
+    /// Whom to trust
+    #[command(flatten)]
+    pub keys: KeyArguments,
     /// The kind of socket: `pull` takes its share of what pushing peers send, and has no topics to ask for
     #[arg(long, value_name = "KIND", default_value = "sub")]
     pub socket: ReceivingKind,
@@ -197,6 +200,7 @@ impl RecordArguments {
             }
         };
         Ok(Inlets {
+            keys: self.keys.settings(connect.len(), bind.len())?,
             connect,
             bind,
             kind: self.socket,

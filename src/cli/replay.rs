@@ -90,6 +90,16 @@ impl ReplayArguments {
             (None, None) => Rhythm::Recorded(1.0),
         };
         let outlets = self.outlets()?;
+        // Of several endpoints each has the number of what it stands for.
+        let (connects, binds) = match &outlets {
+            To::All(bind, connect) => (connect.len(), bind.len()),
+            To::AsRecorded => (0, 1),
+            To::Each(each) => {
+                let connects = each.iter().filter(|(_, _, is_bound)| !is_bound);
+                let binds = each.iter().filter(|(_, _, is_bound)| *is_bound).count();
+                (connects.map(|(number, _, _)| *number as usize).max().unwrap_or(0), binds)
+            }
+        };
         let endpoints = match &outlets {
             To::Each(each) => Some(each.iter().map(|(number, _, _)| *number).collect()),
             _ => None,
@@ -98,7 +108,7 @@ impl ReplayArguments {
             session: self.session.clone(),
             database: database(&self.database)?.path,
             outlets,
-            send: send(&self.send),
+            send: send(&self.send, connects, binds)?,
             selection: Selection {
                 wanted: wanted(&self.topic)?,
                 endpoints,

@@ -47,8 +47,14 @@ fn first_directory(directories: PathBuf) -> PathBuf {
     }
 }
 
-pub(super) fn send(typed: &SendArguments) -> SendSettings {
-    SendSettings { wait_subscribers: typed.wait_subscribers, kind: typed.socket, on_full: typed.on_full }
+/// How to send to so many endpoints that are connected to, and bound.
+pub(super) fn send(typed: &SendArguments, connects: usize, binds: usize) -> Result<SendSettings> {
+    Ok(SendSettings {
+        wait_subscribers: typed.wait_subscribers,
+        keys: typed.keys.settings(connects, binds)?,
+        kind: typed.socket,
+        on_full: typed.on_full,
+    })
 }
 
 /// Endpoints to bind.

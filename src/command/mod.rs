@@ -1,6 +1,7 @@
 //! The commands: each opens the parts, says READY, runs the loop, closes everything and sums up.
 
 mod dry_run;
+pub mod keygen;
 mod ledger;
 pub mod publish;
 pub mod record;
@@ -15,12 +16,15 @@ use crate::exit::Exit;
 use crate::log;
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
+use crate::socket::curve::KeyFiles;
 
 /// How to send.
 #[derive(Clone, Debug)]
 pub struct SendSettings {
     /// Subscribers to wait for.
     pub wait_subscribers: u64,
+    /// With which keys.
+    pub keys: KeyFiles,
     /// With which kind of socket.
     pub kind: SendingKind,
     /// What to do when a subscriber is full.

@@ -3,8 +3,9 @@
 use crate::recorder::{
     self, Arrivals, Capture, EndOnDrop, Gauges, Intake, PRINT_QUEUE_BYTES, STORING_TIMES, Taken, Writer,
 };
+use crate::socket::curve::Security;
 use crate::socket::{Inlets, Receiver};
-use crate::store::{Chapter, Database, Durability, EndReason, Limits, Missed, Recording, SessionStart};
+use crate::store::{Chapter, Database, Durability, EndReason, EndpointStart, Limits, Missed, Recording, SessionStart};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
     let socket = Receiver::open(&settings.inlets, stop, reload)?;
     let endpoints = socket.endpoints();
     let clock = SessionClock::now();
-    let mut recording = Recording::start(database, about(settings, &endpoints, clock), settings.limits)?;
+    let mut recording = Recording::start(database, about(settings, &socket, clock), settings.limits)?;
     let status = format!(
         "recording session {} from {} into {}",
         recording.session_id(),
@@ -218,12 +219,21 @@ fn sessions(chapters: &[Chapter]) -> String {
     chapters.iter().map(words).collect::<Vec<_>>().join(" and ")
 }
 
-fn about(settings: &Settings, endpoints: &[String], clock: SessionClock) -> SessionStart {
+fn about(settings: &Settings, socket: &Receiver, clock: SessionClock) -> SessionStart {
     SessionStart {
         label: settings.label.clone(),
         note: settings.note.clone(),
         started_unix_ns: clock.unix_ns,
-        endpoints: endpoints.to_vec(),
+        endpoints: socket
+            .endpoints()
+            .into_iter()
+            .zip(socket.securities())
+            .map(|(endpoint, security)| EndpointStart {
+                endpoint,
+                is_secured: security != Security::None,
+                peer_key: security.peer_key().map(|key| key.to_string()),
+            })
+            .collect(),
         connected: settings.inlets.connect.len(),
         socket: settings.inlets.kind.name(),
         topics: settings.topics.clone(),

@@ -164,14 +164,16 @@ fn outlets(settings: &Settings, session: &Session, reader: &Reader) -> Result<Ou
             .into_iter()
             .collect()
     };
-    let open = |bind: &[Endpoint], connect: &[Endpoint], heads| {
+    let open = |bind: &[Endpoint], connect: &[Endpoint], keys, heads| {
         let SendSettings { kind, on_full, .. } = settings.send;
-        let outlet = Outlet { bind: bind.to_vec(), connect: connect.to_vec(), kind, on_full };
+        let outlet = Outlet { bind: bind.to_vec(), connect: connect.to_vec(), keys, kind, on_full };
         Sender::open(&outlet, heads, message_bytes)
     };
     let recorded = || reader.endpoints();
     let each = match &settings.outlets {
-        To::All(bind, connect) => return Ok(Outlets::one(open(bind, connect, heads(None))?)),
+        To::All(bind, connect) => {
+            return Ok(Outlets::one(open(bind, connect, settings.send.keys.clone(), heads(None))?));
+        }
         To::Each(each) => each.clone(),
         To::AsRecorded => {
             as_recorded(recorded()?, session)?.into_iter().map(|(number, endpoint)| (number, endpoint, true)).collect()
@@ -179,7 +181,8 @@ fn outlets(settings: &Settings, session: &Session, reader: &Reader) -> Result<Ou
     };
     let opened = each.into_iter().map(|(number, endpoint, is_bound)| {
         let (bind, connect) = if is_bound { (vec![endpoint], vec![]) } else { (vec![], vec![endpoint]) };
-        Ok((Origin(number), open(&bind, &connect, heads(Some(number)))?))
+        let keys = settings.send.keys.of(number as usize);
+        Ok((Origin(number), open(&bind, &connect, keys, heads(Some(number)))?))
     });
     Ok(Outlets::each(opened.collect::<Result<_>>()?))
 }

@@ -29,6 +29,10 @@ pub enum Kind {
     TooLarge,
     /// A peer was cut off, because it sent more than could be held.
     Cut,
+    /// Somebody connected to a bound endpoint with a key that is admitted.
+    Admitted,
+    /// Somebody could not connect to a bound endpoint: it has no key, or one that is not admitted.
+    Refused,
     /// The device's own numbers say that messages were lost on their way.
     CounterGap,
     /// A message came after others that the device sent later.
@@ -64,6 +68,8 @@ impl Kind {
             Self::Moved => "moved",
             Self::TooLarge => "too-large",
             Self::Cut => "cut",
+            Self::Admitted => "admitted",
+            Self::Refused => "refused",
             Self::CounterGap => "counter-gap",
             Self::CounterReorder => "counter-reorder",
             Self::CounterRepeat => "counter-repeat",

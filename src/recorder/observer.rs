@@ -1,12 +1,14 @@
 //! Turns what becomes of the links, and what the process itself misses, into entries of the ledger.
 
+use std::collections::BTreeSet;
+
 use bytesize::ByteSize;
 
 use crate::codec::topic::printable;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::snapshot::Link;
 use crate::recorder::own_stall::Stall;
-use crate::socket::{Change, Receiver};
+use crate::socket::{Change, Failure, Receiver};
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 use crate::time::durations::seconds;
 
@@ -42,7 +44,12 @@ struct Watched {
     is_told: bool,
     /// It was told that a peer was turned away.
     is_crowded: bool,
+    /// It was told that connections from these hosts failed.
+    refused: BTreeSet<(String, Failure)>,
 }
+
+/// So many hosts are named whose connections failed.
+const REFUSED_MAX: usize = 100;
 
 impl Observer {
     /// Watch so many links, over which these topics are asked for.
@@ -80,8 +87,10 @@ impl Observer {
             }
             Change::Cut(peer, bytes) => {
                 let held = ByteSize(bytes);
-                let detail =
-                    Some(format!("{held} came that are no whole message or could not be taken; it was cut off"));
+                let detail = Some(format!(
+                    "{held} came that are no whole message or could not be taken; it was cut off; --queue and --max-message \
+                         say how much may be held"
+                ));
                 vec![Event { peer, detail, ..now(Kind::Cut, None) }]
             }
             Change::TurnedAway(peer) => {
@@ -91,6 +100,27 @@ impl Observer {
                     true => Vec::new(),
                     false => vec![Event { peer: Some(peer), detail: Some(detail.to_owned()), ..now(Kind::Cut, None) }],
                 }
+            }
+            Change::Visited(visitor) => {
+                let kind = if visitor.is_admitted { Kind::Admitted } else { Kind::Refused };
+                let detail = Some(visitor.to_string());
+                vec![Event { peer: Some(visitor.address), detail, ..now(kind, Some(0)) }]
+            }
+            Change::Refused(peer, failure) => {
+                let host = peer.rsplit_once(':').map_or(peer.as_str(), |(host, _)| host).to_owned();
+                // Each of many would be an entry.
+                match link.refused.len() < REFUSED_MAX && link.refused.insert((host, failure)) {
+                    true => vec![Event {
+                        peer: Some(peer),
+                        detail: Some(failure.to_string()),
+                        ..now(Kind::Refused, Some(0))
+                    }],
+                    false => Vec::new(),
+                }
+            }
+            Change::Dismissed(peer) => {
+                let detail = "it is not admitted any more, or it was not known to be";
+                vec![Event { peer: Some(peer), detail: Some(detail.to_owned()), ..now(Kind::Cut, None) }]
             }
             Change::Joined(peer) => vec![Event { peer: Some(peer), ..now(Kind::Connected, Some(0)) }],
             Change::Left(peer) => {

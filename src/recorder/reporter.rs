@@ -66,7 +66,7 @@ impl Reporter {
 
 /// Whether it comes seldom, and each one is told by itself.
 fn is_about_links(event: &Event) -> bool {
-    matches!(event.kind, Kind::Unreached | Kind::Silence | Kind::OwnStall | Kind::Cut)
+    matches!(event.kind, Kind::Unreached | Kind::Silence | Kind::OwnStall | Kind::Cut | Kind::Refused)
         || (event.kind == Kind::TooLarge && event.lost.is_none())
         || event.phase == Phase::GoesOn
 }
@@ -81,9 +81,9 @@ fn say_of_link(event: &Event) {
         (Kind::Silence, Phase::Ends) if event.detail.is_some() => {}
         (Kind::Silence, Phase::Ends) => tracing::info!("{endpoint} is silent no longer"),
         (Kind::Silence, _) => tracing::warn!("{endpoint} is silent: {detail}"),
-        (Kind::Cut, _) => {
-            let who = event.peer.as_deref().unwrap_or(endpoint);
-            tracing::warn!("cut off {who}: {detail}; --queue and --max-message say how much may be held");
+        (Kind::Cut, _) => tracing::warn!("cut off {}: {detail}", event.peer.as_deref().unwrap_or(endpoint)),
+        (Kind::Refused, _) => {
+            tracing::warn!("no connection with {}: {detail}", event.peer.as_deref().unwrap_or_default());
         }
         (Kind::TooLarge, _) => tracing::warn!("{endpoint}: {detail}; it is connected anew"),
         (Kind::OwnStall, _) => tracing::warn!("{detail}; messages may be missing"),
@@ -106,6 +106,7 @@ impl Unreported {
             Kind::ClockStep => {
                 tracing::warn!("{}{times}; the time since the session began goes on evenly", self.detail)
             }
+            Kind::Admitted => tracing::info!("admitted a peer at {endpoint}{times}: {}", self.detail),
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
             Kind::Overflow
             | Kind::CounterGap
@@ -123,6 +124,7 @@ impl Unreported {
             | Kind::Silence
             | Kind::OwnStall
             | Kind::Cut
+            | Kind::Refused
             | Kind::Gap => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };

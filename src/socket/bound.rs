@@ -1,6 +1,7 @@
 //! The binding side of a link: many peers on one socket, each with its address.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
@@ -8,6 +9,7 @@ use std::sync::OnceLock;
 use rustix::net::getpeername;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::socket::curve::PublicKey;
 use crate::socket::hold::Hold;
 use crate::socket::monitor::{Heard, What};
 use crate::socket::raw::{self, Stands};
@@ -41,6 +43,37 @@ pub(super) enum Became {
     Unfit,
     /// It was turned away, because there are too many.
     TooMany,
+    /// Its handshake failed.
+    Refused(Failure),
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// It secures its side in another way than we do ours.
+    Mechanism,
+    /// It does not know our key.
+    Key,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mechanism => "it was refused: of the two sides one has keys (CURVE) and the other has not",
+            Self::Key => "it was refused: it has not our public key; give it our public certificate",
+        })
+    }
+}
+
+impl Failure {
+    /// What libzmq says: see zmq_socket_monitor(3).
+    fn of(value: i32) -> Option<Self> {
+        match value {
+            0x1100_0001 => Some(Self::Key),
+            0x1100_0002 => Some(Self::Mechanism),
+            _ => None,
+        }
+    }
 }
 
 /// A connection that was accepted.
@@ -53,6 +86,10 @@ struct Guest {
     is_up: bool,
     is_cut: bool,
     hold: Hold,
+    /// We connected to it.
+    is_ours: bool,
+    /// Who has it, where connections are secured, as soon as that is known.
+    key: Option<PublicKey>,
 }
 
 /// The peers of a bound socket.
@@ -63,12 +100,19 @@ pub(super) struct Bound {
     ticked_ns: i64,
     /// Handshakes of peers that cannot be told from others any more.
     unknown: usize,
+    /// Why the next connection that ends has failed.
+    failure: Option<Failure>,
 }
 
 impl Bound {
     /// How many peers are connected.
     pub fn count(&self) -> usize {
         self.guests.values().filter(|guest| guest.is_up).count()
+    }
+
+    /// Whether there is a connection that we made.
+    pub fn is_ours(&self) -> bool {
+        self.guests.values().any(|guest| guest.is_ours)
     }
 
     /// Take what the monitor says.
@@ -84,8 +128,16 @@ impl Bound {
                     held.iter().for_each(|held| raw::cut_off(held.as_fd()));
                     return self.changes.push_back((address, Became::TooMany));
                 }
-                let guest =
-                    Guest { held, address, accepted_ns: now_ns, is_up: false, is_cut: false, hold: Hold::new(now_ns) };
+                let guest = Guest {
+                    held,
+                    address,
+                    accepted_ns: now_ns,
+                    is_up: false,
+                    is_cut: false,
+                    hold: Hold::new(now_ns),
+                    is_ours: heard.what == What::Connected,
+                    key: None,
+                };
                 self.guests.insert(heard.value, guest);
             }
             What::HandshakeSucceeded => {
@@ -99,6 +151,7 @@ impl Bound {
                     None => self.unknown += 1,
                 }
             }
+            What::HandshakeFailedProtocol => self.failure = Failure::of(heard.value),
             What::Disconnected | What::Closed => self.leave(heard.value),
             _ => {}
         }
@@ -154,6 +207,28 @@ impl Bound {
         Some(guest.address.clone())
     }
 
+    /// Whether it is not known yet who has the connection of this number.
+    pub fn is_nameless(&self, descriptor: i32) -> bool {
+        self.guests.get(&descriptor).is_some_and(|guest| guest.key.is_none())
+    }
+
+    /// Who was admitted then has the connection of this number. One that was admitted before this connection began had another
+    /// one of the same number.
+    pub fn name(&mut self, descriptor: i32, key: PublicKey, admitted_ns: i64) {
+        if let Some(guest) = self.guests.get_mut(&descriptor).filter(|guest| guest.accepted_ns <= admitted_ns) {
+            guest.key = Some(key);
+        }
+    }
+
+    /// Cut off who is not admitted any more; also those of whom it is not known who they are, who come back if they are admitted.
+    /// Gives their addresses.
+    pub fn dismiss(&mut self, admits: impl Fn(&PublicKey) -> bool) -> Vec<String> {
+        let is_out = |guest: &Guest| !guest.is_ours && guest.key.as_ref().is_none_or(|key| !admits(key));
+        let out: Vec<i32> =
+            self.guests.iter().filter(|(_, guest)| is_out(guest)).map(|(descriptor, _)| *descriptor).collect();
+        out.into_iter().filter_map(|descriptor| self.cut(descriptor)).collect()
+    }
+
     /// The connections.
     pub fn connections(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.guests.values().filter_map(|guest| guest.held.as_ref().map(AsFd::as_fd))
@@ -169,8 +244,12 @@ impl Bound {
     }
 
     fn leave(&mut self, descriptor: i32) {
+        let failure = self.failure.take();
         let Some(guest) = self.guests.remove(&descriptor) else { return };
         if !guest.is_up {
+            if let Some(failure) = failure {
+                return self.changes.push_back((guest.address, Became::Refused(failure)));
+            }
             if self.unknown == 0 {
                 return;
             }

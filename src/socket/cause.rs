@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::socket::curve::PublicKey;
+
 /// Why a device is not reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -19,6 +21,14 @@ pub enum Cause {
     NotZeroMq(String),
     /// The peer wants this mechanism.
     Wants(String),
+    /// The peer does not want keys, but this.
+    Offers(String),
+    /// The peer has not this key.
+    OtherKey(PublicKey),
+    /// The peer does not admit this key of ours.
+    NotAdmitted(PublicKey),
+    /// The peer could not decide whether it admits us: its answer, as ZAP counts.
+    CannotAdmit(i32),
     /// The peer is a socket of a kind that does not send to ours: its kind, and ours.
     Kind(String, &'static str),
     /// The peer begins the handshake and does not go on.
@@ -40,7 +50,27 @@ impl fmt::Display for Cause {
             }
             Self::NoAnswer => f.write_str("no answer to the greeting: it accepts the connection and says nothing"),
             Self::NotZeroMq(begins) => write!(f, "what listens there is not ZeroMQ: it says '{begins}'"),
-            Self::Wants(mechanism) => write!(f, "it wants {mechanism}, and this side offers none"),
+            Self::Wants(mechanism) => match mechanism.as_str() {
+                "CURVE" => {
+                    f.write_str("it wants CURVE, and this side has no key; give its certificate with --server-key")
+                }
+                mechanism => write!(f, "it wants {mechanism}, and this side offers none"),
+            },
+            Self::Offers(mechanism) => write!(
+                f,
+                "it offers {mechanism}, and no CURVE: it is not the peer whose key was given, or talks in the clear; \
+                 without --server-key whoever answers there is believed"
+            ),
+            Self::OtherKey(key) => write!(
+                f,
+                "it does not prove that it has the key {key}: compare --server-key with its public certificate"
+            ),
+            Self::NotAdmitted(key) => {
+                write!(f, "it does not admit our key {key}: our public certificate must be among those that it allows")
+            }
+            Self::CannotAdmit(status) => {
+                write!(f, "it could not decide whether it admits us (status {status}); see its log")
+            }
             Self::Kind(theirs, ours) => write!(f, "it is a {theirs} socket, which does not send to {ours}"),
             Self::Hangs => f.write_str("the handshake hangs: it begins it and does not go on"),
             Self::CutOff => f.write_str("it was cut off: it sent more than --queue and --max-message can hold"),

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use zmq::{POLLIN, Socket};
 
 use crate::error::{Error, Result};
+use crate::socket::curve::{Keys, PublicKey};
 use crate::socket::hold::Hold;
+use crate::socket::inlets::ReceivingKind;
 use crate::socket::monitor::{Heard, What};
 use crate::socket::peer::{Found, Input, Output, Peer};
 use crate::socket::probe::Ours;
@@ -22,6 +24,9 @@ const NEXT_ADDRESS_NS: i64 = 3 * NS_PER_S;
 
 /// A link that waits for its last messages to be read before it is connected anew is looked at again after this time.
 const DRAIN_LOOK_NS: i64 = 2_000_000;
+
+/// What a peer answers who does not admit us, as ZAP counts.
+const NOT_ADMITTED: i32 = 400;
 
 /// Connects to one device.
 pub(super) struct Dial {
@@ -48,15 +53,26 @@ pub(super) struct Dial {
     /// It is to be connected anew as soon as all that came is read: libzmq would throw it away.
     redial: bool,
     ours: Ours,
+    /// Our key, and the one that the peer must have.
+    keys: Option<(PublicKey, PublicKey)>,
 }
 
 impl Dial {
     /// Connect to an endpoint, at once if it is an address.
-    pub fn new(number: usize, endpoint: &Endpoint, ours: Ours, socket: &mut Socket, now_ns: i64) -> Result<Self> {
+    pub fn new(
+        number: usize,
+        endpoint: &Endpoint,
+        kind: ReceivingKind,
+        keys: &Keys,
+        socket: &mut Socket,
+        now_ns: i64,
+    ) -> Result<Self> {
+        keys.for_connecting(socket, number + 1)?;
+        let keys = keys.own().zip(keys.server(number + 1));
         let name = endpoint.name().map(str::to_owned);
         let mut dial = Self {
             number,
-            peer: Peer::new(name.is_none(), now_ns),
+            peer: Peer::new(name.is_none(), keys.is_some(), now_ns),
             address: name.is_none().then(|| endpoint.as_str().to_owned()),
             name,
             dialled_ns: now_ns,
@@ -68,7 +84,8 @@ impl Dial {
             hold: Hold::new(now_ns),
             held: None,
             redial: false,
-            ours,
+            ours: kind.ours(keys.is_some()),
+            keys,
         };
         dial.connect(socket).map(|()| dial)
     }
@@ -92,6 +109,13 @@ impl Dial {
             _ => {}
         }
         self.take(Input::Heard(heard.what), now_ns);
+        if let (What::HandshakeFailedAuth, Some((own, _))) = (heard.what, self.keys) {
+            let cause = match heard.value {
+                NOT_ADMITTED => Cause::NotAdmitted(own),
+                status => Cause::CannotAdmit(status),
+            };
+            self.take(Input::Found(Found::Not(cause)), now_ns);
+        }
     }
 
     /// The connection that is there.
@@ -130,6 +154,14 @@ impl Dial {
             Answer::Found(found) => {
                 self.is_asking = false;
                 self.redial |= std::mem::take(&mut self.is_paused);
+                let found = match (found, self.keys, self.peer.cause()) {
+                    // It has said so itself.
+                    (Found::Secured, _, Some(cause @ (Cause::NotAdmitted(_) | Cause::CannotAdmit(_)))) => {
+                        Found::Not(cause.clone())
+                    }
+                    (Found::Secured, Some((_, server)), _) => Found::Not(Cause::OtherKey(server)),
+                    (found, ..) => found,
+                };
                 self.take(Input::Found(found), now_ns);
                 Ok(())
             }
@@ -180,6 +212,10 @@ impl Dial {
             match output {
                 Output::Ask => self.ask(socket, scout),
                 Output::Redial => self.redial = true,
+                Output::LeaveAlone => {
+                    self.disconnect(socket);
+                    self.is_cut = true;
+                }
                 told => return Ok(Some(told)),
             }
         }

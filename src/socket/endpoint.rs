@@ -1,7 +1,7 @@
 //! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -21,6 +21,18 @@ impl Endpoint {
     /// Whether it is on this machine, and no TCP.
     pub fn is_ipc(&self) -> bool {
         self.0.starts_with("ipc://")
+    }
+
+    /// Whether other machines may reach it when it is bound.
+    pub fn is_open(&self) -> bool {
+        let Some((host, _)) = self.0.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':')) else {
+            return false;
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => !address.is_loopback(),
+            Err(_) => !matches!(host, "localhost" | "lo"),
+        }
     }
 
     /// The path of an `ipc://` endpoint in the file system. Names that begin with `@` are in no file system.
@@ -93,6 +105,24 @@ impl fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_other_machines_reach_is_open() {
+        for (text, is_open) in [
+            ("tcp://127.0.0.1:5", false),
+            ("tcp://127.9.0.1:*", false),
+            ("tcp://[::1]:5", false),
+            ("tcp://lo:5", false),
+            ("ipc:///x", false),
+            ("tcp://*:5", true),
+            ("tcp://0.0.0.0:5", true),
+            ("tcp://[::]:5", true),
+            ("tcp://192.168.1.2:5", true),
+            ("tcp://eth0:5", true),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().is_open(), is_open, "{text}");
+        }
+    }
 
     #[test]
     fn endpoints_of_both_kinds_are_taken() {

@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,9 @@ use rustix::event::{Timespec, epoll};
 use crate::error::{Error, Result};
 use crate::socket::bell::Bell;
 use crate::socket::bound::{Became, Bound};
+use crate::socket::curve::{Doorkeeper, PublicKey};
 use crate::socket::hold::wake_once;
-use crate::socket::monitor::{Monitor, What};
+use crate::socket::monitor::{Heard, Monitor, What};
 use crate::socket::raw;
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 
@@ -38,6 +39,9 @@ const FINISH_LOOK: Duration = Duration::from_millis(1);
 /// So many addresses are named; what others did is counted only.
 const NAMED_MAX: usize = 100;
 
+/// So many names of peers are on their way to the guard.
+const NAMES_MAX: usize = 256;
+
 /// What an entry of the epoll set is about.
 const STOP: u64 = 0;
 const MONITOR: u64 = 1;
@@ -48,31 +52,40 @@ const CONNECTION: u64 = 2;
 struct Known {
     peers: AtomicU64,
     cut: AtomicU64,
+    is_refused: AtomicBool,
+    refused: Mutex<Vec<String>>,
 }
 
 /// The guard of one socket.
 #[derive(Debug)]
 pub(super) struct Guard {
     known: Arc<Known>,
+    names: mpsc::SyncSender<(i32, PublicKey, i64)>,
     bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Guard {
     /// Watch a socket, from before it is connected or bound.
-    pub fn of(monitor: Monitor) -> Result<Self> {
+    pub fn of(monitor: Monitor, doorkeeper: Option<Doorkeeper>) -> Result<Self> {
         let failed = |operation| move |cause: std::io::Error| Error::System { operation, cause };
+        let (names, named_peers) = mpsc::sync_channel(NAMES_MAX);
         let (known, bell) = (Arc::new(Known::default()), Arc::new(Bell::new()?));
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|cause| failed("watch the connections")(cause.into()))?;
         let watch = || -> std::io::Result<()> {
             epoll::add(&epoll, &*bell, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
+            if let Some(doorkeeper) = &doorkeeper {
+                epoll::add(&epoll, doorkeeper, epoll::EventData::new_u64(MONITOR), epoll::EventFlags::IN)?;
+            }
             let monitor = raw::fd(monitor.socket())?;
             Ok(epoll::add(&epoll, monitor, epoll::EventData::new_u64(MONITOR), epoll::EventFlags::IN)?)
         };
         watch().map_err(failed("watch the connections"))?;
         let watcher = Watcher {
             monitor,
+            doorkeeper,
+            named_peers,
             epoll,
             known: Arc::clone(&known),
             peers: Bound::default(),
@@ -82,7 +95,7 @@ impl Guard {
         };
         let thread =
             Builder::new().name("guard".to_owned()).spawn(move || watcher.run()).map_err(failed("start a thread"))?;
-        Ok(Self { known, bell, thread: Some(thread) })
+        Ok(Self { known, names, bell, thread: Some(thread) })
     }
 
     /// How many peers are connected.
@@ -95,6 +108,20 @@ impl Guard {
         let end = Instant::now() + most;
         while Instant::now() < end && self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             thread::sleep(FINISH_LOOK);
+        }
+    }
+
+    /// Who was admitted then has the connection of this number.
+    pub fn name(&self, descriptor: i32, key: PublicKey, admitted_ns: i64) {
+        // Where too many come at once, those are left out, and treated as unknown.
+        let _ = self.names.try_send((descriptor, key, admitted_ns));
+    }
+
+    /// Take the endpoints whose peers refused us since this was asked last: libzmq does not connect to them again.
+    pub fn take_refused(&self) -> Vec<String> {
+        match self.known.is_refused.swap(false, Relaxed) {
+            true => std::mem::take(&mut *self.known.refused.lock().unwrap_or_else(PoisonError::into_inner)),
+            false => Vec::new(),
         }
     }
 
@@ -116,6 +143,8 @@ impl Drop for Guard {
 
 struct Watcher {
     monitor: Monitor,
+    doorkeeper: Option<Doorkeeper>,
+    named_peers: mpsc::Receiver<(i32, PublicKey, i64)>,
     epoll: OwnedFd,
     known: Arc<Known>,
     peers: Bound,
@@ -135,11 +164,13 @@ impl Watcher {
                     return;
                 }
                 self.peers.hear(heard, now_ns);
+                self.refused(heard);
                 if matches!(heard.what, What::Accepted | What::Connected) {
                     self.look_due_ns = Some(now_ns);
                 }
             }
             self.peers.tick(now_ns);
+            self.admit();
             self.tell();
             if self.look_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
                 self.look(now_ns);
@@ -173,11 +204,45 @@ impl Watcher {
         Ok(false)
     }
 
+    /// Say who was not admitted, and cut off who is not any more.
+    fn admit(&mut self) {
+        for (descriptor, key, admitted_ns) in self.named_peers.try_iter() {
+            self.peers.name(descriptor, key, admitted_ns);
+        }
+        let Some(doorkeeper) = self.doorkeeper.take() else { return };
+        while let Some(visitor) = doorkeeper.visitor() {
+            match visitor.is_admitted {
+                true => tracing::info!("admitted {}: {visitor}", visitor.address),
+                false => tracing::warn!("no connection with {}: {visitor}", visitor.address),
+            }
+        }
+        if doorkeeper.was_shortened() {
+            for address in self.peers.dismiss(|key| doorkeeper.admits(key)) {
+                tracing::warn!("cut off {address}: it is not admitted any more, or it was not known to be");
+            }
+        }
+        self.doorkeeper = Some(doorkeeper);
+    }
+
+    /// A peer that we connect to does not take us.
+    fn refused(&mut self, heard: Heard) {
+        if heard.what == What::HandshakeFailedAuth && self.peers.is_ours() {
+            let endpoint = self.monitor.endpoint();
+            self.name_refused(
+                &endpoint,
+                "it does not admit our key: our public certificate must be among those that it allows",
+            );
+            self.known.refused.lock().unwrap_or_else(PoisonError::into_inner).push(endpoint);
+            self.known.is_refused.store(true, Relaxed);
+        }
+    }
+
     fn tell(&mut self) {
         while let Some((address, became)) = self.peers.change() {
             match became {
                 Became::TooMany => self.name(&address, "there are too many connections"),
                 Became::Unfit => self.name(&address, "it sent a frame of more than 1024 bytes, or what is no ZeroMQ"),
+                Became::Refused(failure) => self.name_refused(&address, &failure.to_string()),
                 Became::Up | Became::Left | Became::Broke => {}
             }
         }
@@ -210,6 +275,14 @@ impl Watcher {
             self.peers.connections().for_each(|connection| wake_once(&self.epoll, connection, CONNECTION));
         }
         self.came_bytes = came_bytes;
+    }
+
+    /// Say once of each host that there is no connection with it.
+    fn name_refused(&mut self, address: &str, why: &str) {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        if self.named.len() < NAMED_MAX && self.named.insert(format!("{host} {why}")) {
+            tracing::warn!("no connection with {address}: {why}");
+        }
     }
 
     /// Say once of each host that it was cut off.

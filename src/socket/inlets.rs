@@ -5,7 +5,8 @@ use std::time::Duration;
 use zmq::{Context, Socket};
 
 use crate::error::{Error, Result};
-use crate::socket::probe::Ours;
+use crate::socket::curve::KeyFiles;
+use crate::socket::probe::{CURVE, Ours};
 use crate::socket::raw::{self, IntOption};
 use crate::socket::{Endpoint, socket_error};
 
@@ -56,10 +57,12 @@ impl ReceivingKind {
         }
     }
 
-    pub(super) fn ours(self) -> Ours {
+    /// What we are to a peer, with a key or without one.
+    pub(super) fn ours(self, is_secured: bool) -> Ours {
+        let mechanism = if is_secured { CURVE } else { "NULL" };
         match self {
-            Self::Sub => Ours { kind: "SUB", senders: &["PUB", "XPUB"] },
-            Self::Pull => Ours { kind: "PULL", senders: &["PUSH"] },
+            Self::Sub => Ours { kind: "SUB", senders: &["PUB", "XPUB"], mechanism },
+            Self::Pull => Ours { kind: "PULL", senders: &["PUSH"], mechanism },
         }
     }
 }
@@ -71,6 +74,8 @@ pub struct Inlets {
     pub connect: Vec<Endpoint>,
     /// Endpoints to bind, to which devices connect; their numbers go on from there.
     pub bind: Vec<Endpoint>,
+    /// With which keys.
+    pub keys: KeyFiles,
     /// With which kind of socket.
     pub kind: ReceivingKind,
     /// Prefixes of the messages that are subscribed to.

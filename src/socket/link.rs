@@ -6,8 +6,9 @@ use zmq::{Context, Socket};
 
 use crate::error::Result;
 use crate::observe::snapshot;
-use crate::socket::bound::{Became, Bound};
+use crate::socket::bound::{Became, Bound, Failure};
 use crate::socket::cause::Cause;
+use crate::socket::curve::{Keys, PublicKey, Security, Visitor};
 use crate::socket::dial::Dial;
 use crate::socket::inlets::{Inlets, socket};
 use crate::socket::monitor::Monitor;
@@ -41,6 +42,12 @@ pub enum Change {
     TooLarge,
     /// A peer of a bound endpoint was turned away, because there are too many.
     TurnedAway(String),
+    /// The connection of somebody at a bound endpoint failed before it was up: its address, and why.
+    Refused(String, Failure),
+    /// Somebody wants to connect to a bound endpoint that is secured, and is admitted or not.
+    Visited(Visitor),
+    /// A peer of a bound endpoint was cut off, because it is not admitted any more.
+    Dismissed(String),
     /// A peer was cut off, because libzmq held so many bytes of it: the peer of a bound endpoint, or the device.
     Cut(Option<String>, u64),
 }
@@ -75,6 +82,7 @@ pub(super) struct Link {
     pub socket: Socket,
     pub monitor: Monitor,
     pub traffic: Traffic,
+    pub security: Security,
     side: Side,
     /// Whether the kernel counts what comes over it.
     is_counted: bool,
@@ -95,6 +103,7 @@ impl Link {
         endpoint: &Endpoint,
         is_bound: bool,
         inlets: &Inlets,
+        keys: &Keys,
         now_ns: i64,
     ) -> Result<Self> {
         let mut socket = socket(context, inlets, endpoint)?;
@@ -102,14 +111,18 @@ impl Link {
         let monitor = Monitor::of(context, &socket, &number.to_string())
             .map_err(|cause| socket_error("watch a socket's connections", cause))?;
         let is_counted = !endpoint.is_ipc();
+        let security = keys.security(number + 1, is_bound);
         let (endpoint, side) = match is_bound {
-            true => (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default())),
+            true => {
+                keys.for_binding(&mut socket, number)?;
+                (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default()))
+            }
             false => {
-                let dial = Dial::new(number, endpoint, inlets.kind.ours(), &mut socket, now_ns)?;
+                let dial = Dial::new(number, endpoint, inlets.kind, keys, &mut socket, now_ns)?;
                 (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
-        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), side, is_counted, up_ns: None })
+        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), security, side, is_counted, up_ns: None })
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.
@@ -153,6 +166,7 @@ impl Link {
                         // Of a short visit it cannot be told who ended it: its descriptor may belong to another one.
                         Became::Left | Became::Unfit => Change::Left(address),
                         Became::Broke => Change::Broke(address),
+                        Became::Refused(failure) => Change::Refused(address, failure),
                         Became::TooMany => Change::TurnedAway(address),
                     });
                 }
@@ -217,6 +231,29 @@ impl Link {
                 Some(Change::Cut(None, bytes))
             }
             Side::Bound(bound) => bound.cut(descriptor).map(|peer| Change::Cut(Some(peer), bytes)),
+        }
+    }
+
+    /// Whether it is not known yet who has the connection of this number, of a bound endpoint.
+    pub fn is_nameless(&self, descriptor: Option<i32>) -> bool {
+        match &self.side {
+            Side::Dialled(_) => false,
+            Side::Bound(bound) => descriptor.is_some_and(|descriptor| bound.is_nameless(descriptor)),
+        }
+    }
+
+    /// Who was admitted then has the connection of this number.
+    pub fn name(&mut self, descriptor: Option<i32>, key: PublicKey, admitted_ns: i64) {
+        if let (Side::Bound(bound), Some(descriptor)) = (&mut self.side, descriptor) {
+            bound.name(descriptor, key, admitted_ns);
+        }
+    }
+
+    /// Cut off who is not admitted any more, or may be one of them.
+    pub fn dismiss(&mut self, admits: impl Fn(&PublicKey) -> bool) -> Vec<String> {
+        match &mut self.side {
+            Side::Dialled(_) => Vec::new(),
+            Side::Bound(bound) => bound.dismiss(admits),
         }
     }
 
@@ -286,7 +323,7 @@ fn told(output: Output, dial: &Dial) -> Change {
         Output::Up => Change::Up,
         Output::GaveUp => Change::TooLarge,
         Output::Down => Change::Down,
-        Output::Away | Output::Ask | Output::Redial => Change::Away {
+        Output::Away | Output::Ask | Output::Redial | Output::LeaveAlone => Change::Away {
             since_ns: dial.peer().away_ns(),
             cause: dial.peer().cause().cloned(),
             is_first: !dial.peer().was_up(),

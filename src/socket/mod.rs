@@ -7,6 +7,7 @@ mod bell;
 mod binding;
 mod bound;
 mod cause;
+pub mod curve;
 mod dial;
 mod endpoint;
 mod guard;
@@ -23,6 +24,7 @@ mod scout;
 mod sender;
 
 pub use binding::SendingKind;
+pub use bound::Failure;
 pub use cause::Cause;
 pub use endpoint::Endpoint;
 pub use inlets::{Inlets, QUEUE_MESSAGES, ReceivingKind};

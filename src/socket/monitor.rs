@@ -85,6 +85,11 @@ impl Monitor {
         &self.socket
     }
 
+    /// The endpoint that the last event was about.
+    pub fn endpoint(&self) -> String {
+        self.frame.escape_ascii().to_string()
+    }
+
     /// The next event, if there is one.
     pub fn next(&mut self) -> Result<Option<Heard>> {
         let failed = |cause| socket_error("read a socket's monitor", cause);

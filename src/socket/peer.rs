@@ -34,6 +34,10 @@ const REDIAL_MIN_NS: i64 = 20 * MS;
 /// ... and, while that does not help, after twice the time up to this.
 const REDIAL_MAX_NS: i64 = 100 * MS;
 
+/// A peer with which a handshake with keys failed is connected to again after this time: libzmq tries sixty times a second when
+/// the peer hangs up, and never again when it refuses us.
+const SECURED_REDIAL_NS: i64 = 500 * MS;
+
 /// A peer that was cut off is connected to again after this time ...
 const CUT_MIN_NS: i64 = NS_PER_S;
 
@@ -47,6 +51,8 @@ pub enum Found {
     Reachable,
     /// It speaks a version before ZMTP 3.
     Old,
+    /// It wants keys as we do: whether they fit is not known.
+    Secured,
     /// It cannot.
     Not(Cause),
 }
@@ -98,6 +104,8 @@ pub enum Output {
     GaveUp,
     /// Connect anew.
     Redial,
+    /// Connect no more, until [`Output::Redial`] says so.
+    LeaveAlone,
 }
 
 /// A link to one device.
@@ -110,6 +118,8 @@ pub struct Peer {
     away_ns: i64,
     was_up: bool,
     is_old: bool,
+    /// With keys.
+    is_secured: bool,
     cause: Option<Cause>,
     asked_ns: Option<i64>,
     told_ns: Option<i64>,
@@ -122,14 +132,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A link that is begun now, with or without an address.
-    pub fn new(has_address: bool, now_ns: i64) -> Self {
+    /// A link that is begun now, with or without an address, and with or without keys.
+    pub fn new(has_address: bool, is_secured: bool, now_ns: i64) -> Self {
         Self {
             state: if has_address { State::Connecting } else { State::Resolving },
             since_ns: now_ns,
             away_ns: now_ns,
             was_up: false,
             is_old: false,
+            is_secured,
             cause: None,
             asked_ns: None,
             told_ns: None,
@@ -213,6 +224,10 @@ impl Peer {
                     (self.away_ns, self.told_ns, self.asked_ns, self.cause) = (now_ns, None, None, None);
                     self.broke_up = true;
                 }
+                if state == State::Greeting && self.is_secured {
+                    self.outputs.push_back(Output::LeaveAlone);
+                    self.redial_ns = SECURED_REDIAL_NS;
+                }
                 self.become_at(State::Broken, now_ns);
             }
             _ => {}
@@ -224,7 +239,7 @@ impl Peer {
             Found::Old => {
                 (self.is_old, self.cause) = (true, None);
             }
-            Found::Reachable => self.cause = None,
+            Found::Reachable | Found::Secured => self.cause = None,
             Found::Not(cause) if !self.is_up() => self.cause = Some(cause),
             Found::Not(_) => {}
         }

@@ -40,7 +40,12 @@ const SHOWN_BYTES: usize = 24;
 pub(super) struct Ours {
     pub kind: &'static str,
     pub senders: &'static [&'static str],
+    /// How we secure the connection.
+    pub mechanism: &'static str,
 }
+
+/// The mechanism with keys.
+pub(super) const CURVE: &str = "CURVE";
 
 /// Look what is at a TCP address.
 pub(super) fn tcp(address: SocketAddr, ours: Ours) -> Found {
@@ -122,10 +127,10 @@ fn read<S: Read>(
     false
 }
 
-/// The greeting of a client without security, and its READY.
+/// The greeting of a client, and the READY of one without security.
 fn greeting(ours: Ours) -> Vec<u8> {
     let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0];
-    bytes.extend_from_slice(b"NULL");
+    bytes.extend_from_slice(ours.mechanism.as_bytes());
     bytes.resize(GREETING_BYTES, 0);
     let mut ready = b"\x05READY\x0bSocket-Type\0\0\0".to_vec();
     ready.push(ours.kind.len() as u8);
@@ -141,7 +146,7 @@ fn verdict(answer: &[u8], ours: Ours) -> Option<Found> {
     if first != 0xff {
         // ZMTP 1 begins with the length of an identity, and then flags, of which libzmq 2 sets six that mean nothing.
         return match answer.get(1)? & !ZMTP_1_IDLE_FLAGS {
-            0 | 1 if first < 0x20 => Some(Found::Old),
+            0 | 1 if first < 0x20 => Some(old(ours)),
             _ => Some(Found::Not(Cause::NotZeroMq(shown(answer)))),
         };
     }
@@ -149,16 +154,28 @@ fn verdict(answer: &[u8], ours: Ours) -> Option<Found> {
         return Some(Found::Not(Cause::NotZeroMq(shown(answer))));
     }
     if *answer.get(REVISION_AT)? < 3 {
-        return Some(Found::Old);
+        return Some(old(ours));
     }
     let mechanism = answer.get(MECHANISM_AT)?.split(|&byte| byte == 0).next().unwrap_or_default();
-    if mechanism != b"NULL" {
-        return Some(Found::Not(Cause::Wants(mechanism.escape_ascii().to_string())));
+    match (mechanism == ours.mechanism.as_bytes(), ours.mechanism == CURVE) {
+        (true, false) => {}
+        // What follows is encrypted.
+        (true, true) => return Some(Found::Secured),
+        (false, true) => return Some(Found::Not(Cause::Offers(mechanism.escape_ascii().to_string()))),
+        (false, false) => return Some(Found::Not(Cause::Wants(mechanism.escape_ascii().to_string()))),
     }
     let theirs = socket_type(answer.get(GREETING_BYTES..)?)?;
     match ours.senders.contains(&theirs.as_str()) {
         true => Some(Found::Reachable),
         false => Some(Found::Not(Cause::Kind(theirs, ours.kind))),
+    }
+}
+
+/// A peer before ZMTP 3, which knows no keys.
+fn old(ours: Ours) -> Found {
+    match ours.mechanism == CURVE {
+        true => Found::Not(Cause::Offers("no security, as before ZMTP 3".to_owned())),
+        false => Found::Old,
     }
 }
 
@@ -180,7 +197,7 @@ fn shown(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const SUB: Ours = Ours { kind: "SUB", senders: &["PUB", "XPUB"] };
+    const SUB: Ours = Ours { kind: "SUB", senders: &["PUB", "XPUB"], mechanism: "NULL" };
 
     fn answered(bytes: &[u8]) -> Option<Found> {
         verdict(bytes, SUB)
@@ -188,13 +205,17 @@ mod tests {
 
     #[test]
     fn an_answer_tells_what_is_there() {
-        let of = |kind: &'static str| greeting(Ours { kind, senders: &[] });
+        let of = |kind: &'static str| greeting(Ours { kind, senders: &[], mechanism: "NULL" });
         assert_eq!(answered(&of("XPUB")), Some(Found::Reachable));
         assert_eq!(answered(&of("PUSH")), Some(Found::Not(Cause::Kind("PUSH".to_owned(), "SUB"))));
         let mut curve = of("PUB");
         curve[12..17].copy_from_slice(b"CURVE");
         assert_eq!(answered(&curve), Some(Found::Not(Cause::Wants("CURVE".to_owned()))));
         assert_eq!(answered(b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x01\0\0"), Some(Found::Old));
+        let secured = Ours { mechanism: CURVE, ..SUB };
+        assert_eq!(verdict(&curve, secured), Some(Found::Secured));
+        assert_eq!(verdict(&of("PUB"), secured), Some(Found::Not(Cause::Offers("NULL".to_owned()))));
+        assert!(matches!(verdict(b"\x01\0", secured), Some(Found::Not(Cause::Offers(_)))));
         assert_eq!(answered(b"\x01\0"), Some(Found::Old));
         assert_eq!(answered(b"\x01\x7e"), Some(Found::Old));
         assert_eq!(
@@ -205,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_an_answer_says_nothing_yet() {
-        let whole = greeting(Ours { kind: "PUB", senders: &[] });
+        let whole = greeting(Ours { kind: "PUB", senders: &[], mechanism: "NULL" });
         for length in [0, 1, 10, 31, 63, 64, 80] {
             assert_eq!(answered(&whole[..length]), None, "{length}");
         }

@@ -3,7 +3,7 @@
 //! All `unsafe` of the program is in this file.
 #![expect(unsafe_code, reason = "calls into libzmq, and a look behind it")]
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::Shutdown;
+use zeroize::Zeroizing;
 use zmq::Socket;
 
 /// See linux/sockios.h.
@@ -26,6 +27,9 @@ const TCP_INFO_BYTES: usize = TCP_BYTES_RECEIVED_AT + 8;
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE: u8 = 7;
 
+/// Of a key in Z85.
+const Z85_KEY_CHARACTERS: usize = 40;
+
 /// From this size on, memory is given back when it is freed; see mallopt(3).
 const LARGE_MEMORY_BYTES: c_int = 1 << 20;
 
@@ -36,6 +40,8 @@ pub enum RawOption {
     XpubNodrop = zmq_sys::ZMQ_XPUB_NODROP as isize,
     /// Report every subscription and its end, also repeated ones (`ZMQ_XPUB_VERBOSER`).
     XpubVerboser = zmq_sys::ZMQ_XPUB_VERBOSER as isize,
+    /// Admit nobody where no ZAP handler decides (`ZMQ_ZAP_ENFORCE_DOMAIN`, zmq.h, which the crate does not name).
+    ZapEnforceDomain = 93,
 }
 
 /// Switch an option on or off.
@@ -230,6 +236,21 @@ pub fn ipc_connections() -> Vec<UnixStream> {
 pub fn unread_bytes(stream: &UnixStream) -> std::io::Result<c_int> {
     // SAFETY: SIOCOUTQ stores one int.
     Ok(unsafe { ioctl(stream, Getter::<SIOCOUTQ, c_int>::new()) }?)
+}
+
+unsafe extern "C" {
+    /// Since libzmq 4.2, and not among what `zmq-sys` declares.
+    fn zmq_curve_public(public: *mut c_char, secret: *const c_char) -> c_int;
+}
+
+/// The public key that belongs to a secret one, both in Z85.
+pub fn curve_public(secret: &str) -> Option<String> {
+    let secret =
+        Zeroizing::new(CString::new(secret).ok().filter(|_| secret.len() == Z85_KEY_CHARACTERS)?.into_bytes_with_nul());
+    let mut public = [0_u8; Z85_KEY_CHARACTERS + 1];
+    // SAFETY: the text has 40 characters and its zero, and there is room for as many.
+    checked(|| unsafe { zmq_curve_public(public.as_mut_ptr().cast(), secret.as_ptr().cast()) }).ok()?;
+    CStr::from_bytes_until_nul(&public).ok()?.to_str().ok().map(str::to_owned)
 }
 
 /// Send one frame that libzmq reads where it is, and drops when no subscriber needs it any more. Says whether there was

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::message::{Batch, FRAME_COST_BYTES, Origin};
 use crate::process::stop::{Request, Stop};
 use crate::socket::alarm::Alarm;
+use crate::socket::curve::{Doorkeeper, Keys, of_user_id};
 use crate::socket::inlets::Inlets;
 use crate::socket::link::Link;
 use crate::socket::scout::Scout;
@@ -80,6 +81,8 @@ pub struct Receiver {
     links: Vec<Link>,
     /// Looks up what takes its time.
     scout: Scout,
+    /// Decides who may connect to what is bound, where that is secured.
+    doorkeeper: Option<Doorkeeper>,
     /// Everything that a wait ends for: the signals, the monitors, the scout and the sockets.
     epoll: OwnedFd,
     /// Where to look for the next message, so that no device can keep another one waiting.
@@ -135,7 +138,11 @@ impl Receiver {
         let (context, now_ns) = (Context::new(), monotonic_ns());
         let sides = inlets.connect.iter().map(|endpoint| (endpoint, false));
         let sides = sides.chain(inlets.bind.iter().map(|endpoint| (endpoint, true)));
-        let open = |(number, (endpoint, is_bound))| Link::open(&context, number, endpoint, is_bound, inlets, now_ns);
+        let keys = Keys::load(&inlets.keys)?;
+        keys.warn_of_strangers(&inlets.bind, "can send what is recorded");
+        let doorkeeper = keys.doorkeeper(&context)?;
+        let open =
+            |(number, (endpoint, is_bound))| Link::open(&context, number, endpoint, is_bound, inlets, &keys, now_ns);
         let links: Vec<Link> = sides.enumerate().map(open).collect::<Result<_>>()?;
         let scout = Scout::new()?;
         let watch = || -> std::io::Result<OwnedFd> {
@@ -144,6 +151,9 @@ impl Receiver {
             add(stop.as_fd(), STOP)?;
             add(reload.as_fd(), RELOAD)?;
             add(scout.as_fd(), SCOUT)?;
+            if let Some(doorkeeper) = &doorkeeper {
+                add(doorkeeper.as_fd(), SCOUT)?;
+            }
             for link in &links {
                 add(raw::fd(link.monitor.socket())?, MONITOR)?;
                 add(raw::fd(&link.socket)?, SOCKET)?;
@@ -155,6 +165,7 @@ impl Receiver {
             can_wait_for_one: links.len() == 1 && Alarm::is_mine(),
             links,
             scout,
+            doorkeeper,
             epoll,
             next: 0,
             monitor_speaks: true,
@@ -293,6 +304,12 @@ impl Receiver {
         self.next = (self.next + 1) % links;
         let mark = batch.mark();
         let source = if link.is_bound() { self.frame.gets("__fd").and_then(|fd| fd.parse().ok()) } else { None };
+        if self.doorkeeper.is_some()
+            && link.is_nameless(source)
+            && let Some((key, admitted_ns)) = self.frame.gets("User-Id").and_then(of_user_id)
+        {
+            link.name(source, key, admitted_ns);
+        }
         let mut wire_bytes = hold::on_wire(self.frame.len());
         let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
         if !is_wanted {

@@ -13,6 +13,7 @@ use crate::message::Piece;
 use crate::message::queue::OnFull;
 use crate::process::stop::Stop;
 use crate::socket::binding::{self, SEND_SLICE, SUBSCRIBER_QUEUE_BYTES, SendingKind};
+use crate::socket::curve::{KeyFiles, Keys};
 use crate::socket::guard::Guard;
 use crate::socket::in_flight::InFlight;
 use crate::socket::monitor::Monitor;
@@ -48,6 +49,8 @@ pub struct Outlet {
     pub bind: Vec<Endpoint>,
     /// ... and to connect to.
     pub connect: Vec<Endpoint>,
+    /// With which keys.
+    pub keys: KeyFiles,
     /// With which kind of socket.
     pub kind: SendingKind,
     /// What to do when a peer has no room.
@@ -102,6 +105,10 @@ pub struct Sender {
     guard: Guard,
     context: Context,
     kind: SendingKind,
+    keys: Keys,
+    connect: Vec<Endpoint>,
+    /// When it was connected anew to a peer that had refused us.
+    redialled_ns: i64,
     endpoints: Vec<String>,
     on_full: OnFull,
     /// The size up to which libzmq's own limit bounds the memory for messages.
@@ -131,18 +138,26 @@ impl Sender {
         let mut socket = binding::open(&context, outlet.kind, message_bytes)?;
         let monitor = Monitor::of(&context, &socket, "sender")
             .map_err(|cause| socket_error("watch a socket's connections", cause))?;
-        let guard = Guard::of(monitor)?;
+        let keys = Keys::load(&outlet.keys)?;
+        let guard = Guard::of(monitor, keys.doorkeeper(&context)?)?;
+        // First, because what is set for binding cannot be taken back for a connection in the clear.
+        for (number, endpoint) in (1..).zip(&outlet.connect) {
+            keys.for_connecting(&mut socket, number)?;
+            binding::connect(&mut socket, endpoint)?;
+        }
+        keys.for_binding(&mut socket, 0)?;
+        keys.warn_of_strangers(&outlet.bind, "can read what is sent");
         let bound = outlet.bind.iter().map(|endpoint| binding::bind(&mut socket, endpoint));
         let mut endpoints: Vec<String> = bound.collect::<Result<_>>()?;
-        for endpoint in &outlet.connect {
-            binding::connect(&mut socket, endpoint)?;
-            endpoints.push(endpoint.to_string());
-        }
+        endpoints.extend(outlet.connect.iter().map(ToString::to_string));
         Ok(Self {
             socket,
             guard,
             context,
             kind: outlet.kind,
+            keys,
+            connect: outlet.connect.clone(),
+            redialled_ns: 0,
             endpoints,
             on_full: outlet.on_full,
             usual_bytes: message_bytes.min(binding::QUEUED_MESSAGE_MAX_BYTES),

@@ -3,7 +3,7 @@
 mod sqlite;
 
 pub use sqlite::{
-    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, FILE_MODE, Ledger, Limits, Listed,
-    Missed, Name, Reader, Recording, Room, STATUS_BYTES, Selection, Session, SessionStart, Space, Stamp, ToCommit,
-    Verdict, beside, status_path, true_path,
+    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, FILE_MODE, Ledger,
+    Limits, Listed, Missed, Name, Reader, Recording, Room, STATUS_BYTES, Selection, Session, SessionStart, Space,
+    Stamp, ToCommit, Verdict, beside, status_path, true_path,
 };

@@ -12,6 +12,7 @@ mod support;
 
 mod bind;
 mod counters;
+mod curve;
 mod damaged;
 mod delete;
 mod describe;

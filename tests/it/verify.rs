@@ -411,7 +411,7 @@ fn rows_that_have_lost_their_session_are_named() {
         ),
         (
             "endpoints",
-            "INSERT INTO endpoints VALUES (5, 1, '', 'sub', 'bind')",
+            "INSERT INTO endpoints VALUES (5, 1, '', 'sub', 'bind', 'none', NULL)",
             "a row of endpoints belongs to no session: session_id 5",
         ),
         ("sessions", "DELETE FROM sessions", "a row of messages belongs to no session: id 1"),

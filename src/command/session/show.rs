@@ -36,6 +36,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let is_read = settings.is_full || session.tally.messages <= READ_MAX_MESSAGES;
     let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
     let endpoints = database.endpoints(&session)?;
+    let secured = database.secured(&session)?;
     let ledger = database.ledger(session.id)?;
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
@@ -46,7 +47,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
                 let (streams, gaps) = figures.map(|figures| figures.as_json()).unzip();
                 let endpoints: serde_json::Map<String, Value> =
                     endpoints.iter().map(|(number, text)| (number.to_string(), text.as_str().into())).collect();
+                let keys: serde_json::Map<String, Value> =
+                    secured.into_iter().map(|(number, key)| (number.to_string(), key.into())).collect();
                 fields.insert("endpoints".to_owned(), endpoints.into());
+                fields.insert("secured".to_owned(), keys.into());
                 fields.insert("streams".to_owned(), streams.unwrap_or_default());
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
                 fields.insert("damage".to_owned(), damage.unwrap_or_default());
@@ -57,7 +61,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         }
         false => {
             let left_out = || format!("{:<12}streams, rates and gaps: all messages are read with --full\n", "left out");
-            card(&session, &endpoints)
+            card(&session, &endpoints, &secured)
                 + &figures.map_or_else(left_out, |figures| figures.lines())
                 + &ledger_lines(&ledger)
         }
@@ -66,7 +70,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 }
 
 /// All about one session, a line each.
-fn card(session: &Session, endpoints: &BTreeMap<u32, String>) -> String {
+fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap<u32, Option<String>>) -> String {
     let lines = [
         ("session", session.id.to_string()),
         ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
@@ -95,7 +99,12 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>) -> String {
         let _ = writeln!(text, "{name:<12}{}", printable(&value));
     }
     for (number, endpoint) in endpoints {
-        let _ = writeln!(text, "{:<12}{number} is {}", "endpoint", printable(endpoint));
+        let security = match secured.get(number) {
+            None => String::new(),
+            Some(Some(key)) => format!(", encrypted, its key {}", printable(key)),
+            Some(None) => ", encrypted; the ledger has the keys of those who connected".to_owned(),
+        };
+        let _ = writeln!(text, "{:<12}{number} is {}{security}", "endpoint", printable(endpoint));
     }
     text
 }

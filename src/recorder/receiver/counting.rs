@@ -29,7 +29,14 @@ impl Intake<'_> {
             Change::Down => counters.link_broke(origin, true, self.clock),
             // Of a bound socket, which has several peers.
             Change::Left(_) | Change::Broke(_) => counters.link_broke(origin, false, self.clock),
-            Change::Away { .. } | Change::Joined(_) | Change::TurnedAway(_) | Change::TooLarge | Change::Cut(..) => {}
+            Change::Away { .. }
+            | Change::Joined(_)
+            | Change::TurnedAway(_)
+            | Change::Refused(..)
+            | Change::Visited(_)
+            | Change::Dismissed(_)
+            | Change::TooLarge
+            | Change::Cut(..) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use crate::message::queue::Load;
 use crate::observe::event::{Event, Kind};
 use crate::recorder::receiver::Intake;
 use crate::recorder::{BEAT_EVERY_NS, STORING_TIMES};
-use crate::socket::Oversize;
+use crate::socket::{Change, Oversize};
 use crate::time::clock::wall_offset_ns;
 use crate::time::durations::seconds;
 
@@ -25,21 +25,26 @@ impl Intake<'_> {
 
     /// Put into the ledger what became of the links.
     pub(super) fn note_link_changes(&mut self) -> Result<()> {
+        for (place, change) in self.socket.visits() {
+            self.note_change(place, change);
+        }
         while let Some((place, change)) = self.socket.next_change()? {
-            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
             self.tell_counters(place, &change);
-            let events = self.observer.change(place, endpoint, change, self.clock);
-            events.into_iter().for_each(|event| self.note(event));
+            self.note_change(place, change);
             self.told_ns = 0;
         }
         let waiting_bytes = self.queue.fill().bytes + self.arrivals.bytes();
         let own_bytes = waiting_bytes as u64 + STORING_TIMES * self.gauges.storing_bytes();
         for (place, change) in self.socket.guard(own_bytes) {
-            let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
-            let events = self.observer.change(place, endpoint, change, self.clock);
-            events.into_iter().for_each(|event| self.note(event));
+            self.note_change(place, change);
         }
         Ok(())
+    }
+
+    fn note_change(&mut self, place: usize, change: Change) {
+        let endpoint = self.socket.endpoint_at(place).unwrap_or_default();
+        let events = self.observer.change(place, endpoint, change, self.clock);
+        events.into_iter().for_each(|event| self.note(event));
     }
 
     /// Put into the ledger what became of links over which nothing comes.

@@ -4,7 +4,7 @@ use super::*;
 
 /// At each time in milliseconds, what goes in and what must come out.
 fn run(has_address: bool, table: &[(i64, Input, &[Output])]) -> Peer {
-    let mut peer = Peer::new(has_address, 0);
+    let mut peer = Peer::new(has_address, false, 0);
     for (at_ms, input, expected) in table {
         peer.take(input.clone(), at_ms * MS);
         let outputs: Vec<Output> = std::iter::from_fn(|| peer.output()).collect();

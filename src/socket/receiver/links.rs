@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::message::Origin;
 use crate::observe::snapshot;
+use crate::socket::curve::Security;
 use crate::socket::hold;
 use crate::socket::link::{Change, Link};
 use crate::socket::receiver::{CONNECTION, Receiver};
@@ -37,6 +38,11 @@ impl Receiver {
     /// The endpoints, in the order of their numbers; of bound ones with the port that `*` became.
     pub fn endpoints(&self) -> Vec<String> {
         self.links.iter().map(|link| link.endpoint.clone()).collect()
+    }
+
+    /// How the connections of each endpoint are secured, in the order of their numbers.
+    pub fn securities(&self) -> Vec<Security> {
+        self.links.iter().map(|link| link.security).collect()
     }
 
     /// How each link is, in the order of their numbers.
@@ -97,6 +103,22 @@ impl Receiver {
             cut.extend(change.map(|change| (place, change)));
         }
         cut
+    }
+
+    /// Who wanted to connect to a bound endpoint, and who was cut off because it is not admitted any more: by the place of the
+    /// link.
+    pub fn visits(&mut self) -> Vec<(usize, Change)> {
+        let Some(doorkeeper) = &self.doorkeeper else { return Vec::new() };
+        let visitors = std::iter::from_fn(|| doorkeeper.visitor());
+        let mut visits: Vec<(usize, Change)> =
+            visitors.map(|visitor| (visitor.link, Change::Visited(visitor))).collect();
+        if doorkeeper.was_shortened() {
+            for (place, link) in self.links.iter_mut().enumerate() {
+                let dismissed = link.dismiss(|key| doorkeeper.admits(key));
+                visits.extend(dismissed.into_iter().map(|address| (place, Change::Dismissed(address))));
+            }
+        }
+        visits
     }
 
     /// What became of a link, by its place, if there is something that was not told yet. Does what is due for the links.

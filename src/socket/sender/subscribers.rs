@@ -6,7 +6,9 @@ use zmq::{DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::error::Result;
 use crate::process::stop::Stop;
-use crate::socket::binding::SendingKind;
+use crate::socket::binding::{self, SendingKind};
+use crate::socket::curve::of_user_id;
+use crate::socket::raw;
 use crate::socket::sender::{COUNT_EVERY_NS, Sender};
 use crate::socket::socket_error;
 use crate::time::clock::{NS_PER_S, monotonic_ns};
@@ -20,6 +22,9 @@ const SUBSCRIPTIONS_MAX_AT_ONCE: i64 = 1_024;
 
 /// How often to look whether a peer has come that pulls, in nanoseconds.
 const PEER_LOOK_NS: i64 = NS_PER_S / 100;
+
+/// A peer that refused us is connected to again after this time: it may admit us now.
+const REDIAL_NS: i64 = NS_PER_S / 2;
 
 /// After which time it is said that nobody pulls, ...
 const WAIT_TELL_NS: i64 = NS_PER_S;
@@ -51,7 +56,8 @@ impl Sender {
             }
             let stop_fd = stop.as_fd().as_raw_fd();
             let mut items = [PollItem::from_fd(stop_fd, POLLIN), self.socket.as_poll_item(POLLIN)];
-            match zmq::poll(&mut items, -1) {
+            let timeout_ms = if self.keys.is_client() { REDIAL_NS / 1_000_000 } else { -1 };
+            match zmq::poll(&mut items, timeout_ms) {
                 Ok(_) if items[0].is_readable() => return Ok(true),
                 Ok(_) | Err(zmq::Error::EINTR) => {}
                 Err(cause) => return Err(socket_error("wait for subscribers", cause)),
@@ -63,6 +69,7 @@ impl Sender {
 
     /// Count the subscriptions that came and went. Unread, they would pile up in libzmq, which heeds them by itself.
     pub(super) fn take_subscriptions(&mut self) -> Result<()> {
+        self.redial()?;
         if self.kind == SendingKind::Push {
             self.subscribers = self.guard.peers();
             return Ok(());
@@ -73,10 +80,42 @@ impl Sender {
         let mut message = Message::new();
         for _ in 0..most {
             match self.socket.recv(&mut message, DONTWAIT) {
-                Ok(()) => self.subscription(&message),
+                Ok(()) => {
+                    self.subscription(&message);
+                    self.name(&mut message);
+                }
                 Err(zmq::Error::EAGAIN) => return Ok(()),
                 Err(zmq::Error::EINTR) => {}
                 Err(cause) => return Err(socket_error("receive subscriptions", cause)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tell the guard whose connection it is that a subscription came from, where that is known.
+    fn name(&mut self, subscription: &mut Message) {
+        if self.keys.is_server()
+            && let Some((key, admitted_ns)) = subscription.gets("User-Id").and_then(of_user_id)
+            && let Some(descriptor) = subscription.gets("__fd").and_then(|descriptor| descriptor.parse().ok())
+        {
+            self.guard.name(descriptor, key, admitted_ns);
+        }
+    }
+
+    /// Connect anew where we were refused: libzmq would not do it again.
+    fn redial(&mut self) -> Result<()> {
+        let now_ns = monotonic_ns();
+        if !self.keys.is_client() || now_ns - self.redialled_ns < REDIAL_NS {
+            return Ok(());
+        }
+        self.redialled_ns = now_ns;
+        for refused in self.guard.take_refused() {
+            let Some(place) = self.connect.iter().position(|endpoint| endpoint.as_str() == refused) else { continue };
+            self.keys.for_connecting(&mut self.socket, place + 1)?;
+            if let Some(endpoint) = self.connect.get(place) {
+                // Fails when libzmq has already forgotten the endpoint, which is as good.
+                let _ = raw::disconnect(&mut self.socket, endpoint.as_str());
+                binding::connect(&mut self.socket, endpoint)?;
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ pub use read::sessions::{Ledger, Listed, Name, Session};
 pub use read::stamps::Stamp;
 pub use read::verify::{Damage, Verdict};
 pub use retention::pruning::Room;
-pub use write::beginning::{EndReason, SessionStart};
+pub use write::beginning::{EndReason, EndpointStart, SessionStart};
 pub use write::durability::Durability;
 pub use write::insertion::{Missed, ToCommit};
 pub use write::recording::{Chapter, Ended, Recording};

@@ -50,6 +50,22 @@ impl Database {
         Ok(endpoints)
     }
 
+    /// The endpoints of a session whose connections were encrypted, by their numbers, with the public key of the peer where it was
+    /// connected to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn secured(&self, session: &Session) -> Result<BTreeMap<u32, Option<String>>> {
+        let sql = "SELECT number, substr(peer_key, 1, 40) FROM endpoints WHERE session_id = ?1 AND number BETWEEN 1 AND ?2 \
+                   AND security = 'curve' LIMIT ?2";
+        let read = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![session.id, ENDPOINTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<BTreeMap<u32, Option<String>>>>()
+        };
+        self.quick(read).map_err(self.failed("read how the endpoints were secured"))
+    }
+
     /// The streams of a session by their rows, as far as they can be read. One whose layout cannot be read is `bytes`.
     ///
     /// # Errors

@@ -40,6 +40,17 @@ impl EndReason {
     }
 }
 
+/// An endpoint of a session that begins.
+#[derive(Clone, Debug)]
+pub struct EndpointStart {
+    /// Its address.
+    pub endpoint: String,
+    /// Whether connections are encrypted, between peers that prove who they are.
+    pub is_secured: bool,
+    /// The public key of the peer that is connected to.
+    pub peer_key: Option<String>,
+}
+
 /// What is known about a session when it begins.
 #[derive(Clone, Debug)]
 pub struct SessionStart {
@@ -50,7 +61,7 @@ pub struct SessionStart {
     /// When it begins.
     pub started_unix_ns: i64,
     /// What is connected to or bound; their numbers count from 1.
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<EndpointStart>,
     /// How many of them are connected to. The others, behind those, are bound.
     pub connected: usize,
     /// The kind of the sockets.
@@ -191,13 +202,15 @@ fn insert_session(
     )?;
     for (number, endpoint) in (1_i64..).zip(&about.endpoints) {
         transaction.execute(
-            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 session_id,
                 number,
-                endpoint,
+                endpoint.endpoint,
                 about.socket,
                 if number <= about.connected as i64 { "connect" } else { "bind" },
+                if endpoint.is_secured { "curve" } else { "none" },
+                endpoint.peer_key,
             ],
         )?;
     }

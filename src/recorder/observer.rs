@@ -66,9 +66,10 @@ impl Observer {
                 *link = Watched::default();
                 vec![now(Kind::Connected, Some(0))]
             }
-            Change::Down => {
+            Change::Down(since_ns) => {
                 let silence = link.silent_ns.take().map(|_| ended_silent(now(Kind::Silence, Some(0))));
-                let down = Event { phase: Phase::Begins, ..now(Kind::Disconnected, None) };
+                let down = about(&endpoint, at(since_ns, clock, Kind::Disconnected, None));
+                let down = Event { phase: Phase::Begins, ..down };
                 silence.into_iter().chain([down]).collect()
             }
             Change::Away { since_ns, cause, is_first } => {

@@ -21,8 +21,8 @@ use crate::socket::{Endpoint, binding, socket_error};
 pub enum Change {
     /// From here on messages arrive.
     Up,
-    /// From here on messages may be missed.
-    Down,
+    /// From then on, on the monotonic clock, messages may be missed.
+    Down(i64),
     /// The device is not reached, for so long since then on the monotonic clock, and why, as far as it is known.
     Away {
         /// Since when.
@@ -146,12 +146,13 @@ impl Link {
         }
     }
 
-    /// Hear the monitor, do what is due, and give what became of the link, if there is something.
-    pub fn tend(&mut self, scout: &Scout, now_ns: i64) -> Result<Option<Change>> {
+    /// Hear the monitor, do what is due, and give what became of the link, if there is something. Until `listened_ns` the monitor
+    /// had nothing to say.
+    pub fn tend(&mut self, scout: &Scout, listened_ns: i64, now_ns: i64) -> Result<Option<Change>> {
         let change = match &mut self.side {
             Side::Dialled(dial) => loop {
                 if let Some(output) = dial.tend(&mut self.socket, scout, now_ns)? {
-                    break Some(told(output, dial));
+                    break Some(told(output, dial, self.up_ns.unwrap_or(i64::MIN).max(listened_ns)));
                 }
                 match self.monitor.next()? {
                     Some(heard) => dial.hear(heard, now_ns),
@@ -318,11 +319,12 @@ impl Link {
     }
 }
 
-fn told(output: Output, dial: &Dial) -> Change {
+/// What is told of an output, if the link went down at this time at the earliest.
+fn told(output: Output, dial: &Dial, down_ns: i64) -> Change {
     match output {
         Output::Up => Change::Up,
         Output::GaveUp => Change::TooLarge,
-        Output::Down => Change::Down,
+        Output::Down => Change::Down(down_ns),
         Output::Away | Output::Ask | Output::Redial | Output::LeaveAlone => Change::Away {
             since_ns: dial.peer().away_ns(),
             cause: dial.peer().cause().cloned(),

@@ -35,6 +35,9 @@ const EVENTS_AT_ONCE: usize = 8;
 /// costs half of what waiting for everything costs. Every so often everything is looked at.
 const LOOK_EVERY_NS: i64 = 10_000_000;
 
+/// Whoever waits for everything is woken so late at most by what a monitor says, but on a machine that is very busy.
+const WOKEN_LATE_NS: i64 = 15_000_000;
+
 /// A message this long after the one before is taken to be alone: to look whether another one has come already would
 /// cost as much as to wait for it.
 const ALONE_NS: i64 = 20_000;
@@ -101,6 +104,8 @@ pub struct Receiver {
     hold_max_bytes: u64,
     /// When to look at that again, as long as something comes.
     guard_due_ns: Option<i64>,
+    /// Until then, on the monotonic clock, the monitors had nothing to say.
+    listened_ns: i64,
     /// When everything was looked at last, on the monotonic clock.
     looked_ns: i64,
     /// When the last message came.
@@ -173,6 +178,7 @@ impl Receiver {
             bound_bytes: inlets.message_max_bytes.saturating_add(FRAME_COST_BYTES),
             hold_max_bytes: inlets.hold_max_bytes,
             guard_due_ns: Some(now_ns),
+            listened_ns: now_ns,
             looked_ns: 0,
             came: Came::default(),
             is_in_hand: false,
@@ -233,7 +239,9 @@ impl Receiver {
             Err(rustix::io::Errno::INTR) => &[],
             Err(cause) => return Err(Error::System { operation: "wait for a socket", cause: cause.into() }),
         };
-        let mut woken = Woken::Look;
+        let (mut woken, now_ns) = (Woken::Look, monotonic_ns());
+        let monitor_spoke = events.iter().any(|event| event.data.u64() == MONITOR);
+        self.listened_ns = if monitor_spoke { self.listened_ns.max(now_ns - WOKEN_LATE_NS) } else { now_ns };
         for event in events {
             match event.data.u64() {
                 STOP => woken = Woken::Stop,

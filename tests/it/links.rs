@@ -3,12 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::support::allowed::in_own_network;
+use crate::support::zmtp::{Kind, Publisher, Version};
 use crate::support::{Bench, eventually};
 
 /// A port that nobody listens on.
@@ -119,6 +120,34 @@ fn impostors_on_the_port_do_not_keep_the_recorder_from_the_device() {
         assert!(began.elapsed() < Duration::from_secs(10), "{name}: {:?}", began.elapsed());
         assert_eq!(committed(&bench), 1, "{name}");
     }
+}
+
+#[test]
+fn what_may_be_missing_begins_no_later_than_the_break() {
+    const BREAKS: usize = 10;
+    let bench = Bench::new();
+    let device = Publisher::bind(Version::V31, Kind::Pub);
+    let line = format!("record --topic d --database c.db --connect {}", device.endpoint());
+    let recorder = bench.fancyhwd(&line).start();
+    let mut breaks = Vec::new();
+    while breaks.len() < BREAKS {
+        eventually("it is connected", || device.peers() > 0);
+        // Messages that follow each other quickly are waited for alone, and the link is looked at seldom.
+        for _ in 0..100 {
+            device.send(&[b"d x"]);
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        breaks.push(now.as_nanos() as i64);
+        device.break_links();
+    }
+    recorder.stop().code(3);
+    let begins = bench.sqlite3("c.db", "SELECT unix_ns FROM events WHERE kind = 'disconnected' ORDER BY unix_ns");
+    let begins: Vec<i64> = begins.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(begins.len(), BREAKS);
+    let late = begins.iter().zip(&breaks).filter(|(begin, cut)| **begin > **cut + 1_000_000).count();
+    // On a busy machine the recorder may hear of one later than it can know.
+    assert!(late <= 3, "{late} of {BREAKS} intervals begin too late");
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Intake<'_> {
         let (Some(counters), origin) = (&mut self.counters, Origin(place as u32 + 1)) else { return };
         match change {
             Change::Up => counters.link_is_up(origin),
-            Change::Down => counters.link_broke(origin, true, self.clock),
+            Change::Down(_) => counters.link_broke(origin, true, self.clock),
             // Of a bound socket, which has several peers.
             Change::Left(_) | Change::Broke(_) => counters.link_broke(origin, false, self.clock),
             Change::Away { .. }

@@ -136,12 +136,12 @@ impl Receiver {
             }
         }
         for (place, link) in self.links.iter_mut().enumerate() {
-            if let Some(change) = link.tend(&self.scout, now_ns)? {
+            if let Some(change) = link.tend(&self.scout, self.listened_ns, now_ns)? {
                 self.monitor_speaks = true;
                 return Ok(Some((place, change)));
             }
         }
-        self.monitor_speaks = false;
+        (self.monitor_speaks, self.listened_ns) = (false, now_ns);
         // There may be new connections.
         self.guard_due_ns.get_or_insert(now_ns);
         Ok(None)

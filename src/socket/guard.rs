@@ -30,6 +30,9 @@ const SUBSCRIBER_MAX_BYTES: u64 = 256 << 10;
 /// through all of that for each subscriber that leaves, while a message waits: 100 at once took 700 MB and a minute.
 const SUBSCRIBERS_MAX_BYTES: u64 = SUBSCRIBER_MAX_BYTES + (128 << 10);
 
+/// Encrypted, a subscription of usual length takes two and a half times as much.
+const SECURED_TIMES: u64 = 3;
+
 /// As long as something comes, it is looked at again after this time.
 const LOOK_EVERY_NS: i64 = 1_000_000;
 
@@ -254,9 +257,10 @@ impl Watcher {
         let mut held: Vec<(i32, u64)> = self.peers.held_bytes(now_ns).collect();
         held.sort_unstable_by_key(|(_, bytes)| Reverse(*bytes));
         let came_bytes = held.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        let times = if self.doorkeeper.is_some() { SECURED_TIMES } else { 1 };
         let mut left_bytes = came_bytes;
         for &(connection, bytes) in &held {
-            let why = match (bytes > SUBSCRIBER_MAX_BYTES, left_bytes > SUBSCRIBERS_MAX_BYTES) {
+            let why = match (bytes > times * SUBSCRIBER_MAX_BYTES, left_bytes > times * SUBSCRIBERS_MAX_BYTES) {
                 (true, _) => format!("it sent {} KiB of subscriptions, more than a subscriber needs", bytes >> 10),
                 (_, true) => {
                     format!("subscribers sent {} KiB of subscriptions together, it the most", left_bytes >> 10)

@@ -33,8 +33,13 @@ const COMMANDS_PER_S: u64 = 64;
 /// The length of a frame takes eight bytes from this size on, else one; one more has its flags.
 const LONG_FRAME_BYTES: usize = 256;
 
-/// What a frame takes on the wire.
-pub(super) fn on_wire(frame_bytes: usize) -> u64 {
+/// What CURVE adds to each frame: the name of the command, a nonce, a code that proves it, and flags; see
+/// <https://rfc.zeromq.org/spec/25/>.
+pub(super) const CURVE_BYTES: usize = 8 + 8 + 16 + 1;
+
+/// What a frame takes on the wire, encrypted or not.
+pub(super) fn on_wire(frame_bytes: usize, is_secured: bool) -> u64 {
+    let frame_bytes = if is_secured { frame_bytes.saturating_add(CURVE_BYTES) } else { frame_bytes };
     frame_bytes as u64 + if frame_bytes < LONG_FRAME_BYTES { 2 } else { 9 }
 }
 
@@ -132,9 +137,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_encrypted_frame_is_longer() {
+        assert_eq!((on_wire(222, false), on_wire(222, true)), (224, 257));
+        assert_eq!((on_wire(223, true), on_wire(256, false)), (265, 265));
+    }
+
+    #[test]
     fn what_came_and_was_not_handed_over_is_held() {
         let mut hold = Hold::default();
-        hold.hand_over(on_wire(45) + on_wire(1_000));
+        hold.hand_over(on_wire(45, false) + on_wire(1_000, false));
         assert_eq!(hold.bytes(47 + 1_009, 0), 0);
         assert_eq!(hold.bytes(5_000, 0), 5_000 - 1_056);
         assert_eq!(hold.bytes(5_000, 10 * NS_PER_S), 5_000 - 1_056 - 640);

@@ -10,6 +10,7 @@ use crate::socket::bound::{Became, Bound, Failure};
 use crate::socket::cause::Cause;
 use crate::socket::curve::{Keys, PublicKey, Security, Visitor};
 use crate::socket::dial::Dial;
+use crate::socket::hold::CURVE_BYTES;
 use crate::socket::inlets::{Inlets, socket};
 use crate::socket::monitor::Monitor;
 use crate::socket::peer::{Input, Output, State};
@@ -112,6 +113,10 @@ impl Link {
             .map_err(|cause| socket_error("watch a socket's connections", cause))?;
         let is_counted = !endpoint.is_ipc();
         let security = keys.security(number + 1, is_bound);
+        if security != Security::None {
+            let most_bytes = inlets.message_max_bytes.saturating_add(CURVE_BYTES) as i64;
+            socket.set_maxmsgsize(most_bytes).map_err(|cause| socket_error("set up a receiving socket", cause))?;
+        }
         let (endpoint, side) = match is_bound {
             true => {
                 keys.for_binding(&mut socket, number)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::message::{Batch, FRAME_COST_BYTES, Origin};
 use crate::process::stop::{Request, Stop};
 use crate::socket::alarm::Alarm;
-use crate::socket::curve::{Doorkeeper, Keys, of_user_id};
+use crate::socket::curve::{Doorkeeper, Keys, Security, of_user_id};
 use crate::socket::inlets::Inlets;
 use crate::socket::link::Link;
 use crate::socket::scout::Scout;
@@ -318,7 +318,8 @@ impl Receiver {
         {
             link.name(source, key, admitted_ns);
         }
-        let mut wire_bytes = hold::on_wire(self.frame.len());
+        let is_secured = link.security != Security::None;
+        let mut wire_bytes = hold::on_wire(self.frame.len(), is_secured);
         let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
         if !is_wanted {
             link.traffic.pass_over(&self.frame);
@@ -335,7 +336,7 @@ impl Receiver {
             uninterrupted(|| link.socket.recv(&mut self.frame, 0)).map_err(|cause| socket_error("receive", cause))?;
             goes_on = self.frame.get_more();
             bytes = bytes.saturating_add(self.frame.len());
-            wire_bytes += hold::on_wire(self.frame.len());
+            wire_bytes += hold::on_wire(self.frame.len(), is_secured);
             frames += 1;
             if is_wanted && fits(bytes, frames) {
                 entry.take(&mut self.frame, Message::new);

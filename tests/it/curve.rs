@@ -1,12 +1,17 @@
 //! Encryption and admission, with pyzmq on the other side.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::links::committed;
-use crate::support::{Bench, Daemon, eventually};
+use crate::support::allowed::in_own_network;
+use crate::support::zmtp::{connect, greeting_3};
+use crate::support::{Bench, Daemon, alone, eventually};
 
 /// A client that is taken off is cut, and one that is admitted comes back, within a second; on a busy machine it takes longer.
 const SOON: Duration = Duration::from_secs(3);
@@ -322,5 +327,158 @@ fn what_is_bound_in_the_clear_for_other_machines_says_who_can_come() {
         let secured = format!("{line} --key server.key_secret --allow-any");
         let log = bench.fancyhwd(&secured).start().stop().stderr;
         assert!(!log.contains("everybody"), "{log}");
+    }
+}
+
+#[test]
+fn a_million_encrypted_messages_are_no_sign_of_a_hostile_device() {
+    const MESSAGES: u32 = 1_000_000;
+    let bench = Bench::new();
+    keys(&bench, &["server"]);
+    let line = format!("publish --rate max --count {MESSAGES} --on-full block --wait-subscribers 1");
+    let secured = "--bind tcp://127.0.0.1:* --key server.key_secret --allow-any";
+    let publisher = bench.fancyhwd(&format!("{line} {secured}")).start();
+    let line = format!("record --database c.db --queue 1MiB --max-message 16KiB --on-full block --count {MESSAGES}");
+    let secured = format!("--connect {} --server-key server.key", publisher.endpoint());
+    bench.fancyhwd(&format!("{line} {secured}")).run().success().says(", 0 lost");
+    publisher.finish().success();
+    assert_eq!(bench.sqlite3("c.db", "SELECT count(*) FROM events WHERE kind = 'cut'"), "0");
+}
+
+/// Peers that break a handshake with keys in every way, a handful at a time.
+fn broken_handshakes(endpoint: &str, count: usize) {
+    let one = |number: usize| {
+        let mut stream = connect(endpoint);
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let hello = |length: usize| [&b"\x05HELLO\x01\x00"[..], &vec![number as u8; length]].concat();
+        let frame = |body: &[u8]| [&[4, body.len() as u8], body].concat();
+        let _ = stream.write_all(&greeting_3(1, b"CURVE", number % 3 == 0));
+        let body = match number % 5 {
+            0 => frame(&hello(192)),
+            1 => frame(&hello(20)),
+            2 => frame(b"\x08INITIATE"),
+            3 => [4, 255].to_vec(),
+            _ => vec![number as u8; 300],
+        };
+        let _ = stream.write_all(&body);
+        let _ = stream.read(&mut [0; 256]);
+    };
+    thread::scope(|scope| {
+        for part in 0..8 {
+            scope.spawn(move || (part..count).step_by(8).for_each(one));
+        }
+    });
+}
+
+/// Broken handshakes and hostile peers that are admitted cost little, and a good peer gets all.
+pub fn survives_hostile_peers(handshakes: usize) {
+    const MEMORY_MAX_BYTES: u64 = 150 << 20;
+    let bench = Bench::new();
+    keys(&bench, &["server", "good", "evil"]);
+    allow(&bench, "good");
+    allow(&bench, "evil");
+    let line = "publish --rate 1000 --counter uint32 --bind tcp://127.0.0.1:* --key server.key_secret --allow allowed";
+    let publisher = bench.fancyhwd(line).start();
+    let endpoint = publisher.endpoint();
+    let good = subscriber(&bench, &endpoint, Some("good"), "server");
+    good.set_rcvtimeo(60_000).unwrap();
+    good.recv_bytes(0).unwrap();
+    let number = |message: Vec<u8>| u32::from_le_bytes(message[13..17].try_into().unwrap());
+    let mut last = number(good.recv_bytes(0).unwrap());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            broken_handshakes(&endpoint, handshakes);
+            // Distinct subscriptions without end, by somebody who is admitted.
+            let evil = zmq::Context::new().socket(zmq::XSUB).unwrap();
+            evil.set_sndtimeo(100).unwrap();
+            evil.set_linger(0).unwrap();
+            secure(&bench, &evil, Some("evil"), "server");
+            evil.connect(&endpoint).unwrap();
+            for number in 0..100_000_u32 {
+                let _ = evil.send([&b"\x01"[..], &number.to_le_bytes(), &[b'x'; 200]].concat(), 0);
+                if number % 1_000 == 0 && publisher.log().contains("cut off 127.0.0.1:") {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) {
+            let next = number(good.recv_bytes(0).unwrap());
+            assert_eq!(next, last + 1, "a packet is missing");
+            last = next;
+        }
+    });
+    assert!(publisher.log().contains("cut off 127.0.0.1:"), "{}", publisher.log());
+    let memory_bytes = publisher.memory_bytes("VmHWM");
+    assert!(memory_bytes <= MEMORY_MAX_BYTES, "{} MiB", memory_bytes >> 20);
+    let log = publisher.stop().success().stderr;
+    assert!(log.lines().count() < 50, "{} lines", log.lines().count());
+}
+
+#[test]
+fn broken_handshakes_and_hostile_peers_that_are_admitted_harm_nobody() {
+    let _alone = alone();
+    survives_hostile_peers(400);
+}
+
+#[test]
+fn a_hostile_device_that_is_admitted_is_cut_off_at_a_bound_recorder() {
+    const MEMORY_MAX_BYTES: u64 = 150 << 20;
+    let _alone = alone();
+    let bench = Bench::new();
+    keys(&bench, &["server", "good", "evil"]);
+    let line = "record --topic * --database c.db --queue 64MiB --commit-every 10ms --bind tcp://127.0.0.1:*";
+    let recorder = bench.fancyhwd(&format!("{line} --key server.key_secret --allow-any")).start();
+    let device = |name| {
+        let device = zmq::Context::new().socket(zmq::XPUB).unwrap();
+        device.set_sndhwm(0).unwrap();
+        device.set_rcvtimeo(60_000).unwrap();
+        secure(&bench, &device, Some(name), "server");
+        device.connect(&recorder.endpoint()).unwrap();
+        device.recv_bytes(0).unwrap();
+        device
+    };
+    let (good, evil) = (device("good"), device("evil"));
+    good.send("good 0", 0).unwrap();
+    // One message of 300 MB.
+    let frame = vec![7; 100_000];
+    for _ in 0..3_000 {
+        evil.send(&frame, zmq::SNDMORE).unwrap();
+    }
+    evil.send("", 0).unwrap();
+    for number in 1..1_000 {
+        good.send(format!("good {number}").as_bytes(), 0).unwrap();
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    eventually("it is cut off", || recorder.log().contains("it was cut off"));
+    eventually("all of the good one are there", || committed(&bench) == 1_000);
+    let memory_bytes = recorder.memory_bytes("VmHWM");
+    assert!(memory_bytes <= MEMORY_MAX_BYTES, "{} MiB", memory_bytes >> 20);
+    recorder.stop();
+}
+
+#[test]
+fn nothing_that_is_sent_can_be_read_on_the_way() {
+    let bench = Bench::new();
+    keys(&bench, &["server"]);
+    let script = crate::support::root().join("tests/peers/wire.py");
+    for (bind, connect, is_seen) in
+        [("", "", "True"), ("--key server.key_secret --allow-any", "--server-key server.key", "False")]
+    {
+        // What is sent is all of it told from anything else: a topic, and the samples of a seed.
+        let script = format!(
+            "/usr/bin/python3 {script} 5555 secret_topic samples.raw & wire=$!
+            while [ ! -e listening ]; do sleep .01; done
+            fancyhwd record --database $$.db --topic secret_topic --count 200 {connect} --connect tcp://127.0.0.1:5555 &
+            fancyhwd publish --topic secret_topic --rate 1000 --count 200 --wait-subscribers 1 {bind} --bind tcp://127.0.0.1:5555
+            wait $!
+            sqlite3 $$.db 'SELECT writefile(\"samples.raw\", payload) FROM messages WHERE id = 100' >/dev/null
+            rm listening; wait $wire",
+            script = script.display()
+        );
+        let Some(finished) = in_own_network(&bench, false, &script) else { return };
+        let seen = finished.success().stdout;
+        assert!(seen.contains(&format!("topic {is_seen} samples {is_seen}")), "{seen}");
     }
 }

@@ -25,6 +25,7 @@ mod ceiling;
 mod throughput;
 mod cost;
 mod devices;
+mod secured;
 mod standby;
 mod stamps;
 
@@ -36,6 +37,7 @@ use common::{lab, series, support, table, usage};
 use cost::Cost;
 use devices::Devices;
 use scale::Scale;
+use secured::Secured;
 use stamps::Stamps;
 use standby::Standby;
 use throughput::Throughput;
@@ -71,6 +73,7 @@ fn sections(_: Scale) -> Vec<Box<dyn Section>> {
         Box::new(Cost::new(10_000)),
         Box::new(Cost::new(100_000)),
         Box::new(Devices::default()),
+        Box::new(Secured::default()),
         Box::new(Standby::default()),
         Box::new(Stamps::default()),
     ]

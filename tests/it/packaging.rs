@@ -65,7 +65,16 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
         [("publish", bind.as_str()), ("record", "--database directory"), ("replay", "--database directory")]
     {
         for (variable, value) in settings(command) {
-            let finished = bench.fancyhwd(&format!("{command} {wrong}")).env(&variable, &value).run();
+            // Keys belong together.
+            let with = match (variable.as_str(), command) {
+                ("FANCYHWD_KEY", "record") => "--server-key device.key",
+                ("FANCYHWD_KEY", _) => "--allow-any",
+                ("FANCYHWD_SERVER_KEY", "publish" | "replay") => "--connect tcp://127.0.0.1:1",
+                ("FANCYHWD_ALLOW", "record") => "--key record.key_secret --bind tcp://127.0.0.1:*",
+                ("FANCYHWD_ALLOW", _) => "--key own.key_secret",
+                _ => "",
+            };
+            let finished = bench.fancyhwd(&format!("{command} {wrong} {with}")).env(&variable, &value).run();
             assert_eq!(finished.status.code(), Some(1), "{command} with {variable}={value}: {}", finished.stderr);
         }
     }

@@ -223,7 +223,7 @@ fn the_rate_of_the_command_line_wins_over_the_interval_of_the_environment() {
 
 #[test]
 fn a_slow_subscriber_over_ipc_gets_the_end_of_a_stream_too() {
-    const PACKETS: usize = 20_000;
+    const PACKETS: usize = 4_000;
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let context = zmq::Context::new();

@@ -297,6 +297,8 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socket::curve::certificate::create;
+    use crate::socket::curve::{KeyFiles, Keys};
 
     fn frames(texts: &[&[u8]]) -> Vec<Vec<u8>> {
         texts.iter().map(|text| text.to_vec()).collect()
@@ -329,5 +331,43 @@ mod tests {
         assert_eq!(of_user_id(&user_id(&key, -5)), Some((key, -5)));
         assert_eq!(of_user_id("x 1"), None);
         assert_eq!(of_user_id(""), None);
+    }
+
+    /// Whether a message of a client whose key would be admitted reaches a server that is secured, while `decides` does.
+    fn arrives<T>(decides: impl FnOnce(&Context, &Keys) -> T) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        let pair = |name| create(directory.path(), name, false).unwrap();
+        let ((server, own, _), (_, client, _)) = (pair("server"), pair("client"));
+        let admission = Some(Admission::Any);
+        let keys = Keys::load(&KeyFiles { own: Some(own), admission, ..KeyFiles::default() }).unwrap();
+        let (context, others) = (Context::new(), Context::new());
+        let decides = decides(&context, &keys);
+        let mut pull = context.socket(zmq::PULL).unwrap();
+        keys.for_binding(&mut pull, 0).unwrap();
+        pull.bind("tcp://127.0.0.1:*").unwrap();
+        let files = KeyFiles { own: Some(client), servers: vec![(None, server)], admission: None };
+        let mut push = others.socket(zmq::PUSH).unwrap();
+        Keys::load(&files).unwrap().for_connecting(&mut push, 1).unwrap();
+        push.set_linger(0).unwrap();
+        push.connect(&pull.get_last_endpoint().unwrap().unwrap()).unwrap();
+        push.send("x", 0).unwrap();
+        let has_come = pull.poll(POLLIN, 1_000).unwrap() > 0;
+        drop(pull);
+        drop(decides);
+        has_come
+    }
+
+    #[test]
+    fn where_nobody_decides_nobody_is_admitted() {
+        assert!(arrives(|context, keys| keys.doorkeeper(context).unwrap()));
+        assert!(!arrives(|_, _| ()), "there is no doorkeeper");
+        let asleep = |context: &Context, _: &Keys| {
+            let socket = context.socket(REP).unwrap();
+            socket.bind(ENDPOINT).unwrap();
+            socket
+        };
+        assert!(!arrives(asleep), "the doorkeeper does not answer");
+        let is_gone = |context: &Context, keys: &Keys| drop(keys.doorkeeper(context).unwrap());
+        assert!(!arrives(is_gone), "the doorkeeper has gone");
     }
 }

@@ -311,6 +311,41 @@ opens_network() {
     systemctl stop fancyhwd-record@far far-device
 }
 
+# Keys that systemd gives to the service alone.
+secured() {
+    local pid secret
+    fancyhwd keygen station --directory /etc/fancyhwd
+    fancyhwd keygen device --directory /etc/fancyhwd
+    mkdir /run/allowed
+    cp /etc/fancyhwd/station.key /run/allowed
+    settings record-secret.env CONNECT=tcp://127.0.0.1:5606 SERVER_KEY=/etc/fancyhwd/device.key
+    drop_in fancyhwd-record@secret LoadCredential=key:/etc/fancyhwd/station.key_secret Environment=FANCYHWD_KEY=%d/key
+    systemd-run --quiet --unit secret-device fancyhwd publish --bind tcp://127.0.0.1:5606 --rate 1000 \
+        --key /etc/fancyhwd/device.key_secret --allow /run/allowed
+    systemctl start fancyhwd-record@secret
+    eventually 10 'packets are stored' has_packets $STATE/secret.db 100
+    answers $STATE/secret.db 'SELECT security FROM endpoints' curve
+    answers $STATE/secret.db 'SELECT peer_key FROM endpoints' "$(fancyhwd keygen --show /etc/fancyhwd/device.key)"
+    # Nothing secret is anywhere else.
+    pid=$(property fancyhwd-record@secret MainPID)
+    secret=$(sed -n 's/.*secret-key = "\(.*\)"/\1/p' /etc/fancyhwd/station.key_secret)
+    equal 'the length of the key' ${#secret} 40
+    refused grep -aqF -- "$secret" /proc/"$pid"/environ /proc/"$pid"/cmdline $STATE/secret.db* $STATE/secret*-status
+    refused journal_says fancyhwd-record@secret "$secret"
+    equal 'the size of core files' "$(sed -n 's/^Max core file size *\([^ ]*\).*/\1/p' /proc/"$pid"/limits)" 0
+    # Who is taken off the list is cut off, and comes back by itself.
+    rm /run/allowed/station.key
+    eventually 5 'it is cut off' journal_says fancyhwd-record@secret 'disconnected from'
+    cp /etc/fancyhwd/station.key /run/allowed
+    eventually 5 'it is back' answers $STATE/secret.db "SELECT count(*) > 1 FROM events WHERE kind = 'connected'" 1
+    systemctl stop fancyhwd-record@secret secret-device
+    rm /etc/fancyhwd/station.* /etc/fancyhwd/device.*
+}
+
+journal_says() {
+    journalctl -u "$1" | grep -qF -- "$2"
+}
+
 upgrades() {
     local session pump packets
     settings publish.env RATE=1000
@@ -405,6 +440,7 @@ for unit in fancyhwd-record fancyhwd-publish fancyhwd-replay@1; do
     check "the sandbox of $unit holds" probe_inside $unit
 done
 check 'a drop-in opens the network' opens_network
+check 'a service gets its key from systemd alone' secured
 
 wait $hangs || failures=$((failures + 1))
 cat /run/hangs

@@ -43,3 +43,4 @@ pub mod service;
 pub mod log;
 pub mod error;
 pub mod exit;
+pub mod safe_open;

@@ -91,7 +91,7 @@ pub struct ExportArguments {
     /// What to write
     #[arg(long, value_name = "FORMAT")]
     pub format: Format,
-    /// File to write; without it, or with `-`, standard output, which wav and sqlite cannot be written to
+    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which wav and sqlite cannot be written to
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists
@@ -357,7 +357,8 @@ impl ExportArguments {
     /// For the first value that cannot be used, and for options that do not go together.
     pub fn settings(&self) -> Result<export::Settings> {
         let format = self.format;
-        let output = self.output.clone().filter(|path| path != Path::new("-"));
+        let is_standard_output = |path: &PathBuf| ["-", "/dev/stdout"].map(Path::new).contains(&path.as_path());
+        let output = self.output.clone().filter(|path| !is_standard_output(path));
         let wanted = match self.topic.as_slice() {
             [] => None,
             topics => Some(wanted(&topics.iter().map(|topic| topic.as_bytes()).collect::<Vec<_>>())?),

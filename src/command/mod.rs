@@ -7,6 +7,7 @@ pub mod publish;
 pub mod record;
 pub mod replay;
 pub mod session;
+mod timing_report;
 
 use std::io::{self, Write};
 use std::thread::{Builder, Scope, ScopedJoinHandle};

@@ -1,9 +1,7 @@
 //! `fancyhwd replay`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -11,6 +9,7 @@ use serde_json::{Value, json};
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Topic, trimmed};
+use crate::command::timing_report::Report;
 use crate::command::{SendSettings, cut_off, join, ledger, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -68,9 +67,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::warn!("the ledger of session {} is damaged: what it says is missing may be more", session.id);
     }
     let announcements = announcements(&ledger.entries);
+    let database_path = database.path().to_owned();
     let reader = Reader::new(database, &session, &settings.selection)?;
     let mut outlets = outlets(settings, &session, &reader)?;
-    let report = settings.timing_report.as_deref().map(Report::create).transpose()?;
+    let report = settings.timing_report.as_deref();
+    let report = report.map(|path| Report::create(path, &database_path)).transpose()?;
     let status = format!("replaying session {} on {}", session.id, outlets.endpoints());
     tracing::info!("{status}");
     let controls = Controls::new(stop)?;
@@ -101,7 +102,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         missing(&session, &announcements, &played),
     );
     if let Some(report) = report {
-        report.write(&as_json(&session, &played, dropped))?;
+        report.write(&as_json(&session, &played, dropped), stop)?;
     }
     let p99_ns = played.lateness.quantile_ns(0.99);
     match settings.lateness_budget_ns {
@@ -268,22 +269,4 @@ fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
         "processors_kept_awake": played.kept_awake,
         "lateness": played.lateness.as_json(),
     })
-}
-
-/// A file that is opened before the replay begins, so that a wrong path does not cost one.
-struct Report {
-    file: File,
-    path: std::path::PathBuf,
-}
-
-impl Report {
-    fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(|cause| Error::Report { path: path.to_owned(), cause })?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-
-    fn write(self, report: &Value) -> Result<()> {
-        let mut out = BufWriter::new(self.file);
-        writeln!(out, "{report:#}").and_then(|()| out.flush()).map_err(|cause| Error::Report { path: self.path, cause })
-    }
 }

@@ -1,7 +1,7 @@
 //! Where an export goes: standard output, or a file that gets its name when it is whole.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,11 @@ use crate::exit::Exit;
 use crate::exporter::Format;
 use crate::process::leavings::PartialFile;
 use crate::process::stop::Stop;
-use crate::store::{FILE_MODE, beside, true_path};
+use crate::safe_open;
+use crate::store::{FILE_MODE, belongs_to, beside, place};
 
 /// A pipe that can be written takes so many bytes without blocking (pipe(7), `PIPE_BUF`).
 const PIPE_CHUNK_BYTES: usize = 4096;
-
-/// The files of a database: what its name is followed by.
-const DATABASE_ENDINGS: [&str; 6] = ["", "-wal", "-shm", "-journal", "-lock", "-suspect"];
 
 /// Those beside a database that SQLite, or a recorder, would take as belonging to the exported one.
 const STRANGE_ENDINGS: [&str; 3] = ["-wal", "-journal", "-suspect"];
@@ -54,21 +52,20 @@ impl Output {
             let to = asked_for.display().to_string();
             Err(Error::Export { to, cause: cause.to_owned(), hint, exit })
         };
-        // What a symbolic link points to is replaced, not the link.
-        let path = true_path(asked_for).unwrap_or_else(|_| asked_for.to_owned());
-        if DATABASE_ENDINGS.iter().any(|ending| path == beside(database, ending)) {
+        let path = place(asked_for);
+        if belongs_to(&path, database) {
             return refuse("it belongs to the database that is exported from", "choose another path", Exit::Usage);
         }
-        match fs::metadata(&path) {
-            Ok(there) if !there.is_file() => {
-                return refuse("it is no regular file", "choose another path, or leave --output out", Exit::Usage);
-            }
-            _ if !replace && path.symlink_metadata().is_ok() => {
-                return refuse("it exists", "choose another path, or replace it with --force", Exit::Usage);
-            }
-            _ => {}
+        if let Err(cause) = safe_open::check(&path) {
+            let hint = "choose another path, or leave --output out";
+            return refuse(&cause.to_string(), hint, Exit::Usage);
         }
-        if format == Format::Sqlite && STRANGE_ENDINGS.iter().any(|ending| beside(&path, ending).exists()) {
+        if !replace && path.symlink_metadata().is_ok() {
+            return refuse("it exists", "choose another path, or replace it with --force", Exit::Usage);
+        }
+        if format == Format::Sqlite
+            && STRANGE_ENDINGS.iter().any(|ending| beside(&path, ending).symlink_metadata().is_ok())
+        {
             return refuse(
                 "files of another database are beside it (-wal, -journal or -suspect)",
                 "choose another path",
@@ -137,7 +134,9 @@ impl Output {
     pub fn finish(self) -> Result<u64> {
         let bytes = self.sync().map_err(|cause| self.failed(cause))?;
         if let Self::File { temporary, path, replace } = self {
-            temporary.persist(&path, replace).map_err(|cause| Error::Export {
+            // A name is replaced, and never what a link leads to; but nothing that is no file.
+            let named = safe_open::check(&path).and_then(|()| temporary.persist(&path, replace));
+            named.map_err(|cause| Error::Export {
                 to: path.display().to_string(),
                 cause: cause.to_string(),
                 hint: "see what is there now",

@@ -3,16 +3,15 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::fs::OFlags;
 
 use crate::log;
 use crate::message::queue::Queue;
 use crate::observe::snapshot::Snapshot;
 use crate::recorder::{Arrivals, Gauges};
+use crate::safe_open;
 use crate::service;
 use crate::store::{FILE_MODE, STATUS_BYTES, status_path};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
@@ -30,8 +29,7 @@ pub fn watch(gauges: &Gauges, queue: &Queue<Arrivals>, database: &Path) {
     let mut messages = gauges.snapshot(queue).tally.messages;
     let mut at_ns = monotonic_ns();
     let mut growth = Growth::default();
-    let file =
-        StatusFile::create(database).map_err(|cause| tracing::debug!("cannot make the status file: {cause}")).ok();
+    let file = StatusFile::create(database).ok();
     // A thread may hang for half of what the service manager allows: the other half is until the next beat is missed.
     let patience = service::watchdog().map(|watchdog| watchdog / 2);
     while gauges.wait(STATUS_EVERY) {
@@ -65,18 +63,20 @@ struct StatusFile {
 }
 
 impl StatusFile {
+    /// Open it, or say why it cannot be written: the recording goes on without it.
     fn create(database: &Path) -> io::Result<Self> {
         let path = status_path(database);
-        // What somebody put there is not followed, nor waited for.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .custom_flags(flags as i32)
-            .open(&path)?;
-        Ok(Self { file, path })
+        match safe_open::to_write_privately(&path, FILE_MODE).and_then(|file| file.set_len(0).map(|()| file)) {
+            Ok(file) => Ok(Self { file, path }),
+            Err(cause) => {
+                let name = path.display();
+                match safe_open::is_planted(&cause) {
+                    true => tracing::warn!("cannot write the status into {name}: {cause}; remove it, nothing needs it"),
+                    false => tracing::debug!("cannot write the status into {name}: {cause}"),
+                }
+                Err(cause)
+            }
+        }
     }
 
     fn write(&self, snapshot: &Snapshot) -> io::Result<()> {

@@ -39,6 +39,7 @@ mod own_stall;
 mod packaging;
 mod peers;
 mod pipelines;
+mod planted;
 mod power;
 mod publish;
 mod readme;

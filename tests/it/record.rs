@@ -270,7 +270,8 @@ fn a_database_that_is_locked_for_a_while_loses_nothing() {
     bench.fancyhwd(&format!("{publish} --bind {endpoint}")).run().success();
     eventually("the stall is reported", || recorder.log().contains("trying again each second"));
     blocker.execute_batch("ROLLBACK").unwrap();
-    recorder.finish().success().says("2000 messages").says(", 0 lost");
+    let who = format!("database is locked: process {} (", std::process::id());
+    recorder.finish().success().says("2000 messages").says(", 0 lost").says(&who);
     assert_eq!(count_of_true_packets(&bench, "c.db"), 2000);
     let event =
         bench.sqlite3("c.db", "SELECT kind, lost, until_elapsed_ns > elapsed_ns FROM events WHERE kind = 'stall'");

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 16] = [
     &["service"],
     &["log"],
     &["error"],
-    &["exit"],
+    &["exit", "safe_open"],
 ];
 
 /// The same in `store/sqlite`.

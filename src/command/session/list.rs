@@ -1,17 +1,15 @@
 //! `fancyhwd session list`.
 
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use rustix::fs::OFlags;
 use serde_json::Value;
 
 use crate::command::print;
 use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::safe_open;
 use crate::store::{Database, Listed, STATUS_BYTES, Session, status_path};
 use crate::time::clock::{NS_PER_S, unix_ns};
 
@@ -60,8 +58,7 @@ fn recorder(database: &Database) -> Option<Value> {
         return None;
     }
     // What somebody put there is not followed, nor waited for, nor read without end.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-    let file = File::options().read(true).custom_flags(flags as i32).open(status_path(database.path())).ok()?;
+    let file = safe_open::to_read(&status_path(database.path())).ok()?;
     let mut text = Vec::new();
     file.take(STATUS_BYTES as u64).read_to_end(&mut text).ok()?;
     let said: Value = serde_json::from_slice(&text).ok()?;

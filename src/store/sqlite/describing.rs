@@ -12,7 +12,7 @@ use crate::codec::topic::Wanted;
 use crate::error::{Error, Result};
 use crate::message::Batch;
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::open::files;
+use crate::store::sqlite::open::lock;
 use crate::store::sqlite::read::rows::{Rows, Selection};
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::write::insertion::{insert_fields, insert_stream};
@@ -88,7 +88,7 @@ impl Database {
         description: &Description,
         at: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<BTreeMap<i64, Stream>> {
-        if session.ended_unix_ns.is_none() && files::is_locked(&self.path)? {
+        if session.ended_unix_ns.is_none() && lock::is_locked(&self.path)? {
             return Err(Error::SessionIsRecorded { id: session.id, database: self.path.clone() });
         }
         self.change(|database| {

@@ -7,7 +7,7 @@ use crate::observe::event::Event;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::connection::BUSY_TIMEOUT;
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::open::files::{self, Fate};
+use crate::store::sqlite::open::files::Fate;
 use crate::store::sqlite::write::beginning::{self, EndReason, Inherited};
 use crate::store::sqlite::write::recording::{File, Recording};
 
@@ -49,7 +49,7 @@ impl Recording {
         };
         self.leave(moved, &next);
         self.count_deleted();
-        files::release_reserve(&self.file.database.path);
+        self.file.database.release_reserve();
         self.run.chapters.push(self.chapter());
         let left = mem::replace(&mut self.file, File::new(next, &self.about, begun.session_id));
         drop(left);

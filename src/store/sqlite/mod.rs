@@ -13,7 +13,8 @@ pub(in crate::store) mod write;
 
 pub use describing::Description;
 pub use open::database::Database;
-pub use open::files::{FILE_MODE, STATUS_BYTES, beside, status_path, true_path};
+pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status_path, true_path};
+pub use open::holders::of_writing as holder_of_writing;
 pub use open::space::{Limits, Space};
 pub use read::copying::Copied;
 pub use read::reader::Reader;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use crate::error::{Error, Result, Trouble};
 use crate::store::sqlite::open::connection::{BUSY_TIMEOUT, open};
 use crate::store::sqlite::open::files::{self, Fate, Identity};
-use crate::store::sqlite::open::{journal, logless};
+use crate::store::sqlite::open::{holders, journal, lock, logless};
 use crate::store::sqlite::schema::{self, SCHEMA, Whose};
 use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 
@@ -37,6 +37,8 @@ struct Held {
     #[expect(dead_code, reason = "held, not used")]
     lock: File,
     identity: Identity,
+    /// Room for the end of the session.
+    reserve: Option<File>,
 }
 
 impl Database {
@@ -80,15 +82,18 @@ impl Database {
     fn create_or_open(asked_for: PathBuf, path: PathBuf) -> Result<Self> {
         let refuse = |cause: String, hint| Error::OpenDatabase { path: path.clone(), cause, hint };
         files::refuse_other_files(&path)?;
-        let lock = files::lock(&path)?;
+        files::refuse_planted(&path)?;
+        let lock = lock::lock(&path)?;
         let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
         let is_new = files::create_private(&path).map_err(not_written)?;
         let set_up = || -> Result<(Connection, Identity)> {
             let identity = Identity::of(&path).map_err(not_written)?;
             let mut connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             let kind = checked_kind(&connection, &path)?;
-            let failed =
-                |cause: rusqlite::Error| refuse(cause.to_string(), "check who may write there, and the free space");
+            let failed = |cause: rusqlite::Error| match is_held(&cause) {
+                true => not_readable(&cause, &path),
+                false => refuse(cause.to_string(), "check who may write there, and the free space"),
+            };
             set_up(&connection, kind).map_err(failed)?;
             schema::make(&mut connection).map_err(failed)?;
             files::sync_directory(&path).map_err(|cause| refuse(cause.to_string(), "check the disk's health"))?;
@@ -96,14 +101,9 @@ impl Database {
         };
         match set_up() {
             Ok((connection, identity)) => {
-                files::make_reserve(&path);
-                Ok(Self {
-                    connection,
-                    name: path.clone(),
-                    path,
-                    held: Some(Held { asked_for, lock, identity }),
-                    deadline: None,
-                })
+                let reserve = files::make_reserve(&path);
+                let held = Some(Held { asked_for, lock, identity, reserve });
+                Ok(Self { connection, name: path.clone(), path, held, deadline: None })
             }
             Err(error) => {
                 if is_new {
@@ -117,6 +117,11 @@ impl Database {
     /// Remove it: it was made in vain.
     pub(in crate::store) fn discard(self) {
         files::remove(&self.path);
+    }
+
+    /// Use the room that was kept.
+    pub(in crate::store) fn release_reserve(&mut self) {
+        self.held.as_mut().and_then(|held| held.reserve.take());
     }
 
     /// The file that recording was to go into.
@@ -191,9 +196,7 @@ impl Database {
         files::refuse_other_files(path)?;
         let path =
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
-        for ending in files::BESIDE {
-            files::refuse_other_files(&files::beside(path, ending))?;
-        }
+        files::refuse_planted(path)?;
         let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
         let (connection, deadline, name) = logless::connect(path, mode)?.map_err(not_read)?;
         let database = Self { connection, path: path.to_owned(), name, held: None, deadline: Some(deadline) };
@@ -282,12 +285,14 @@ impl Database {
                 _ => Trouble::Other,
             };
             let hint = match trouble {
-                Trouble::Locked => "see which program holds it",
+                Trouble::Locked => "wait until that is over, or end that program",
                 Trouble::DiskFull => "make room on that disk",
                 Trouble::Disk => "check whether it is damaged, and the disk's health",
                 Trouble::Other => "see what is in it, and what was to be stored",
             };
-            Error::Database { operation, path, cause: foreign::words(&cause), hint, trouble }
+            let words = foreign::words(&cause);
+            let cause = if trouble == Trouble::Locked { holders::with_holder(words, &path) } else { words };
+            Error::Database { operation, path, cause, hint, trouble }
         }
     }
 }
@@ -309,13 +314,20 @@ fn checked_kind(connection: &Connection, path: &Path) -> Result<Whose> {
     }
 }
 
+fn is_held(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed)
+    )
+}
+
 fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
     let (cause, hint) = match cause.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
             ("the file is no SQLite database".to_owned(), "choose another file with --database")
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (foreign::words(cause), "see which program holds it")
+        _ if is_held(cause) => {
+            (holders::with_holder(foreign::words(cause), path), "wait until that is over, or end that program")
         }
         _ if logless::needs_log(cause) && logless::has_log(path) => (
             "its recording was cut off, and reading its write-ahead log takes a file beside it that cannot be made"

@@ -1,16 +1,17 @@
-//! The files of a database: their names, their lock, and whether they are still those that were opened.
+//! The files of a database: their names, and whether they are still those that were opened.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags, Stat, fallocate, flock, fstat, open, stat};
+use rustix::fs::{FallocateFlags, Mode, OFlags, Stat, fallocate, fstat, open, stat};
+use tempfile::tempfile_in;
 
 use crate::error::{Error, Result};
+use crate::safe_open;
+use crate::store::sqlite::open::lock::REMOVE;
 use crate::store::sqlite::untrusted::foreign::one_line;
 
 /// Captures are for their owner and group, never for everybody.
@@ -19,11 +20,6 @@ pub const FILE_MODE: u32 = 0o640;
 /// Files that a recording may go on in, one after the other. Each one stands for a disk error that somebody should see.
 const NUMBER_MAX: u32 = 9_999;
 
-/// Somebody who looks whether a recorder is there holds its lock for an instant: another look after this time.
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
-
-/// So many looks, and it is another recorder.
-const LOCK_TRIES: u32 = 10;
 /// Room that is kept for the end of a session: some pages of the write-ahead log.
 const RESERVE_BYTES: u64 = 128 << 10;
 
@@ -32,6 +28,9 @@ const PROBE_BYTES: usize = 64 << 10;
 
 /// What stands beside a database and is read with it.
 pub(in crate::store) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", "-suspect"];
+
+/// All that is made beside a database.
+const ENDINGS: [&str; 8] = ["", "-wal", "-shm", "-journal", "-suspect", "-lock", "-status", "-reserve"];
 
 /// Why a database is suspect is one line.
 const SUSPICION_MAX_BYTES: u64 = 1024;
@@ -62,56 +61,16 @@ pub(in crate::store) fn refuse_other_files(path: &Path) -> Result<()> {
     }
 }
 
-/// Lock out a second recorder through a file beside the database. The database itself must not be opened and closed
-/// for this: SQLite's own locks on it would be dropped.
-pub(in crate::store) fn lock(path: &Path) -> Result<File> {
-    let refuse = |cause: io::Error| Error::OpenDatabase {
-        path: path.to_owned(),
-        cause: cause.to_string(),
-        hint: "check who may write there",
-    };
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(beside(path, "-lock"))
-        .map_err(refuse)?;
-    let mut locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    for _ in 0..LOCK_TRIES {
-        if locked != Err(rustix::io::Errno::WOULDBLOCK) {
-            break;
-        }
-        thread::sleep(LOCK_PAUSE);
-        locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    }
-    match locked {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::OpenDatabase {
+/// Refuse what stands beside a database and is no regular file. SQLite follows no link there either.
+pub(in crate::store) fn refuse_planted(path: &Path) -> Result<()> {
+    for beside in BESIDE.map(|ending| beside(path, ending)) {
+        safe_open::check(&beside).map_err(|cause| Error::OpenDatabase {
             path: path.to_owned(),
-            cause: "another recorder is writing to it".to_owned(),
-            hint: "stop that one, or choose another file with --database",
-        }),
-        Err(cause) => Err(refuse(cause.into())),
+            cause: format!("{} belongs to it, and {cause}", beside.display()),
+            hint: REMOVE,
+        })?;
     }
-}
-
-/// Whether a recorder has locked the database.
-pub(in crate::store) fn is_locked(path: &Path) -> Result<bool> {
-    let refuse = |cause: io::Error| Error::OpenDatabase {
-        path: path.to_owned(),
-        cause: format!("whether it is being recorded cannot be seen: {cause}"),
-        hint: "check who may read the file that ends in -lock",
-    };
-    let file = match File::open(beside(path, "-lock")) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file.map_err(refuse)?,
-    };
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(cause) => Err(refuse(cause.into())),
-    }
+    Ok(())
 }
 
 /// Create a file if there is none. Says whether it is new.
@@ -125,7 +84,11 @@ pub(in crate::store) fn create_private(path: &Path) -> io::Result<bool> {
 
 /// Bring the name of a file to the disk.
 pub(in crate::store) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    File::open(directory(path))?.sync_all()
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// How large the file is in which others see what a recorder is doing.
@@ -143,6 +106,19 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Whether a path is that of a database, or of a file beside it.
+pub fn belongs_to(path: &Path, database: &Path) -> bool {
+    let path = place(path);
+    ENDINGS.iter().any(|ending| path == beside(database, ending))
+}
+
+/// The path with a directory that is reached by no links. What stands there itself may be one.
+pub fn place(path: &Path) -> PathBuf {
+    let in_directory =
+        |name| -> io::Result<PathBuf> { Ok(directory(&std::path::absolute(path)?).canonicalize()?.join(name)) };
+    path.file_name().and_then(|name| in_directory(name).ok()).unwrap_or_else(|| path.to_owned())
+}
+
 /// `captures.db` and 2: `captures.2.db`.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
@@ -156,12 +132,22 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 
 /// The file to go on in when `path` cannot be written any more: the first number that is free.
 pub(in crate::store) fn successor(path: &Path) -> Option<PathBuf> {
-    (1..=NUMBER_MAX).map(|number| numbered(path, number)).find(|path| !path.exists() && suspicion(path).is_none())
+    (1..=NUMBER_MAX).map(|number| numbered(path, number)).find(|path| is_free(path))
+}
+
+fn is_free(path: &Path) -> bool {
+    path.symlink_metadata().is_err() && suspicion(path).is_none() && has_nothing_planted(path)
+}
+
+/// Whether nothing keeps a successor from being used. Nobody asked for it by its name, so it is a file and no link to one.
+fn has_nothing_planted(path: &Path) -> bool {
+    ["", "-wal", "-shm", "-journal", "-lock"].iter().all(|ending| safe_open::check(&beside(path, ending)).is_ok())
 }
 
 /// The file that is recorded into when `path` is asked for: itself, or the first of its successors that can be used.
 pub(in crate::store) fn usable(path: &Path) -> PathBuf {
     let successors = (1..=NUMBER_MAX).map(|number| numbered(path, number));
+    let successors = successors.filter(|path| has_nothing_planted(path));
     std::iter::once(path.to_owned()).chain(successors).find(|path| unusable(path).is_none()).unwrap_or(path.to_owned())
 }
 
@@ -181,34 +167,26 @@ pub(in crate::store) fn unusable(path: &Path) -> Option<String> {
 
 /// Remove a database that was made in vain.
 pub(in crate::store) fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm", "-journal", "-reserve", "-lock"] {
+    for ending in ["", "-wal", "-shm", "-journal", "-lock"] {
         // What is left over is empty, and does no harm.
         let _ = fs::remove_file(beside(path, ending));
     }
 }
 
-/// Keep some room, so that the end of a session can be written when there is none left.
-pub(in crate::store) fn make_reserve(path: &Path) {
-    let reserve = || -> io::Result<()> {
-        let file =
-            File::options().write(true).create(true).truncate(false).mode(FILE_MODE).open(beside(path, "-reserve"))?;
-        Ok(fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES)?)
+/// Keep some room until the file that is returned is closed, so that the end of a session can be written when there is none
+/// left. The file has no name: nobody can put another one in its place, and a crash leaves nothing behind.
+pub(in crate::store) fn make_reserve(path: &Path) -> Option<File> {
+    let left_by_an_older_version = beside(path, "-reserve");
+    if left_by_an_older_version.symlink_metadata().is_ok_and(|there| there.is_file()) {
+        // It does no harm.
+        let _ = fs::remove_file(left_by_an_older_version);
+    }
+    let reserve = || -> io::Result<File> {
+        let file = tempfile_in(directory(path))?;
+        fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES)?;
+        Ok(file)
     };
-    if let Err(cause) = reserve() {
-        tracing::debug!("no room is kept for the end of the session: {cause}");
-    }
-}
-
-/// Use the room that was kept.
-pub(in crate::store) fn release_reserve(path: &Path) {
-    let reserve = beside(path, "-reserve");
-    match fs::remove_file(&reserve) {
-        // Where none could be made, there is none.
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("cannot remove {}: {cause}; remove it, nothing needs it", reserve.display());
-        }
-        _ => {}
-    }
+    reserve().map_err(|cause| tracing::debug!("no room is kept for the end of the session: {cause}")).ok()
 }
 
 /// Say which files are still beside a database that does not need them any more, because they could not be removed.
@@ -222,36 +200,37 @@ pub(in crate::store) fn tell_of_leftovers(path: &Path) {
     }
 }
 
-/// Whether there is no room where this file is, be it the disk's or a quota's: SQLite does not tell them from errors.
+/// Whether there is no room where this file is, be it the disk's or a quota's: SQLite does not tell them from errors. The
+/// file that is written for this has no name.
 pub(in crate::store) fn is_full(path: &Path) -> bool {
-    let probe = beside(path, "-probe");
-    let written = fs::write(&probe, [0; PROBE_BYTES]);
-    let _ = fs::remove_file(&probe);
-    let full = [rustix::io::Errno::DQUOT, rustix::io::Errno::NOSPC].map(|errno| Some(errno.raw_os_error()));
-    written.is_err_and(|cause| full.contains(&cause.raw_os_error()))
+    let written = tempfile_in(directory(path)).and_then(|mut probe| probe.write_all(&[0; PROBE_BYTES]));
+    written.is_err_and(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// Why a database is suspect, if it is: a file beside it says so.
 pub(in crate::store) fn suspicion(path: &Path) -> Option<String> {
+    let mark = beside(path, "-suspect");
     let read = || -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
-        File::open(beside(path, "-suspect"))?.take(SUSPICION_MAX_BYTES).read_to_end(&mut text)?;
+        safe_open::to_read(&mark)?.take(SUSPICION_MAX_BYTES).read_to_end(&mut text)?;
         Ok(text)
     };
     match read() {
         Ok(text) => Some(one_line(String::from_utf8_lossy(&text).lines().next().unwrap_or_default())),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-        Err(cause) => Some(cause.to_string()),
+        Err(cause) => Some(format!("why cannot be read in {}: {cause}", mark.display())),
     }
 }
 
 /// Mark a database as suspect, in a file beside it: after a disk error nobody knows what of it is on the disk, and
 /// writing into it would not help.
 pub(in crate::store) fn mark_suspect(path: &Path, why: &str) -> io::Result<()> {
-    let mark = beside(path, "-suspect");
-    fs::write(&mark, format!("{why}\n"))?;
-    if let Err(cause) = File::open(&mark).and_then(|mark| mark.sync_all()) {
-        tracing::error!("wrote {}, but cannot sync it: {cause}; a power cut may take it", mark.display());
+    let name = beside(path, "-suspect");
+    let mut mark = safe_open::to_write_privately(&name, FILE_MODE)?;
+    mark.set_len(0)?;
+    writeln!(mark, "{why}")?;
+    if let Err(cause) = mark.sync_all() {
+        tracing::error!("wrote {}, but cannot sync it: {cause}; a power cut may take it", name.display());
     }
     Ok(())
 }

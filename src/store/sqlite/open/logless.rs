@@ -12,7 +12,8 @@ use rustix::fs::{Access, access};
 
 use crate::error::Result;
 use crate::store::sqlite::open::connection::open;
-use crate::store::sqlite::open::files::{beside, has_journal, is_locked};
+use crate::store::sqlite::open::files::{beside, has_journal};
+use crate::store::sqlite::open::lock::is_locked;
 use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 
 /// What a write-ahead log begins with; the first page follows.

@@ -4,6 +4,8 @@ pub(in crate::store) mod changing;
 pub(in crate::store) mod connection;
 pub(in crate::store) mod database;
 pub(in crate::store) mod files;
+pub(in crate::store) mod holders;
 pub(in crate::store) mod journal;
+pub(in crate::store) mod lock;
 pub(in crate::store) mod logless;
 pub(in crate::store) mod space;

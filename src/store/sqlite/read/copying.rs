@@ -82,7 +82,9 @@ impl Database {
         name: &str,
         at: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Copied> {
-        let mut connection = open(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Its name can be seen before it is opened.
+        let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = open(target, mode)?;
         let (deadline, rows, is_ledger_damaged) = self.begin_copy(&mut connection, session).map_err(failed(name))?;
         // A recorder may have added to it.
         let last_id =

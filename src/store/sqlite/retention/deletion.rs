@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use crate::error::{Error, Result};
 use crate::process::stop::Stop;
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::open::files;
+use crate::store::sqlite::open::lock;
 use crate::store::sqlite::open::space::Limits;
 use crate::store::sqlite::retention::leftovers::{self, Leftover, STEP_NS};
 use crate::time::clock::monotonic_ns;
@@ -58,7 +58,7 @@ impl Database {
     /// # Errors
     /// When its lock cannot be looked at.
     pub fn is_recorded(&self) -> Result<bool> {
-        files::is_locked(&self.path)
+        lock::is_locked(&self.path)
     }
 
     /// Delete a session, and what else belongs to no session: its room is given back to the disk unless a recorder has the
@@ -81,7 +81,7 @@ impl Database {
             .optional()?;
         if is_open == Some(true) {
             // A session that a crash left open is not locked.
-            match files::is_locked(&self.path) {
+            match lock::is_locked(&self.path) {
                 Ok(false) => {}
                 Ok(true) => {
                     return Ok(Err(Error::SessionIsRecorded { id: session_id, database: self.path.clone() }));

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, Trouble};
 use crate::store::sqlite::open::connection::BUSY_TIMEOUT;
 use crate::store::sqlite::open::files::{self, Fate};
-use crate::store::sqlite::open::journal;
+use crate::store::sqlite::open::{holders, journal};
 use crate::store::sqlite::write::beginning::{self, EndReason};
 use crate::store::sqlite::write::recording::{Ended, Recording};
 
@@ -13,7 +13,7 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn end(mut self, reason: EndReason) -> Result<Ended> {
-        files::release_reserve(&self.file.database.path);
+        self.file.database.release_reserve();
         let fate = self.file.database.fate();
         let ended = self.refuse_suspect().and_then(|()| self.try_end(reason, fate));
         // Somebody may have taken it away in the last second, or just now.
@@ -45,7 +45,13 @@ impl Recording {
         )
         .map_err(database.failed("end the session"))?;
         let is_whole = match database.truncate_log(BUSY_TIMEOUT).map_err(database.failed("checkpoint")) {
-            Ok(is_whole) => is_whole,
+            Ok(is_whole) => {
+                if let Some(who) = holders::of_checkpoint(&database.path).filter(|_| !is_whole) {
+                    let path = database.path.display();
+                    tracing::warn!("{who}: the newest messages stay in {path}-wal, copy it together with {path}");
+                }
+                is_whole
+            }
             // It is stored all the same, in the log, which stays beside the file.
             Err(error) if error.trouble() == Trouble::DiskFull => {
                 tracing::warn!("{error}; the write-ahead log stays beside the database, copy both");

@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::message::queue::Queue;
 use crate::observe::snapshot::{Link, Snapshot, Trouble};
 use crate::observe::tally::Tally;
-use crate::recorder::Arrivals;
-use crate::recorder::Exposure;
+use crate::recorder::{Arrivals, Exposure, Holdup};
 use crate::store::Space;
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
@@ -26,6 +25,8 @@ pub struct Gauges {
     pub receiver: Pulse,
     /// The writer gets on.
     pub writer: Pulse,
+    /// Whether the writer is held up, and by whom.
+    pub holdup: Holdup,
     words: Mutex<Words>,
     changed: Condvar,
 }

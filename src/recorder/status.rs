@@ -34,6 +34,10 @@ pub fn watch(gauges: &Gauges, queue: &Queue<Arrivals>, database: &Path) {
     let patience = service::watchdog().map(|watchdog| watchdog / 2);
     while gauges.wait(STATUS_EVERY) {
         let now_ns = monotonic_ns();
+        if let Some(holder) = gauges.holdup.look(now_ns) {
+            tracing::warn!("{holder}: nothing can be written; the queue keeps what comes meanwhile");
+            gauges.trouble(Some(holder));
+        }
         let mut now = gauges.snapshot(queue);
         let now_messages = now.tally.messages;
         now.rate_hz = (now_messages - messages.min(now_messages)) as f64 / seconds((now_ns - at_ns).max(1));

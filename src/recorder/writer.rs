@@ -1,13 +1,15 @@
 //! The writing thread: one batch, one transaction.
 
+mod upkeep;
+
 use std::time::Duration;
 
 use crate::error::{Error, Result, Trouble};
 use crate::message::queue::{CloseOnDrop, Load, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
-use crate::recorder::{Arrivals, Capture, Exposure, Gauges, Reporter, Sorter};
-use crate::store::{Recording, Room, ToCommit};
+use crate::recorder::{Arrivals, Capture, Exposure, Gauges, HeldUp, Reporter, Sorter};
+use crate::store::{Recording, ToCommit};
 use crate::streams::Sorted;
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 
@@ -16,9 +18,6 @@ const RETRY_NS: i64 = NS_PER_S;
 
 /// How often to look whether the file is still where it was, and how much room there is.
 const LOOK_NS: i64 = NS_PER_S;
-
-/// A recording that has less than it must keep free ends when that has lasted so long: others may make room.
-const SHORTAGE_NS: i64 = 60 * NS_PER_S;
 
 /// A trouble that lasts is said again after this time.
 const REMIND_NS: i64 = 60 * NS_PER_S;
@@ -51,6 +50,10 @@ pub struct Writer<'a> {
     is_exhausted: bool,
     /// When something that lasts was said last.
     reminded_ns: Option<i64>,
+    /// Entries for the ledger about others who held the database.
+    holdups: Vec<Event>,
+    /// Who keeps the write-ahead log from being moved into the database.
+    log_held: Option<HeldUp>,
 }
 
 impl<'a> Writer<'a> {
@@ -65,6 +68,7 @@ impl<'a> Writer<'a> {
         stop: &'a Stop,
         gauges: &'a Gauges,
     ) -> Self {
+        gauges.holdup.file(recording.path());
         let exposure = Exposure::new(capture.commit_every_ns + recording.sync_within_ns());
         Self {
             queue,
@@ -81,6 +85,8 @@ impl<'a> Writer<'a> {
             short_since_ns: None,
             is_exhausted: false,
             reminded_ns: None,
+            holdups: Vec::new(),
+            log_held: None,
         }
     }
 
@@ -93,7 +99,8 @@ impl<'a> Writer<'a> {
         let _close_print = self.to_print.map(CloseOnDrop);
         let written = self.write_all().and_then(|()| {
             self.sync_if_due(true);
-            self.tell_if_late(true)
+            self.tell_if_late(true)?;
+            self.tell_of_holdups(true)
         });
         self.reporter.finish();
         if self.unprinted > 0 {
@@ -110,8 +117,11 @@ impl<'a> Writer<'a> {
         let mut look_due_ns = 0;
         loop {
             self.gauges.writer.beat(monotonic_ns());
+            self.tell_of_holdups(false)?;
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
-            match self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64)) {
+            let popped = self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64));
+            self.gauges.holdup.begins(monotonic_ns());
+            match popped {
                 Popped::Batch(arrivals) => {
                     self.tell_if_late(arrivals.session_start.is_some())?;
                     self.gauges.storing(arrivals.bytes());
@@ -240,6 +250,10 @@ impl<'a> Writer<'a> {
         if let Some(event) = lasting {
             self.gauges.trouble(None);
             self.reporter.report(&event);
+            if event.kind == Kind::Stall {
+                // It is in the ledger, with whoever held the database.
+                self.gauges.holdup.ends();
+            }
         }
         Ok(sync_ns)
     }
@@ -264,97 +278,6 @@ impl<'a> Writer<'a> {
             events: &arrivals.events,
             ended: ended.as_ref(),
         })
-    }
-
-    /// See whether the file is still there, and how much room there is.
-    fn look_after_file(&mut self) {
-        if let Some(why) = self.recording.file_is_gone() {
-            let lost = if self.recording.is_in_doubt() { None } else { Some(0) };
-            let moved = self.event(Kind::Moved, lost, why.clone());
-            match self.recording.go_on_elsewhere(&moved) {
-                Ok(()) => {
-                    self.tell_of_move(&why);
-                    self.gauges.trouble(None);
-                }
-                // What is written goes into the file without its name.
-                Err(error) => {
-                    self.gauges.trouble(Some(why.clone()));
-                    self.remind(&format!("{why}; and the recording cannot go on elsewhere: {error}"));
-                }
-            }
-        }
-        match self.recording.space() {
-            Ok(space) => self.gauges.space(space),
-            Err(error) => tracing::debug!("{error}"),
-        }
-    }
-
-    /// Leave a file that cannot be relied on, and go on in the next one. It is never written again.
-    fn leave_failing_file(&mut self, error: Error) -> Result<()> {
-        self.recording.distrust(&error);
-        let moved = self.event(Kind::Moved, None, format!("{error}; what that file has at its end may be here again"));
-        for attempt in 1..=FILES_MAX_PER_BATCH {
-            match self.recording.go_on_elsewhere(&moved) {
-                Ok(()) => {
-                    self.tell_of_move(&error.to_string());
-                    return Ok(());
-                }
-                Err(next) => tracing::error!("{error}; and the recording cannot go on elsewhere: {next}"),
-            }
-            if attempt < FILES_MAX_PER_BATCH {
-                self.stop.wait_ns(RETRY_NS);
-                self.gauges.writer.beat(monotonic_ns());
-            }
-        }
-        Err(error)
-    }
-
-    /// The same where nothing waits for it: when it cannot be left, that shows again when a batch is written.
-    fn try_to_leave_failing_file(&mut self, error: Error) {
-        if let Err(error) = self.leave_failing_file(error) {
-            tracing::error!("{error}");
-        }
-    }
-
-    fn tell_of_move(&self, why: &str) {
-        let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
-        tracing::error!("{why}; the recording goes on in {path}, session {session_id}");
-    }
-
-    fn checkpoint(&mut self) {
-        let began_ns = monotonic_ns();
-        let done = self.recording.checkpoint();
-        self.exposure.waited(monotonic_ns() - began_ns);
-        match done {
-            // Nobody waits for a checkpoint: what passes is tried again after the next commit.
-            Err(error) if error.trouble() == Trouble::Disk => self.try_to_leave_failing_file(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-
-    /// Make a step towards the room that the limits ask for. When there is none left, the recording ends.
-    fn make_room(&mut self) {
-        let now = self.event(Kind::Deleted, Some(0), String::new());
-        let room = self.recording.make_room(now).unwrap_or_else(|error| {
-            // Tried again later; what is wrong with the database shows when a batch is written.
-            self.remind(&error.to_string());
-            Room::Enough
-        });
-        self.makes_room = matches!(room, Room::Growing | Room::Deleted(_));
-        let now_ns = monotonic_ns();
-        match room {
-            Room::DiskExhausted => {
-                let since_ns = *self.short_since_ns.get_or_insert(now_ns);
-                self.remind("the disk has less room than --keep-free asks for, and deleting sessions cannot make it");
-                self.is_exhausted |= now_ns - since_ns >= SHORTAGE_NS;
-            }
-            Room::Exhausted => self.is_exhausted = true,
-            Room::Enough | Room::Growing => self.short_since_ns = None,
-            Room::Deleted(event) => self.reporter.report(&event),
-        }
-        if self.is_exhausted {
-            self.stop.request();
-        }
     }
 
     /// Log something that lasts, not more than once a minute.

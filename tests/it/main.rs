@@ -27,6 +27,7 @@ mod export;
 mod faults;
 mod foreign;
 mod fuzz_links;
+mod held;
 mod hostile_publishers;
 mod hostile_subscribers;
 mod keys;

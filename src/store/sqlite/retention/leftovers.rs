@@ -142,20 +142,23 @@ impl Database {
     }
 
     /// Move the write-ahead log into the database when it is longer than `log_max_pages`. A reader that holds on to an
-    /// old state of the database makes it wait.
+    /// old state of the database makes it wait. Gives the length of a log that could not be moved as a whole, in pages.
     ///
     /// # Errors
     /// When the disk fails: nothing is lost by that, but the file is not to be relied on any more.
-    pub(in crate::store) fn checkpoint(&self, log_max_pages: i64) -> Result<()> {
-        let checkpoint = |mode: &str| -> rusqlite::Result<i64> {
+    pub(in crate::store) fn checkpoint(&self, log_max_pages: i64) -> Result<i64> {
+        let checkpoint = |mode: &str| -> rusqlite::Result<(i64, i64)> {
             let mut statement = self.connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-            statement.query_row([], |row| row.get(1))
+            statement.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
         };
-        let run = || -> rusqlite::Result<()> {
-            if checkpoint("NOOP")? >= log_max_pages {
-                checkpoint("PASSIVE")?;
+        let run = || -> rusqlite::Result<i64> {
+            let (log_pages, _) = checkpoint("NOOP")?;
+            if log_pages < log_max_pages {
+                return Ok(0);
             }
-            Ok(())
+            // Where another program holds the lock for it, neither number is known.
+            let (pages, moved_pages) = checkpoint("PASSIVE")?;
+            Ok(if pages > 0 && moved_pages >= pages { 0 } else { log_pages })
         };
         run().map_err(self.failed("checkpoint"))
     }

@@ -9,6 +9,7 @@ use crate::message::{Digest, FIRST_DIGEST};
 use crate::observe::event::Event;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::open::holders;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
 use crate::store::sqlite::write::beginning::{self, Inherited, NewSession, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
@@ -311,12 +312,14 @@ impl Recording {
     }
 
     /// Move the write-ahead log into the database when it has grown long. A reader that holds on to an old state of the
-    /// database makes it wait.
+    /// database makes it wait: he is named when the log has become twice as long as it should be.
     ///
     /// # Errors
     /// When the disk fails: nothing is lost by that, but the file is not to be relied on any more.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.file.database.checkpoint(self.limits.log_max_pages())
+    pub fn checkpoint(&self) -> Result<Option<String>> {
+        let max_pages = self.limits.log_max_pages();
+        let left_pages = self.file.database.checkpoint(max_pages)?;
+        Ok(if left_pages >= 2 * max_pages { holders::of_checkpoint(&self.file.database.path) } else { None })
     }
 
     /// Count messages that can no more be stored, together with the event that says why. They are in the totals that

@@ -31,15 +31,19 @@ pub fn to_write(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
-/// The same, and nobody whom `mode` does not name may open it from now on, also if it was there before.
+/// The same, and nobody whom `mode` does not name may open it from now on, also if it was there before. Where that cannot be
+/// changed, it is said.
 ///
 /// # Errors
 /// As [`to_write`].
 pub fn to_write_privately(path: &Path, mode: u32) -> io::Result<File> {
     let file = to_write(path, mode)?;
     let has = file.metadata()?.permissions().mode() & 0o7777;
-    if has & !mode != 0 {
-        fchmod(&file, Mode::from_raw_mode(has & mode))?;
+    if has & !mode != 0
+        && let Err(cause) = fchmod(&file, Mode::from_raw_mode(has & mode))
+    {
+        // As on a disk whose file system knows no modes.
+        tracing::warn!("others may open {}, which has mode {has:o}: it cannot be changed: {cause}", path.display());
     }
     Ok(file)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::support::allowed::{may_trace, not_run};
-use crate::support::{Bench, eventually};
+use crate::support::{Bench, FANCYHWD, eventually};
 
 const RECORD: &str = "record --database c.db --connect tcp://127.0.0.1:1";
 
@@ -323,4 +323,18 @@ fn nobody_but_owner_and_group_opens_what_is_made_whatever_the_umask() {
     }
     open("replay --database out/c.db --bind tcp://127.0.0.1:* --timing-report out/report.json").run().success();
     assert_private(&bench, "out", &["c.db", "x.csv", "x.jsonl", "x.wav", "x.raw", "x.sqlite", "report.json"]);
+}
+
+#[test]
+fn a_mode_that_cannot_be_changed_is_said_and_keeps_nobody_from_recording() {
+    let bench = Bench::new();
+    if !may_trace(&bench) {
+        return;
+    }
+    fs::write(bench.path("c.db-lock"), "").unwrap();
+    fs::set_permissions(bench.path("c.db-lock"), fs::Permissions::from_mode(0o644)).unwrap();
+    // As on a file system that knows no modes.
+    let strace = bench.program("strace").args(["-D", "-f", "-o", "trace", "-e", "inject=fchmod:error=EPERM", FANCYHWD]);
+    let recorder = strace.args(RECORD.split(' ')).start();
+    recorder.stop().code(3).says("c.db-lock, which has mode 644: it cannot be changed: Operation not permitted");
 }

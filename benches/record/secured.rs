@@ -51,7 +51,8 @@ impl Secured {
             lab.bench.fancyhwd(&format!("keygen {name} --force")).run().success();
         }
         let secured = if run.is_secured { "--key device.key_secret --allow-any" } else { "" };
-        let line = format!("--quiet publish --rate max --on-full block --count {packets} --wait-subscribers 1 {secured}");
+        let line =
+            format!("--quiet publish --rate max --on-full block --count {packets} --wait-subscribers 1 {secured}");
         let device = lab.bench.fancyhwd(&format!("{line} --bind tcp://127.0.0.1:*")).start();
         let endpoint = device.endpoint();
         let first_unix_ns: i64 = match run.is_recorder {

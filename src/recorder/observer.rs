@@ -199,6 +199,11 @@ impl Observer {
         self.deaf_until_ns = stall.until_ns;
     }
 
+    /// Whether the process did not run, and it is not told yet.
+    pub fn is_stalled(&self) -> bool {
+        self.stall.is_some()
+    }
+
     /// All that had come is taken: so many messages so far. Gives the entry for a stop of the process, if there was one.
     pub fn drained(&mut self, messages: u64, clock: SessionClock) -> Option<Event> {
         let (stall, before) = self.stall.take()?;

@@ -23,7 +23,7 @@ mod ledger;
 const DRAIN_NS: i64 = 200_000_000;
 
 /// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
-const DRAIN_QUIET_MS: i64 = 2;
+const DRAIN_QUIET_MS: i64 = 5;
 
 /// A batch that the writer cannot take yet is offered again after this time.
 const RETRY_MS: i64 = 5;
@@ -178,7 +178,8 @@ impl<'a> Intake<'a> {
                 self.observer.stalled(stall, self.messages);
             }
             if is_drained
-                && self.socket.is_drained()
+                && self.observer.is_stalled()
+                && self.socket.wait_quiet(DRAIN_QUIET_MS)?
                 && let Some(event) = self.observer.drained(self.messages, self.clock)
             {
                 self.note(event);
@@ -325,11 +326,8 @@ impl<'a> Intake<'a> {
                 break;
             }
             let began_ns = monotonic_ns();
-            if !self.take_one()? {
-                self.socket.wait_quiet(DRAIN_QUIET_MS)?;
-                if !self.take_one()? {
-                    break;
-                }
+            if !self.take_one()? && self.socket.wait_quiet(DRAIN_QUIET_MS)? {
+                break;
             }
             left_ns -= monotonic_ns() - began_ns;
         }

@@ -254,14 +254,15 @@ impl Receiver {
         Ok(woken)
     }
 
-    /// Wait for a message, whatever was asked for, `timeout_ms` at most.
+    /// Wait for a message, whatever was asked for, `timeout_ms` at most. Says whether none came.
     ///
     /// # Errors
     /// When a socket fails.
-    pub fn wait_quiet(&self, timeout_ms: i64) -> Result<()> {
+    pub fn wait_quiet(&self, timeout_ms: i64) -> Result<bool> {
         let mut items: Vec<PollItem<'_>> = self.links.iter().map(|link| link.socket.as_poll_item(POLLIN)).collect();
         match zmq::poll(&mut items, timeout_ms) {
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Ok(ready) => Ok(ready == 0),
+            Err(zmq::Error::EINTR) => Ok(false),
             Err(cause) => Err(socket_error("wait for a socket", cause)),
         }
     }

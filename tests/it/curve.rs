@@ -352,7 +352,7 @@ fn broken_handshakes(endpoint: &str, count: usize) {
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let hello = |length: usize| [&b"\x05HELLO\x01\x00"[..], &vec![number as u8; length]].concat();
         let frame = |body: &[u8]| [&[4, body.len() as u8], body].concat();
-        let _ = stream.write_all(&greeting_3(1, b"CURVE", number % 3 == 0));
+        let _ = stream.write_all(&greeting_3(1, b"CURVE", number.is_multiple_of(3)));
         let body = match number % 5 {
             0 => frame(&hello(192)),
             1 => frame(&hello(20)),

@@ -72,7 +72,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l framing -d 
 space\t'Before the first space of the only frame'
 frames\t'It is the first frame'
 whole\t'Nowhere: there is none'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l layout -d 'How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=. May be given several times [default: what the first message looks like]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l layout -d 'How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=, for messages without a topic with =. May be given several times [default: what the first message looks like]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l channels -d 'Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l sample-rate -d 'Records that follow each other in a second within a message. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l counter -d 'The device\'s own sequence number, of which each gap is told with how many messages were lost: TYPE@OFFSET behind the topic, TYPE@PART:OFFSET or json:FIELD, with /STEP where it counts in steps. May be given several times' -r
@@ -90,11 +90,11 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l commit-ever
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l queue -d 'Memory for messages that wait for the disk, such as 64MiB or 2GB' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-message -d 'The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l heartbeat -d 'Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l silence -d 'Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`. A link over which nothing came for 10 s after it went up is told of in any case' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l on-full -d 'What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much' -r -f -a "drop\t'Leave the newest messages out, and count them'
 block\t'Wait until there is room; a device that can wait then does'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l allow-any -d 'Let everybody connect to a --bind who has a key, whichever it is, and knows ours'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l dry-run -d 'Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every topic is asked for, unless --topic is given'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l dry-run -d 'Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every topic is asked for, unless --topic is given. With `--socket pull` it takes messages away from their real consumer'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l print -d 'Print each message, read as its layout says, once it is stored'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -s q -l quiet -d 'Log warnings and errors only, and no summary'

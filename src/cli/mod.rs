@@ -17,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::command::record::Given;
 use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
@@ -166,6 +167,9 @@ pub fn parse() -> Result<Asked> {
     if let Some((_, matches)) = matches.subcommand() {
         split_environment(&mut cli, matches)?;
         settle_pace(&mut cli, matches)?;
+        if let Command::Record(record) = &mut cli.command {
+            record.given = given("record", matches);
+        }
     }
     Ok(Asked::Run(Box::new(cli)))
 }
@@ -235,6 +239,34 @@ fn split_topics(export: &mut ExportArguments, matches: &ArgMatches) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The options of a command that were given on the command line or in the environment, in the order of their definition.
+fn given(command: &str, matches: &ArgMatches) -> Vec<Given> {
+    let definition = definition();
+    let arguments = definition.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
+    let mut given = Vec::new();
+    for argument in arguments {
+        let (id, Some(option)) = (argument.get_id().as_str(), argument.get_long()) else { continue };
+        let source = matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id));
+        let is_typed = matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+        let mut add = |value| given.push(Given { option: format!("--{option}"), value });
+        match argument.get_action() {
+            _ if !is_typed => {}
+            ArgAction::SetTrue if matches.get_flag(id) => add(None),
+            ArgAction::SetTrue => {}
+            action => {
+                let is_split = matches!(action, ArgAction::Append) && source == Some(ValueSource::EnvVariable);
+                for value in matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy()) {
+                    match is_split {
+                        true => value.split_whitespace().for_each(|word| add(Some(word.to_owned()))),
+                        false => add(Some(value.into_owned())),
+                    }
+                }
+            }
+        }
+    }
+    given
 }
 
 /// `--rate` and `--interval`, or `--rate` and `--speed`, say the same thing. Of two that come from different places the

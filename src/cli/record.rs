@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::codec::framing::Framing;
 use crate::codec::stream::REFERENCE_TOPIC;
-use crate::command::record;
+use crate::command::record::{self, Given};
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery};
@@ -67,8 +67,8 @@ pub struct RecordArguments {
     /// Where the topic is in a message
     #[arg(long, value_name = "FRAMING", default_value = "auto")]
     pub framing: RecordFraming,
-    /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=. May
-    /// be given several times [default: what the first message looks like]
+    /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=,
+    /// for messages without a topic with =. May be given several times [default: what the first message looks like]
     #[arg(long, value_name = "[TOPIC=]LAYOUT")]
     pub layout: Vec<String>,
     /// Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times
@@ -120,19 +120,23 @@ pub struct RecordArguments {
     /// Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link
     #[arg(long, value_name = "DURATION|off", default_value = "off")]
     pub heartbeat: String,
-    /// Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`
+    /// Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`. A link over which
+    /// nothing came for 10 s after it went up is told of in any case
     #[arg(long, value_name = "DURATION|off", default_value = "off")]
     pub silence: String,
     /// What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
     /// Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every
-    /// topic is asked for, unless --topic is given
+    /// topic is asked for, unless --topic is given. With `--socket pull` it takes messages away from their real consumer
     #[arg(long)]
     pub dry_run: bool,
     /// Print each message, read as its layout says, once it is stored
     #[arg(long)]
     pub print: bool,
+    /// The options that were given, in the order in which they stand here.
+    #[arg(skip)]
+    pub given: Vec<Given>,
 }
 
 /// A queue below this could not hold one batch beside the one that is written.
@@ -177,7 +181,7 @@ impl RecordArguments {
             },
             topics: self.topics(),
             print: self.print,
-            dry_run: self.dry_run,
+            dry_run: self.dry_run.then(|| self.given.clone()),
         })
     }
 

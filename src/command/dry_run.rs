@@ -1,26 +1,33 @@
 //! `fancyhwd record --dry-run`: who answers, what comes, and how it can be recorded. Nothing is stored.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
 
 use crate::codec::framing::Framing;
-use crate::codec::likely::{Likely, likely};
 use crate::codec::stream::Stream;
-use crate::codec::topic::printable;
+use crate::codec::topic::Wanted;
+use crate::command::dry_run::heard::Heard;
+use crate::command::dry_run::refused::Refused;
+use crate::command::dry_run::report::{Found, report};
 use crate::command::print;
+use crate::command::record::Given;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::message::{Batch, Message};
-use crate::observe::snapshot::Link;
+use crate::message::{Batch, Origin};
 use crate::process::stop::{Request, Stop};
 use crate::recorder::Capture;
 use crate::service;
-use crate::socket::{Inlets, Received, Receiver, Woken};
-use crate::streams::Streams;
-use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
-use crate::time::durations::{rate_hz, seconds};
+use crate::socket::{Change, Inlets, Received, Receiver, Woken};
+use crate::streams::{Streams, Told};
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::durations::seconds;
+
+mod found;
+mod heard;
+mod line;
+mod refused;
+mod report;
 
 /// How long to listen unless it is said.
 const LISTEN_NS: i64 = 5 * NS_PER_S;
@@ -28,216 +35,121 @@ const LISTEN_NS: i64 = 5 * NS_PER_S;
 /// The longest wait for something to happen, in milliseconds.
 const WAIT_MS: i64 = 100;
 
-/// Messages of a stream that are looked at, ...
-const SAMPLE_MAX_MESSAGES: usize = 64;
-
-/// ... if they are no larger than this together.
-const SAMPLE_MAX_BYTES: usize = 1 << 20;
-
-/// Streams that are told of one by one.
-const STREAMS_MAX: usize = 100;
-
-/// So much of a message is shown.
-const SHOWN_BYTES: usize = 40;
-
-/// What came of one stream.
-#[derive(Debug, Default)]
-struct Heard {
-    messages: u64,
-    bytes_min: usize,
-    bytes_max: usize,
-    first_ns: i64,
-    last_ns: i64,
-    sample: Vec<Vec<Vec<u8>>>,
-    sample_bytes: usize,
-}
-
-impl Heard {
-    fn hear(&mut self, message: Message<'_>, stream: &Stream) {
-        let bytes = message.bytes();
-        if self.messages == 0 {
-            (self.bytes_min, self.first_ns) = (bytes, message.elapsed_ns);
-        }
-        self.messages += 1;
-        (self.bytes_min, self.bytes_max) = (self.bytes_min.min(bytes), self.bytes_max.max(bytes));
-        self.last_ns = message.elapsed_ns;
-        if self.sample.is_empty()
-            || self.sample.len() < SAMPLE_MAX_MESSAGES && self.sample_bytes + bytes <= SAMPLE_MAX_BYTES
-        {
-            self.sample_bytes += bytes;
-            self.sample.push(stream.after_topic(message.frames()).map(<[u8]>::to_vec).collect());
-        }
-    }
-
-    fn sizes(&self) -> String {
-        match self.bytes_min == self.bytes_max {
-            true => format!("{} bytes each", self.bytes_min),
-            false => format!("{} to {} bytes", self.bytes_min, self.bytes_max),
-        }
-    }
+/// Everything that came while it was listened.
+struct Listened {
+    streams: Streams,
+    /// What came of each stream, in the order of [`Streams::all`].
+    heard: Vec<Heard>,
+    /// The messages of each endpoint whose first frame is no topic, as if they had none.
+    whole: BTreeMap<u32, Heard>,
+    /// What was sent and could not be taken, by the number of the endpoint.
+    refused: BTreeMap<u32, Refused>,
 }
 
 /// Listen for a while, and say what was heard.
 ///
 /// # Errors
 /// When an endpoint cannot be opened.
-pub(super) fn run(inlets: &Inlets, capture: &Capture, stop: &Stop, reload: &Request) -> Result<Exit> {
+pub(super) fn run(inlets: &Inlets, capture: &Capture, given: &[Given], stop: &Stop, reload: &Request) -> Result<Exit> {
     let mut socket = Receiver::open(inlets, stop, reload)?;
     let listen_ns = capture.duration_ns.unwrap_or(LISTEN_NS);
     let status =
         format!("listening to {} for {:.1} s; nothing is stored", socket.endpoints().join(" "), seconds(listen_ns));
     tracing::info!("{status}");
     service::ready(&status);
-    let mut streams = Streams::new(capture.told.clone());
-    let heard = listen(&mut socket, &mut streams, capture, listen_ns)?;
+    let Listened { streams, heard, whole, refused } = listen(&mut socket, capture, listen_ns)?;
     service::stopping();
     let links = socket.status();
-    print(&report(inlets, &links, &streams, &heard))?;
-    Ok(Exit::from_loss(heard.is_empty() || links.iter().any(|link| !link.was_up)))
+    let held: usize = heard.iter().map(Heard::held_bytes).sum();
+    tracing::debug!("looked at {}", ByteSize(held as u64));
+    let mut found: Vec<Found> = streams
+        .all()
+        .iter()
+        .zip(heard)
+        .map(|(stream, heard)| Found::of(stream.clone(), heard, &capture.told))
+        .collect();
+    // Whoever says what framing or which topics there are knows it.
+    if capture.told.framing.is_none() && capture.told.wanted == Wanted::Every {
+        found = found::without_invented_topics(found, whole, &capture.told);
+    }
+    print(&report(inlets, &capture.told, &links, &found, &refused, given))?;
+    let is_unreached = links.iter().any(|link| !link.was_up);
+    Ok(Exit::from_loss(found.is_empty() || is_unreached || !refused.is_empty()))
 }
 
-fn listen(socket: &mut Receiver, streams: &mut Streams, capture: &Capture, listen_ns: i64) -> Result<Vec<Heard>> {
-    let (origin_ns, mut heard, mut batch, mut messages) =
-        (monotonic_ns(), Vec::<Heard>::new(), Batch::default(), 0_u64);
+fn listen(socket: &mut Receiver, capture: &Capture, listen_ns: i64) -> Result<Listened> {
+    let mut listened = Listened {
+        // Whether channels fit is seen when the layout is known.
+        streams: Streams::new(Told { channels: Vec::new(), ..capture.told.clone() }),
+        heard: Vec::new(),
+        whole: BTreeMap::new(),
+        refused: BTreeMap::new(),
+    };
+    let (origin_ns, mut batch, mut messages) = (monotonic_ns(), Batch::default(), 0_u64);
     let is_over = |messages: u64| capture.count.is_some_and(|count| messages >= count);
     while monotonic_ns() - origin_ns < listen_ns && !is_over(messages) {
         if socket.wait(WAIT_MS)? == Woken::Stop {
             break;
         }
-        while socket.next_change()?.is_some() {}
-        // Who sends more than can be held is cut off, as when it is recorded.
-        let _ = socket.guard(0);
+        listened.look(socket)?;
         while monotonic_ns() - origin_ns < listen_ns && !is_over(messages) {
             batch.clear();
             let wanted = &capture.told.wanted;
             match socket.receive(&mut batch, origin_ns, |first, frames| wanted.takes(first, frames))? {
                 Received::Nothing => break,
-                Received::Unwanted | Received::TooLarge(_) => continue,
-                Received::Message => {}
-            }
-            let Some(message) = batch.last() else { continue };
-            let place = streams.of(message);
-            heard.resize_with(heard.len().max(place + 1), Heard::default);
-            if let (Some(heard), Some(stream)) = (heard.get_mut(place), streams.all().get(place)) {
-                heard.hear(message, stream);
-                messages += 1;
+                Received::Unwanted => continue,
+                Received::TooLarge(message) => {
+                    listened.refused(message.origin).large(message);
+                    continue;
+                }
+                Received::Message => messages += u64::from(listened.hear(&batch)),
             }
         }
     }
-    Ok(heard)
+    // What broke a link at the very end is known only now.
+    listened.look(socket)?;
+    Ok(listened)
 }
 
-fn report(inlets: &Inlets, links: &[Link], streams: &Streams, heard: &[Heard]) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let now_ns = unix_ns();
-    for (number, link) in (1..).zip(links) {
-        let _ = writeln!(text, "endpoint {number} {}: {}", link.endpoint, link.words(now_ns));
+impl Listened {
+    fn refused(&mut self, origin: Origin) -> &mut Refused {
+        self.refused.entry(origin.0).or_default()
     }
-    let guesses: Vec<(&Stream, &Heard, Likely)> = streams
-        .all()
-        .iter()
-        .zip(heard)
-        .map(|(stream, heard)| (stream, heard, likely(&stream.topic, &heard.sample)))
-        .collect();
-    for (stream, heard, guess) in guesses.iter().take(STREAMS_MAX) {
-        let topic =
-            if stream.topic.is_empty() { "no topic".to_owned() } else { format!("topic {}", printable(&stream.topic)) };
-        let hz = rate_hz(heard.messages.saturating_sub(1), heard.last_ns - heard.first_ns);
-        let _ = writeln!(
-            text,
-            "\nendpoint {}, {topic}, framing {}: {} messages, {hz:.1}/s, {}\n  likely layout {}: {}",
-            stream.endpoint,
-            stream.framing,
-            heard.messages,
-            heard.sizes(),
-            guess.layout,
-            guess.why,
-        );
-        if let Some(counter) = &guess.counter {
-            let _ = writeln!(text, "  likely counter {counter}: with --counter, what is lost on the way is counted");
+
+    /// See what became of the links.
+    fn look(&mut self, socket: &mut Receiver) -> Result<()> {
+        let number = |place: usize| Origin(place as u32 + 1);
+        while let Some((place, change)) = socket.next_change()? {
+            match change {
+                Change::TooLarge => self.refused(number(place)).broke(),
+                Change::Cut(..) => self.refused(number(place)).cut(),
+                _ => {}
+            }
         }
-        let first: Vec<u8> = heard.sample.first().into_iter().flatten().flatten().copied().take(SHOWN_BYTES).collect();
-        let _ = writeln!(text, "  begins with {}", first.escape_ascii());
+        // Who sends more than can be held is cut off, as when it is recorded.
+        for (place, _) in socket.guard(0) {
+            self.refused(number(place)).cut();
+        }
+        Ok(())
     }
-    if guesses.len() > STREAMS_MAX {
-        let _ = writeln!(text, "\n... and {} streams more", guesses.len() - STREAMS_MAX);
-    }
-    match guesses.is_empty() {
-        true => _ = writeln!(text, "\nnothing came: is the device on, and does it send?"),
-        false => _ = writeln!(text, "\nrecord it with:\n  {}", line(inlets, &guesses)),
-    }
-    let held: usize = heard.iter().map(|heard| heard.sample_bytes).sum();
-    tracing::debug!("looked at {}", ByteSize(held as u64));
-    text
-}
 
-/// The line that records what was heard.
-fn line(inlets: &Inlets, guesses: &[(&Stream, &Heard, Likely)]) -> String {
-    let mut words = vec!["fancyhwd record".to_owned()];
-    words.extend(inlets.connect.iter().map(|endpoint| format!("--connect {}", quoted(endpoint.as_str()))));
-    words.extend(inlets.bind.iter().map(|endpoint| format!("--bind {}", quoted(endpoint.as_str()))));
-    if inlets.kind == crate::socket::ReceivingKind::Pull {
-        words.push("--socket pull".to_owned());
-    } else {
-        let topics: BTreeSet<&[u8]> = guesses.iter().map(|(stream, ..)| stream.topic.as_slice()).collect();
-        let is_plain = |topic: &&[u8]| {
-            !topic.is_empty()
-                && std::str::from_utf8(topic).is_ok_and(|text| !text.contains(char::is_control))
-                && !topic.ends_with(b"*")
+    /// Take the only message of a batch.
+    fn hear(&mut self, batch: &Batch) -> bool {
+        let Some(message) = batch.last() else { return false };
+        let place = self.streams.of(message);
+        self.heard.resize_with(self.heard.len().max(place + 1), Heard::default);
+        let (Some(heard), Some(stream)) = (self.heard.get_mut(place), self.streams.all().get(place)) else {
+            return false;
         };
-        match topics.len() <= TOPICS_MAX && topics.iter().all(is_plain) {
-            true => words.extend(topics.iter().map(|topic| format!("--topic {}", quoted(&printable(topic))))),
-            false => words.push("--topic '*'".to_owned()),
+        heard.hear(message, stream.after_topic(message.frames()));
+        if stream.framing != Framing::Frames {
+            self.whole.entry(stream.endpoint).or_default().hear(message, message.frames());
         }
-    }
-    let framings: BTreeSet<&str> = guesses.iter().map(|(stream, ..)| stream.framing.name()).collect();
-    if let (1, Some(framing)) = (framings.len(), framings.first()) {
-        words.push(format!("--framing {framing}"));
-    }
-    let layouts: BTreeSet<String> = guesses.iter().map(|(.., guess)| guess.layout.to_string()).collect();
-    match layouts.len() {
-        1 => words.extend(layouts.iter().map(|layout| format!("--layout {}", quoted(layout)))),
-        _ => {
-            let of_topic = |(stream, _, guess): &(&Stream, &Heard, Likely)| match stream.framing {
-                Framing::Whole => format!("--layout {}", quoted(&guess.layout.to_string())),
-                _ => format!("--layout {}", quoted(&format!("{}={}", printable(&stream.topic), guess.layout))),
-            };
-            // What is said of all comes first: what is said of a topic wins.
-            let mut told: Vec<(bool, String)> = guesses
-                .iter()
-                .take(STREAMS_MAX)
-                .map(|guess| (guess.0.framing != Framing::Whole, of_topic(guess)))
-                .collect();
-            told.sort();
-            told.dedup();
-            words.extend(told.into_iter().map(|(_, word)| word));
-        }
-    }
-    words.join(" ")
-}
-
-/// More topics than this are asked for together.
-const TOPICS_MAX: usize = 16;
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,=+@%".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+        true
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
-        assert_eq!(quoted("tcp://127.0.0.1:5555"), "tcp://127.0.0.1:5555");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's*"), "'it'\\''s*'");
-        assert_eq!(quoted(""), "''");
-    }
+/// A stream of an endpoint without topics.
+fn whole_stream(like: &Stream) -> Stream {
+    Stream { framing: Framing::Whole, topic: Vec::new(), ..like.clone() }
 }

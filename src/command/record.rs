@@ -51,8 +51,17 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// Whether to print messages.
     pub print: bool,
-    /// Whether only to say what could be recorded.
-    pub dry_run: bool,
+    /// Only say what could be recorded, with these options.
+    pub dry_run: Option<Vec<Given>>,
+}
+
+/// An option that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Its name, as in `--topic`.
+    pub option: String,
+    /// Its value, if it takes one.
+    pub value: Option<String>,
 }
 
 /// Messages above this size, which is the default for the largest one, are told of at the start.
@@ -74,8 +83,8 @@ fn memory_max_bytes(settings: &Settings) -> u64 {
 /// # Errors
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
 pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
-    if settings.dry_run {
-        return dry_run::run(&settings.inlets, &settings.capture, stop, reload);
+    if let Some(given) = &settings.dry_run {
+        return dry_run::run(&settings.inlets, &settings.capture, given, stop, reload);
     }
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path)?;

@@ -21,6 +21,7 @@ mod devices;
 mod diff;
 mod disk;
 mod dry_run;
+mod dry_run_line;
 mod ending;
 mod errors;
 mod export;

@@ -103,7 +103,9 @@ impl Dial {
     /// Take what the monitor says.
     pub fn hear(&mut self, heard: Heard, now_ns: i64) {
         match heard.what {
-            What::Connected | What::ConnectDelayed | What::ConnectRetried if self.is_cut => return,
+            What::Connected | What::ConnectDelayed | What::ConnectRetried | What::HandshakeSucceeded if self.is_cut => {
+                return;
+            }
             What::Connected => self.held = raw::hold(heard.value).ok().flatten(),
             What::Disconnected | What::Closed => self.let_go(now_ns),
             _ => {}
@@ -187,7 +189,9 @@ impl Dial {
         let text = |address: &SocketAddr| format!("tcp://{address}");
         let place = self.address.as_ref().and_then(|used| addresses.iter().position(|address| text(address) == *used));
         let next = match place {
-            Some(_) if self.peer.is_up() || now_ns - self.dialled_ns < NEXT_ADDRESS_NS => return Ok(()),
+            // It came up while its name was looked up.
+            _ if self.peer.is_up() => return Ok(()),
+            Some(_) if now_ns - self.dialled_ns < NEXT_ADDRESS_NS => return Ok(()),
             Some(_) if addresses.len() == 1 => return Ok(()),
             Some(place) => place + 1,
             None => 0,

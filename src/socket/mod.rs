@@ -32,6 +32,13 @@ pub use link::Change;
 pub use receiver::{Oversize, Received, Receiver, Woken};
 pub use sender::{Dropped, Outlet, Sender, Sent};
 
+/// The state machine of a link, for its fuzz target.
+#[doc(hidden)]
+pub mod machine {
+    pub use super::monitor::What;
+    pub use super::peer::{Found, Input, Output, Peer, State};
+}
+
 /// Call again as long as a signal interrupts it.
 fn uninterrupted<T>(mut call: impl FnMut() -> zmq::Result<T>) -> zmq::Result<T> {
     loop {

@@ -10,7 +10,7 @@ const ALL: i32 = 0xffff;
 
 /// What happened to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     /// We connected; the value is the descriptor.
     Connected,
     /// A connection is under way.

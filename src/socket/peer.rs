@@ -128,6 +128,8 @@ pub struct Peer {
     cut_ns: i64,
     /// It was up when it broke.
     broke_up: bool,
+    /// Nothing connects to it until it is connected anew.
+    is_left_alone: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -147,6 +149,7 @@ impl Peer {
             redial_ns: REDIAL_MIN_NS,
             cut_ns: 0,
             broke_up: false,
+            is_left_alone: false,
             outputs: VecDeque::new(),
         }
     }
@@ -189,8 +192,8 @@ impl Peer {
             Input::Message if self.state == State::Greeting => self.go_up(now_ns),
             Input::Found(found) => self.found(found, now_ns),
             Input::Cut if self.state == State::Up => {
-                self.outputs.push_back(Output::Down);
-                (self.away_ns, self.told_ns, self.asked_ns) = (now_ns, None, Some(now_ns));
+                self.go_down(now_ns);
+                self.asked_ns = Some(now_ns);
                 self.become_at(State::Broken, now_ns);
                 self.rest();
             }
@@ -205,7 +208,18 @@ impl Peer {
 
     fn heard(&mut self, what: What, now_ns: i64) {
         match (what, self.state) {
-            (What::Connected, _) => self.become_at(State::Greeting, now_ns),
+            // Of a connection that libzmq made before it was told to leave the peer alone.
+            (
+                What::Connected | What::ConnectDelayed | What::ConnectRetried | What::HandshakeSucceeded,
+                State::Broken,
+            ) if self.is_left_alone => {}
+            (What::Connected, state) => {
+                // Another connection in the place of the one that was there.
+                if state == State::Up {
+                    self.go_down(now_ns);
+                }
+                self.become_at(State::Greeting, now_ns);
+            }
             (What::HandshakeSucceeded, State::Up) => {}
             (What::HandshakeSucceeded, _) => self.go_up(now_ns),
             (What::ConnectDelayed | What::ConnectRetried, State::Broken) => {
@@ -220,12 +234,12 @@ impl Peer {
                 state,
             ) => {
                 if state == State::Up {
-                    self.outputs.push_back(Output::Down);
-                    (self.away_ns, self.told_ns, self.asked_ns, self.cause) = (now_ns, None, None, None);
+                    self.go_down(now_ns);
                     self.broke_up = true;
                 }
                 if state == State::Greeting && self.is_secured {
                     self.outputs.push_back(Output::LeaveAlone);
+                    self.is_left_alone = true;
                     self.redial_ns = SECURED_REDIAL_NS;
                 }
                 self.become_at(State::Broken, now_ns);
@@ -279,6 +293,7 @@ impl Peer {
             self.outputs.push_back(Output::GaveUp);
         }
         self.outputs.push_back(Output::Redial);
+        self.is_left_alone = false;
         self.redial_ns = (self.redial_ns * 2).min(REDIAL_MAX_NS);
         self.become_at(State::Connecting, now_ns);
     }
@@ -286,7 +301,7 @@ impl Peer {
     /// Leave it alone for a while, and for longer each time.
     fn rest(&mut self) {
         self.cut_ns = (self.cut_ns * 2).clamp(CUT_MIN_NS, CUT_MAX_NS);
-        self.redial_ns = self.cut_ns;
+        (self.redial_ns, self.is_left_alone) = (self.cut_ns, true);
         self.cause = Some(Cause::CutOff);
     }
 
@@ -294,6 +309,11 @@ impl Peer {
         self.become_at(State::Up, now_ns);
         (self.was_up, self.cause, self.redial_ns) = (true, None, REDIAL_MIN_NS);
         self.outputs.push_back(Output::Up);
+    }
+
+    fn go_down(&mut self, now_ns: i64) {
+        (self.away_ns, self.told_ns, self.asked_ns, self.cause) = (now_ns, None, None, None);
+        self.outputs.push_back(Output::Down);
     }
 
     fn become_at(&mut self, state: State, now_ns: i64) {

@@ -141,3 +141,39 @@ fn a_name_without_an_address_is_waited_for() {
         ],
     );
 }
+
+#[test]
+fn another_connection_in_the_place_of_the_one_that_was_up_is_a_break() {
+    run(
+        true,
+        &[
+            (1, heard(What::Connected), &[]),
+            (2, heard(What::HandshakeSucceeded), &[Output::Up]),
+            (500, heard(What::Connected), &[Output::Down]),
+            (501, heard(What::HandshakeSucceeded), &[Output::Up]),
+        ],
+    );
+}
+
+#[test]
+fn what_is_left_alone_is_connected_to_when_it_is_time_whatever_is_still_heard_of_it() {
+    let stale = [What::ConnectRetried, What::Connected, What::HandshakeSucceeded, What::ConnectDelayed];
+    let mut peer = Peer::new(true, true, 0);
+    let mut take = |input, at_ms: i64| {
+        peer.take(input, at_ms * MS);
+        std::iter::from_fn(|| peer.output()).collect::<Vec<_>>()
+    };
+    assert_eq!(take(heard(What::Connected), 1), []);
+    assert_eq!(take(heard(What::HandshakeFailedProtocol), 2), [Output::LeaveAlone]);
+    for what in stale {
+        assert_eq!(take(heard(what), 3), [], "{what:?}");
+    }
+    assert_eq!(take(Input::Tick, 502), [Output::Redial]);
+    assert_eq!(take(heard(What::Connected), 503), []);
+    assert_eq!(take(heard(What::HandshakeSucceeded), 504), [Output::Up]);
+    assert_eq!(take(Input::Cut, 600), [Output::Down]);
+    for what in stale {
+        assert_eq!(take(heard(what), 601), [], "{what:?}");
+    }
+    assert_eq!(take(Input::Tick, 1_600), [Output::Redial]);
+}

@@ -28,6 +28,7 @@ mod export;
 mod faults;
 mod foreign;
 mod fuzz_links;
+mod fuzz_targets;
 mod held;
 mod hostile_publishers;
 mod hostile_subscribers;

@@ -4,6 +4,7 @@ BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils e2fsprogs iproute2 libfaketime man-db mandoc mount python3 python3-numpy python3-zmq strace
 BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
+FUZZ_PACKAGES = $(BUILD_PACKAGES) g++
 DEB_PACKAGES = $(BUILD_PACKAGES) debhelper dpkg-dev
 RPM_PACKAGES = $(BUILD_PACKAGES) rpm
 SERVICE_PACKAGES = $(DEB_PACKAGES) $(RPM_PACKAGES) lintian mmdebstrap rpmlint strace systemd-container
@@ -25,7 +26,7 @@ SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 SYSCONFDIR = /etc
 
-.PHONY: build demo test soak bench man install deb rpm test-service
+.PHONY: build demo test soak fuzz bench man install deb rpm test-service
 
 build:
 	@packaging/install-missing $(BUILD_PACKAGES)
@@ -45,6 +46,12 @@ test: build
 soak: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	@tests/run $(CARGO) test --release --locked --test soak -- --nocapture
+
+# Each target of fuzz/ for so many seconds: with cargo-fuzz and a nightly compiler where they are, else without.
+FUZZ_SECONDS = 60
+fuzz: build
+	@packaging/install-missing $(FUZZ_PACKAGES)
+	@CARGO="$(CARGO)" fuzz/run $(FUZZ_SECONDS)
 
 # Measure this machine: half an hour. The tables are printed and kept in benches/results/.
 bench: build

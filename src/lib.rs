@@ -41,6 +41,7 @@ pub mod time;
 pub mod process;
 pub mod service;
 pub mod log;
+pub mod escape;
 pub mod error;
 pub mod exit;
 pub mod safe_open;

@@ -7,10 +7,13 @@ use std::sync::OnceLock;
 
 use chrono::{SecondsFormat, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::escape;
 
 /// The last line of a terminal, which is written again and again. Set only where it can be seen.
 static LIVE_LINE: OnceLock<ProgressBar> = OnceLock::new();
@@ -46,7 +49,7 @@ pub fn has_live_line() -> bool {
 /// Show this as the last line of the terminal, below all that is logged.
 pub fn live(text: String) {
     if let Some(line) = LIVE_LINE.get() {
-        line.set_message(text);
+        line.set_message(escape::line(&text).into_owned());
     }
 }
 
@@ -60,7 +63,7 @@ pub fn bar(done: u64, total: u64, text: String) {
                 line.set_style(style);
             }
         }
-        line.set_message(text);
+        line.set_message(escape::line(&text).into_owned());
         line.set_position(done);
     }
 }
@@ -113,7 +116,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let (priority, name, paint) = match *event.metadata().level() {
             Level::ERROR => (3, "error", "\x1b[1;31m"),
             Level::WARN => (4, "warning", "\x1b[1;33m"),
@@ -128,7 +131,26 @@ where
                 write!(out, "{now} {on}{name}{off}: ")?;
             }
         }
-        context.format_fields(out.by_ref(), event)?;
+        let mut words = Words { line: escape::Line(out.by_ref()), written: Ok(()) };
+        event.record(&mut words);
+        words.written?;
         writeln!(out)
+    }
+}
+
+/// Writes what an event says. Whatever names and texts are in it, it is one line that a terminal can show.
+struct Words<'a> {
+    line: escape::Line<Writer<'a>>,
+    written: fmt::Result,
+}
+
+impl Visit for Words<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        use fmt::Write;
+        let written = match field.name() {
+            "message" => write!(self.line, "{value:?}"),
+            name => write!(self.line, " {name}={value:?}"),
+        };
+        self.written = self.written.and(written);
     }
 }

@@ -25,7 +25,7 @@ pub fn run() -> Exit {
 fn try_run() -> Result<Exit> {
     let cli = match cli::parse() {
         Ok(Asked::Run(cli)) => cli,
-        Ok(Asked::Text(text)) => return command::print(&text),
+        Ok(Asked::Text(text)) => return command::print_help(&text),
         Err(error) => {
             log::start(Level::ERROR);
             return Err(error);

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::escape;
+
 /// Whether there is a service manager that listens.
 pub fn is_watched() -> bool {
     env::var_os("NOTIFY_SOCKET").is_some()
@@ -15,12 +17,13 @@ pub fn is_watched() -> bool {
 /// Everything is open: data flows from here on. `status` says what is being done.
 pub fn ready(status: &str) {
     // This one may wait: whoever started us waits for it.
-    heard(sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(status)]));
+    heard(sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&escape::line(status))]));
 }
 
 /// What is being done now.
 pub fn status(text: &str) {
-    heard(tell(&[NotifyState::Status(text)]));
+    // An end of a line in it would begin another word to the service manager.
+    heard(tell(&[NotifyState::Status(&escape::line(text))]));
 }
 
 /// How often the service manager wants to hear [`alive`], if at all.

@@ -1,5 +1,6 @@
 //! Topics, and which of them are asked for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -44,11 +45,20 @@ pub fn trimmed(topic: &[u8]) -> &[u8] {
     topic.strip_suffix(b"\0").unwrap_or(topic)
 }
 
-/// A topic as people read it: always UTF-8, and nothing that a terminal would obey.
+/// A topic as people read it, and as its stream is named in a database: always UTF-8, without control characters. What else is
+/// escaped where it is shown is not part of the name.
 pub fn printable(topic: &[u8]) -> String {
     match std::str::from_utf8(trimmed(topic)) {
         Ok(text) if !text.contains(char::is_control) => text.to_owned(),
         _ => topic.escape_ascii().to_string(),
+    }
+}
+
+/// A topic as the text that it is; one that is no UTF-8 as it is printed, and its bytes in hexadecimal, which no other has.
+pub fn text(topic: &[u8]) -> (Cow<'_, str>, Option<String>) {
+    match std::str::from_utf8(trimmed(topic)) {
+        Ok(text) => (Cow::Borrowed(text), None),
+        Err(_) => (printable(topic).into(), Some(topic.iter().map(|byte| format!("{byte:02x}")).collect())),
     }
 }
 

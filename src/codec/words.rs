@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::codec::number::Value;
 use crate::codec::reading::Content;
 use crate::codec::stream::Stream;
+use crate::escape;
 
 /// Bytes that are shown of what is not read.
 const BYTES_MAX: usize = 32;
@@ -41,7 +42,7 @@ pub fn append<'a>(stream: &Stream, frames: impl Iterator<Item = &'a [u8]> + Clon
                     hex(frame, text);
                 }
                 // Writing to a String cannot fail.
-                let _ = write!(text, " (undecodable: {why})");
+                let _ = write!(text, " (undecodable: {})", escape::line(&why.to_string()));
                 return;
             }
         }
@@ -72,19 +73,14 @@ fn quoted(words: &str, most: usize, text: &mut String) {
 fn escaped(words: &str, most: usize, text: &mut String) {
     let mut chars = words.chars();
     for char in chars.by_ref().take(most) {
-        match char.is_control() || is_turning(char) {
-            true => text.extend(char.escape_default()),
+        match escape::must_escape(char) {
+            true => escape::push(char, text),
             false => text.push(char),
         }
     }
     if chars.next().is_some() {
         text.push_str("...");
     }
-}
-
-/// Whether a character ends a line or turns the direction of writing around.
-fn is_turning(char: char) -> bool {
-    matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn hex(bytes: &[u8], text: &mut String) {
@@ -123,10 +119,7 @@ mod tests {
         assert_eq!(words(Framing::Space, "int16", &[b"t \x01\x00\xff\xff"], 9), "[1,-1]");
         assert_eq!(words(Framing::Frames, "uint8/int16", &[b"t", b"\x07\x01\x00\x02\x00"], 9), "{7} [1,2]");
         assert_eq!(words(Framing::Whole, "uint8", &[&[1; 9]], 3), "[1,1,1,...]");
-        assert_eq!(
-            words(Framing::Whole, "text+json", &[b"a\n\x1b", b" {\"a\": 1}\n"], 99),
-            "\"a\\n\\u{1b}\" {\"a\": 1}"
-        );
+        assert_eq!(words(Framing::Whole, "text+json", &[b"a\n\x1b", b" {\"a\": 1}\n"], 99), "\"a\\n\\x1b\" {\"a\": 1}");
         assert_eq!(words(Framing::Whole, "text", &["\u{202e}abc".as_bytes()], 2), "\"\\u{202e}a...\"");
         assert_eq!(words(Framing::Whole, "bytes", &[b"\x01", &[0; 40]], 9), format!("0x01 0x{}...", "00".repeat(32)));
         assert_eq!(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::command;
 use crate::error::Result;
+use crate::escape;
 use crate::exit::Exit;
 use crate::socket::curve;
 
@@ -30,8 +31,8 @@ pub fn run(settings: &Settings) -> Result<Exit> {
             let (public, secret, key) = curve::create(directory, name, *overwrite)?;
             command::print(&format!(
                 "{}: public, for those who talk to this side\n{}: secret, for this side alone\npublic key {key}\n",
-                public.display(),
-                secret.display()
+                escape::line(&public.to_string_lossy()),
+                escape::line(&secret.to_string_lossy())
             ))
         }
         Settings::Show(path) => command::print(&format!("{}\n", curve::show(path)?)),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::escape;
 use crate::message::Gaps;
 use crate::time::durations::seconds;
 
@@ -44,19 +45,10 @@ pub(super) fn line(entry: &Value, lost: &str) -> String {
         words("peer"),
         words("detail")
     );
-    printable(&line.split_whitespace().collect::<Vec<_>>().join(" "))
+    escape::line(&line.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// A number of an entry.
 pub(super) fn at(entry: &Value, name: &str) -> Option<i64> {
     entry.get(name).and_then(Value::as_i64)
-}
-
-/// Without characters that move the cursor, end a line or turn the direction of writing around, which a label of
-/// somebody else's database may hold.
-pub(super) fn printable(text: &str) -> String {
-    let obeys = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|char| if obeys(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }

@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::exit::Exit;
 use crate::log;
 use crate::message::queue::OnFull;
@@ -41,11 +42,20 @@ fn cut_off(peers: u64) -> String {
     }
 }
 
-/// Print what was asked for on standard output.
+/// Print lines on standard output. Texts from outside that stand in them have no ends of lines any more, see [`escape::line`];
+/// what else a terminal would obey is escaped here.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn print(text: &str) -> Result<Exit> {
+fn print(text: &str) -> Result<Exit> {
+    print_help(&escape::lines(text))
+}
+
+/// Print help, which may have colours, on standard output.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_help(text: &str) -> Result<Exit> {
     let write = || {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush())

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::process::stop::Stop;
 use crate::safe_open;
 use crate::store::{FILE_MODE, belongs_to};
@@ -47,7 +48,7 @@ impl Report {
     /// # Errors
     /// When that fails, or a stop is requested and nobody reads it.
     pub fn write(mut self, report: &Value, stop: &Stop) -> Result<()> {
-        let text = format!("{report:#}\n");
+        let text = format!("{}\n", escape::json::pretty(report));
         self.write_all(text.as_bytes(), stop).map_err(|cause| Error::Report { path: self.path, cause })
     }
 

@@ -8,6 +8,7 @@ use crate::codec::layout::Part;
 use crate::codec::number::Value;
 use crate::codec::reading::{Content, Undecodable};
 use crate::codec::stream::Stream;
+use crate::escape::json;
 use crate::message::Message;
 
 /// Whether the content of a stream is one list of numbers: `[1,-2,3]`.
@@ -86,8 +87,8 @@ fn append_frame(content: Content<'_, '_>, scales: &mut Scales<'_>, text: &mut Ve
     match content {
         Content::Bytes(bytes) => append_base64(bytes, text),
         // Writing to a Vec cannot fail.
-        Content::Text(words) => drop(serde_json::to_writer(text, words)),
-        Content::Json(json) => text.extend_from_slice(json.trim().as_bytes()),
+        Content::Text(words) => drop(json::append(words, text)),
+        Content::Json(theirs) => json::append_json(theirs, text),
         Content::Array(_, of, array) => {
             let scale = scales.take(1);
             append_list(array.chunks_exact(of.bytes()).filter_map(|number| of.value(number)), scale, text);
@@ -129,8 +130,8 @@ fn append_number(value: Value, channel: Option<&Channel>, text: &mut Vec<u8>) {
     match value {
         Value::Int(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Value::UInt(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-        Value::Float32(value) if value.is_finite() => drop(serde_json::to_writer(text, &value)),
-        Value::Float64(value) if value.is_finite() => drop(serde_json::to_writer(text, &value)),
+        Value::Float32(value) if value.is_finite() => drop(json::append(&value, text)),
+        Value::Float64(value) if value.is_finite() => drop(json::append(&value, text)),
         _ => text.extend_from_slice(match value.as_f64() {
             value if value.is_nan() => b"null",
             value if value > 0.0 => b"1e999",

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::codec::topic::trimmed;
+use crate::escape::csv::cell;
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{Encoder, Packet, Sink, content};
 
@@ -13,19 +14,25 @@ pub(super) struct Csv<'a> {
     out: csv::Writer<Sink<'a>>,
     times: Times,
     field: Vec<u8>,
+    /// The stream whose topic is in `topic`, by its row.
+    stream_id: Option<i64>,
+    topic: Vec<u8>,
 }
 
 impl<'a> Csv<'a> {
     pub fn new(sink: Sink<'a>) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(HELD_BYTES).from_writer(sink);
         out.write_record(["time", "elapsed_s", "endpoint", "topic", "number", "samples"]).map_err(io_error)?;
-        Ok(Self { out, times: Times::default(), field: Vec::new() })
+        Ok(Self { out, times: Times::default(), field: Vec::new(), stream_id: None, topic: Vec::new() })
     }
 }
 
 impl Csv<'_> {
     fn line(&mut self, packet: &Packet<'_>) -> csv::Result<bool> {
-        let Self { out, times, field } = self;
+        let Self { out, times, field, stream_id, topic } = self;
+        if stream_id.replace(packet.stream_id) != Some(packet.stream_id) {
+            *topic = cell(trimmed(&packet.stream.topic)).into_owned();
+        }
         let mut integer = itoa::Buffer::new();
         field.clear();
         times.append(packet.message.unix_ns, field);
@@ -34,7 +41,7 @@ impl Csv<'_> {
         append_seconds(packet.message.elapsed_ns, field);
         out.write_field(&*field)?;
         out.write_field(integer.format(packet.stream.endpoint))?;
-        out.write_field(trimmed(&packet.stream.topic))?;
+        out.write_field(&*topic)?;
         out.write_field(integer.format(packet.number))?;
         field.clear();
         let is_read = content::append(packet.stream, packet.message, field).is_ok();

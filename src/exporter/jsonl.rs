@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::codec::framing::Framing;
-use crate::codec::topic::{printable, trimmed};
+use crate::codec::topic::{text, trimmed};
+use crate::escape::json;
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink, content};
 
@@ -53,7 +54,7 @@ impl Encoder for Jsonl<'_> {
         if let Some(why) = &unread {
             line.truncate(begin);
             line.extend_from_slice(b",\"undecodable\":");
-            serde_json::to_writer(&mut *line, &why.to_string())?;
+            json::append(&why.to_string(), line)?;
             line.extend_from_slice(b",\"frames\":");
             content::append_raw(message.frames(), line);
         }
@@ -69,17 +70,11 @@ impl Encoder for Jsonl<'_> {
 
 /// `,"topic":"data"`. A topic that is no UTF-8 cannot stand in JSON: its bytes stand behind it in hexadecimal then.
 fn topic_members(topic: &[u8]) -> io::Result<Vec<u8>> {
+    let (text, hex) = text(topic);
     let mut members = b",\"topic\":".to_vec();
-    match std::str::from_utf8(topic) {
-        Ok(text) => serde_json::to_writer(&mut members, text)?,
-        Err(_) => {
-            serde_json::to_writer(&mut members, &printable(topic))?;
-            members.extend_from_slice(b",\"topic_hex\":\"");
-            for byte in topic {
-                write!(members, "{byte:02x}")?;
-            }
-            members.push(b'"');
-        }
+    json::append(&*text, &mut members)?;
+    if let Some(hex) = hex {
+        write!(members, ",\"topic_hex\":\"{hex}\"")?;
     }
     Ok(members)
 }

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::codec::topic::printable;
 use crate::codec::words;
+use crate::escape;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
 use crate::recorder::Arrivals;
@@ -63,7 +64,7 @@ fn render(arrivals: &Arrivals, streams: &mut Streams, several: bool, text: &mut 
         let endpoint = if several { format!("{}:", stream.endpoint) } else { String::new() };
         let topic = match printable(&stream.topic) {
             topic if topic.is_empty() => "-".to_owned(),
-            topic => topic,
+            topic => escape::line(&topic).into_owned(),
         };
         // Writing to a String cannot fail.
         let _ = write!(text, "{} #{number} {endpoint}{topic} {} bytes ", iso(message.unix_ns), message.bytes());

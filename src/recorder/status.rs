@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::escape::json;
 use crate::log;
 use crate::message::queue::Queue;
 use crate::observe::snapshot::Snapshot;
@@ -84,10 +85,12 @@ impl StatusFile {
     }
 
     fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
-        let mut text = serde_json::to_vec(snapshot)?;
+        let mut text = Vec::new();
+        json::append(snapshot, &mut text)?;
         if text.len() >= STATUS_BYTES {
             // Too many links for the room.
-            text = serde_json::to_vec(&Snapshot { links: Vec::new(), ..snapshot.clone() })?;
+            text.clear();
+            json::append(&Snapshot { links: Vec::new(), ..snapshot.clone() }, &mut text)?;
         }
         text.resize(STATUS_BYTES - 1, b' ');
         text.push(b'\n');

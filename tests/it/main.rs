@@ -32,6 +32,7 @@ mod fuzz_targets;
 mod held;
 mod hostile_publishers;
 mod hostile_subscribers;
+mod hostile_texts;
 mod keys;
 mod large_messages;
 mod links;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The floors from top to bottom. Rooms of one floor do not know each other.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 17] = [
     &["main", "run", "lib"],
     &["cli"],
     &["command"],
@@ -21,6 +21,7 @@ const FLOORS: [&[&str]; 16] = [
     &["process"],
     &["service"],
     &["log"],
+    &["escape"],
     &["error"],
     &["exit", "safe_open"],
 ];

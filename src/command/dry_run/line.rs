@@ -9,6 +9,7 @@ use crate::codec::topic::{Wanted, printable, trimmed};
 use crate::command::dry_run::found::{Found, reads};
 use crate::command::dry_run::refused::{Refused, size};
 use crate::command::record::Given;
+use crate::escape;
 use crate::socket::{Inlets, ReceivingKind};
 use crate::streams::Told;
 
@@ -82,7 +83,7 @@ fn heard_topics(found: &[Found], are_known: bool) -> Vec<String> {
 
 /// Whether a topic can be typed.
 fn is_typed(topic: &[u8]) -> bool {
-    std::str::from_utf8(topic).is_ok_and(|text| !text.contains(char::is_control))
+    std::str::from_utf8(topic).is_ok_and(|text| !text.contains(escape::must_escape))
 }
 
 /// The layouts that are said.
@@ -150,8 +151,18 @@ fn option(name: &str, value: &str) -> String {
     format!("{name}{}{}", if is_like_option { '=' } else { ' ' }, quoted(value))
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. Where something in it is not shown as it is, that is a shell such as bash, which knows `$'\x1b'`.
 fn quoted(word: &str) -> String {
+    if word.contains(escape::must_escape) {
+        let quoted = |char: char| match char {
+            '\\' | '\'' => format!("\\{char}"),
+            _ if escape::must_escape(char) => {
+                char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+            }
+            _ => char.to_string(),
+        };
+        return format!("$'{}'", word.chars().map(quoted).collect::<String>());
+    }
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,=+@%".contains(&byte);
     // A word that begins with = is a command to zsh.
     match !word.is_empty() && word.bytes().all(is_plain) && !word.starts_with('=') {
@@ -170,6 +181,7 @@ mod tests {
         assert_eq!(quoted("a b"), "'a b'");
         assert_eq!(quoted("it's*"), "'it'\\''s*'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("it's\n\\a\u{9b}"), "$'it\\'s\\x0a\\\\a\\xc2\\x9b'");
         assert_eq!(quoted("=json"), "'=json'");
         assert_eq!(option("--topic", "-x"), "--topic=-x");
         assert_eq!(option("--layout", "--y z=json"), "--layout='--y z=json'");

@@ -7,6 +7,7 @@ use crate::codec::topic::printable;
 use crate::command::dry_run::line::line;
 use crate::command::dry_run::refused::Refused;
 use crate::command::record::Given;
+use crate::escape;
 use crate::observe::snapshot::Link;
 use crate::socket::{Inlets, ReceivingKind};
 use crate::streams::Told;
@@ -33,9 +34,10 @@ pub(super) fn report(
     // Writing to a String cannot fail.
     let now_ns = unix_ns();
     for (number, link) in (1..).zip(links) {
-        let _ = writeln!(text, "endpoint {number} {}: {}", link.endpoint, link.words(now_ns));
+        let endpoint = escape::line(&link.endpoint);
+        let _ = writeln!(text, "endpoint {number} {endpoint}: {}", escape::line(&link.words(now_ns)));
         for line in refused.get(&number).into_iter().flat_map(|refused| refused.lines(inlets.message_max_bytes)) {
-            let _ = writeln!(text, "endpoint {number} {}: {line}", link.endpoint);
+            let _ = writeln!(text, "endpoint {number} {endpoint}: {}", escape::line(&line));
         }
     }
     if inlets.kind == ReceivingKind::Pull && !found.is_empty() {
@@ -74,7 +76,7 @@ fn describe(text: &mut String, found: &Found) {
         heard.sizes(),
         if found.is_told { "layout" } else { "likely layout" },
         likely.layout,
-        likely.why,
+        escape::line(&likely.why.to_string()),
     );
     if let Some(channels) = &found.channels {
         let fit = if found.fits_channels() { "as told" } else { "as told, but they are not as many as its numbers" };

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Session};
@@ -55,7 +56,7 @@ fn is_meant(session: &Session, what: &str, stop: &Stop) -> Result<bool> {
         return Err(Error::CommandLine(text));
     }
     let ask = || -> io::Result<String> {
-        write!(stderr(), "Delete {what}? [y/N] ")?;
+        write!(stderr(), "Delete {}? [y/N] ", escape::line(what))?;
         stderr().flush()?;
         let mut answer = String::new();
         if stop.wait_readable(stdin().as_fd()) {

@@ -13,6 +13,7 @@ use crate::command::print;
 use crate::command::session::message::Excerpt;
 use crate::command::session::text::pretty;
 use crate::error::Result;
+use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
@@ -103,7 +104,7 @@ fn lines(
     let mut text = String::new();
     for (name, value) in lines {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<12}{value}");
+        let _ = writeln!(text, "{name:<12}{}", escape::line(&value));
     }
     text
 }

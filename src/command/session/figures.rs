@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::analysis::statistics::{self, GAP_FACTOR, Gap, Rates, Statistics};
 use crate::codec::stream::Stream;
 use crate::codec::topic;
-use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json, printable};
+use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::error::Result;
+use crate::escape;
 use crate::message::Gaps;
 use crate::process::stop::Stop;
 use crate::store::{Database, Session, Stamp};
@@ -78,7 +79,7 @@ impl Figures {
             );
             if let Some((number, reason)) = self.faults.get(id) {
                 let undecodable = figures.undecodable;
-                line("", format!("{undecodable} undecodable, the first is #{number}: {}", printable(reason)));
+                line("", format!("{undecodable} undecodable, the first is #{number}: {}", escape::line(reason)));
             }
         }
         let threshold = match *gap_ns {
@@ -105,10 +106,10 @@ impl Figures {
             let stream = self.streams.get(id);
             let Rates { min_hz, mean_hz, max_hz } = figures.rates();
             let fault = self.faults.get(id);
-            json!({
+            let mut json = json!({
                 "id": id,
                 "endpoint": stream.map(|stream| stream.endpoint),
-                "topic": stream.map(|stream| topic::printable(&stream.topic)),
+                "topic": stream.map(|stream| topic::text(&stream.topic).0),
                 "framing": stream.map(|stream| stream.framing.name()),
                 "layout": stream.map(|stream| stream.layout.to_string()),
                 "assumed": stream.map(|stream| stream.is_assumed),
@@ -122,7 +123,12 @@ impl Figures {
                 "rate_min_hz": min_hz,
                 "rate_mean_hz": mean_hz,
                 "rate_max_hz": max_hz,
-            })
+            });
+            let hex = stream.and_then(|stream| topic::text(&stream.topic).1);
+            if let Some((fields, hex)) = json.as_object_mut().zip(hex) {
+                fields.insert("topic_hex".to_owned(), hex.into());
+            }
+            json
         });
         let streams = streams.collect();
         let Statistics { gap_ns, gaps, longest, .. } = &self.statistics;
@@ -146,9 +152,9 @@ pub(super) fn name(stream: &Stream) -> String {
     let rate = stream.sample_rate_hz.map_or(String::new(), |hz| format!(", {hz} records/s"));
     let channels = stream.channels.as_ref().map_or(String::new(), |channels| format!(", channels {channels}"));
     let counter = stream.counter.as_ref().map_or(String::new(), |counter| format!(", counter {counter}"));
-    printable(&format!(
-        "endpoint {endpoint}, topic {topic} ({framing}), layout {layout}{assumed}{rate}{channels}{counter}"
-    ))
+    let name =
+        format!("endpoint {endpoint}, topic {topic} ({framing}), layout {layout}{assumed}{rate}{channels}{counter}");
+    escape::line(&name).into_owned()
 }
 
 /// `12 messages, 384 bytes`.

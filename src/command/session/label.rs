@@ -1,6 +1,5 @@
 //! `fancyhwd session label`.
 
-use crate::command::ledger::printable;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::store::Database;
@@ -23,8 +22,8 @@ pub fn run(settings: &Settings) -> Result<Exit> {
     let mut database = Database::for_changing(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     database.set_label(session.id, label)?;
-    let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(&label)));
-    let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", printable(label)));
+    let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", label));
+    let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", label));
     tracing::info!("session {} has {now}; it had {before}", session.id);
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::analysis::diff::{Content, Placed};
 use crate::codec::reading::{self};
 use crate::codec::stream::Stream;
-use crate::codec::topic::printable;
+use crate::codec::topic;
 use crate::codec::{number, words};
 
 /// Numbers that fit on a line.
@@ -25,7 +25,7 @@ pub(super) struct Excerpt {
     number: i64,
     elapsed_ns: i64,
     endpoint: u32,
-    topic: String,
+    topic: Vec<u8>,
     bytes: usize,
     content: Shown,
 }
@@ -57,7 +57,7 @@ impl Excerpt {
             number: message.number,
             elapsed_ns: message.elapsed_ns,
             endpoint: stream.map_or(0, |stream| stream.endpoint),
-            topic: stream.map_or(String::new(), |stream| printable(&stream.topic)),
+            topic: stream.map_or_else(Vec::new, |stream| stream.topic.clone()),
             bytes: frames().map(<[u8]>::len).sum(),
             content,
         }
@@ -71,14 +71,18 @@ impl Excerpt {
     }
 
     pub fn as_json(&self) -> Value {
+        let (topic, topic_hex) = topic::text(&self.topic);
         let mut json = json!({
             "number": self.number,
             "elapsed_ns": self.elapsed_ns,
             "endpoint": self.endpoint,
-            "topic": self.topic,
+            "topic": topic,
             "bytes": self.bytes,
         });
         if let Some(fields) = json.as_object_mut() {
+            if let Some(hex) = topic_hex {
+                fields.insert("topic_hex".to_owned(), hex.into());
+            }
             match &self.content {
                 Shown::Numbers { count, from, numbers } => {
                     // As they are written: a number of JSON may be too small for them.
@@ -108,7 +112,10 @@ fn numbers<'a>(content: &'a Content, stream: Option<&'a Stream>) -> Option<impl 
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let topic = if self.topic.is_empty() { "-" } else { &self.topic };
+        let topic = match topic::printable(&self.topic) {
+            topic if topic.is_empty() => "-".to_owned(),
+            topic => topic,
+        };
         write!(f, "#{} {topic} {} bytes ", self.number, self.bytes)?;
         match &self.content {
             Shown::Numbers { count, from, numbers } => {

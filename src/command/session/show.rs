@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::command::ledger::{self, printable};
+use crate::command::ledger;
 use crate::command::print;
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
 use crate::command::session::text::{as_json, duration, end, pretty, rate, size};
 use crate::error::Result;
+use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Ledger, Session};
@@ -96,15 +97,15 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
     let mut text = String::new();
     for (name, value) in lines {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<12}{}", printable(&value));
+        let _ = writeln!(text, "{name:<12}{}", escape::line(&value));
     }
     for (number, endpoint) in endpoints {
         let security = match secured.get(number) {
             None => String::new(),
-            Some(Some(key)) => format!(", encrypted, its key {}", printable(key)),
+            Some(Some(key)) => format!(", encrypted, its key {}", escape::line(key)),
             Some(None) => ", encrypted; the ledger has the keys of those who connected".to_owned(),
         };
-        let _ = writeln!(text, "{:<12}{number} is {}{security}", "endpoint", printable(endpoint));
+        let _ = writeln!(text, "{:<12}{number} is {}{security}", "endpoint", escape::line(endpoint));
     }
     text
 }

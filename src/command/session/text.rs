@@ -4,12 +4,12 @@ use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::command::ledger::printable;
+use crate::escape::{self, json};
 use crate::store::Session;
 use crate::time::durations::{iso, rate_hz, seconds};
 
 pub(super) fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+    json::pretty(value) + "\n"
 }
 
 /// The next item of an array, behind so many others, of which [`pretty_end`] is the end. All at once, those of many
@@ -17,7 +17,7 @@ pub(super) fn pretty(value: &Value) -> String {
 pub(super) fn pretty_item(value: &Value, before: usize) -> String {
     let begin = if before == 0 { "[\n  " } else { ",\n  " };
     // A text in JSON has no line ends.
-    begin.to_owned() + &format!("{value:#}").replace('\n', "\n  ")
+    begin.to_owned() + &json::pretty(value).replace('\n', "\n  ")
 }
 
 /// The end of an array of so many items.
@@ -54,12 +54,17 @@ pub(super) fn as_json(session: &Session) -> Value {
     })
 }
 
-/// Printable text for a cell of a table, which a long text would make unreadable.
+/// Text for a cell of a table, which a long text would make unreadable.
 pub(super) fn cell(text: &str) -> String {
     const CELL_MAX_CHARS: usize = 64;
-    match text.char_indices().nth(CELL_MAX_CHARS) {
-        Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "...",
-        None => printable(text),
+    let begin =
+        |text: &str| text.char_indices().nth(CELL_MAX_CHARS).and_then(|(end, _)| text.get(..end)).map(str::to_owned);
+    let (text, is_cut) = begin(text).map_or_else(|| (text.to_owned(), false), |begin| (begin, true));
+    let shown = escape::line(&text);
+    match begin(&shown) {
+        Some(begin) => begin + "...",
+        None if is_cut => shown.into_owned() + "...",
+        None => shown.into_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::command::session::counted::Counted;
 use crate::command::session::list::warn_of_damage;
 use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
@@ -108,7 +109,7 @@ impl Report {
     fn tell_of_file(&mut self, what: &str) -> Result<()> {
         match self.is_json {
             true => print(&pretty_item(&json!({ "id": null, "ok": false, "damage": { "what": what } }), self.told))?,
-            false => print(&format!("file: damaged: {what}\n"))?,
+            false => print(&format!("file: damaged: {}\n", escape::line(what)))?,
         };
         self.told += 1;
         self.has_damage = true;
@@ -132,7 +133,7 @@ fn line(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> Stri
             let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
             format!("ok, {} messages in {} commits{open}", session.tally.messages, verdict.commits)
         }
-        Some(damage) => format!("damaged{}: {}", place(session, damage), damage.what),
+        Some(damage) => format!("damaged{}: {}", place(session, damage), escape::line(&damage.what)),
     };
     let counted = counted.map_or(String::new(), |counted| counted.lines(session));
     format!("session {}: {words}\n{counted}", session.id)

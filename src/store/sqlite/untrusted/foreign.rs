@@ -12,6 +12,7 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, params};
 
+use crate::escape;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::untrusted::waiting::wait;
@@ -172,8 +173,5 @@ fn extended_code(cause: &rusqlite::Error) -> Option<i32> {
 /// The beginning of a text, without what a terminal would obey.
 pub(in crate::store) fn one_line(text: &str) -> String {
     const LINE_MAX_CHARS: usize = 300;
-    text.chars()
-        .take(LINE_MAX_CHARS)
-        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
-        .collect()
+    escape::line(&text.chars().take(LINE_MAX_CHARS).collect::<String>()).into_owned()
 }

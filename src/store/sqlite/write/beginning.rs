@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use serde_json::json;
 
 use crate::codec::framing::Framing;
+use crate::escape;
 use crate::message::Digest;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::store::sqlite::seal::{interrupt, seal};
@@ -190,7 +191,7 @@ fn insert_session(
             about.label,
             about.note,
             about.started_unix_ns,
-            json!(about.topics).to_string(),
+            escape::json::compact(&json!(about.topics)),
             about.framing.map_or("auto", Framing::name),
             about.host,
             about.boot_id,

@@ -7,7 +7,7 @@ use crate::codec::counter::Counter;
 use crate::codec::framing::{Framed, Framing, Guess, SEPARATOR, TOPICS_MAX, framed};
 use crate::codec::layout::Layout;
 use crate::codec::stream::{Stream, after_topic, assume};
-use crate::codec::topic::{Wanted, printable, trimmed};
+use crate::codec::topic::{Wanted, shown, trimmed};
 use crate::message::{Batch, Message};
 
 /// What somebody said about the streams of a recording.
@@ -174,7 +174,7 @@ impl Told {
         let channels = about(&self.channels, topic).filter(|channels| match channels.fit(&layout) {
             Ok(()) => true,
             Err(cause) => {
-                tracing::warn!("topic {}: its channels have no names, because {cause}", printable(topic));
+                tracing::warn!("topic {}: its channels have no names, because {cause}", shown(topic));
                 false
             }
         });

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::codec::framing::{Framed, Framing, SEPARATOR, TOPIC_MAX_BYTES, framed};
+use crate::escape;
 
 /// A topic that can be sent: 1 to 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +46,13 @@ pub fn trimmed(topic: &[u8]) -> &[u8] {
     topic.strip_suffix(b"\0").unwrap_or(topic)
 }
 
-/// A topic as people read it, and as its stream is named in a database: always UTF-8, without control characters. What else is
-/// escaped where it is shown is not part of the name.
+/// A topic as people read it, on one line without anything that a terminal would obey.
+pub fn shown(topic: &[u8]) -> String {
+    escape::bytes(trimmed(topic))
+}
+
+/// What the stream of a topic is named in a database: always UTF-8, without control characters. It stays what it is; for people
+/// there is [`shown`].
 pub fn printable(topic: &[u8]) -> String {
     match std::str::from_utf8(trimmed(topic)) {
         Ok(text) if !text.contains(char::is_control) => text.to_owned(),
@@ -56,7 +62,8 @@ pub fn printable(topic: &[u8]) -> String {
 
 /// A topic as the text that it is; one that is no UTF-8 as it is printed, and its bytes in hexadecimal, which no other has.
 pub fn text(topic: &[u8]) -> (Cow<'_, str>, Option<String>) {
-    match std::str::from_utf8(trimmed(topic)) {
+    let topic = trimmed(topic);
+    match std::str::from_utf8(topic) {
         Ok(text) => (Cow::Borrowed(text), None),
         Err(_) => (printable(topic).into(), Some(topic.iter().map(|byte| format!("{byte:02x}")).collect())),
     }
@@ -105,7 +112,7 @@ impl Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.bytes))?;
+        f.write_str(&escape::bytes(&self.bytes))?;
         f.write_str(if self.is_prefix { "*" } else { "" })
     }
 }
@@ -240,5 +247,8 @@ mod tests {
         assert_eq!(printable("m\u{fc}hle".as_bytes()), "m\u{fc}hle");
         assert_eq!(printable(b"DATA\0"), "DATA");
         assert_eq!(printable(b"\xff\x1b[2J\0"), "\\xff\\x1b[2J\\x00");
+        assert_eq!(shown("m\u{fc}hle\x1b\u{202e}\0".as_bytes()), "m\u{fc}hle\\x1b\\u{202e}");
+        assert_eq!(text(b"a\xff\0"), ("a\\xff".into(), Some("61ff".to_owned())));
+        assert_eq!(text(b"a\x1b\0"), ("a\x1b".into(), None));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use super::{is_plain_ascii, must_escape};
+use super::{is_plain, must_escape};
 
 /// Append a value on one line.
 ///
@@ -92,7 +92,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
 
 /// Write a part of a text in which nothing is left that JSON itself escapes.
 fn write_fragment<W: ?Sized + Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
-    if is_plain_ascii(fragment) {
+    if is_plain(fragment) {
         return writer.write_all(fragment.as_bytes());
     }
     let mut written = 0;

@@ -29,6 +29,17 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
+/// Bytes that are text, or nearly: as [`line`], and what is no UTF-8 as `\xff`.
+pub fn bytes(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&line(chunk.valid()));
+        // Writing to a String cannot fail.
+        chunk.invalid().iter().for_each(|byte| _ = write!(text, "\\x{byte:02x}"));
+    }
+    text
+}
+
 /// Text whose ends of lines are ours.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |char| char == '\n')
@@ -36,7 +47,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 
 fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_bad = |char| must_escape(char) && !is_kept(char);
-    if is_plain_ascii(text) || !text.contains(is_bad) {
+    if is_plain(text) || !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -71,10 +82,11 @@ impl<W: Write> Write for Line<W> {
     }
 }
 
-/// Whether text is ASCII without control characters, as nearly all is: found many bytes at a time.
-fn is_plain_ascii(text: &str) -> bool {
-    let is_plain = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & (b' '..=b'~').contains(byte));
-    text.as_bytes().chunks(64).all(is_plain)
+/// Whether nothing in a text can be escaped, as in nearly all: found many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    // Besides control characters, the first bytes of all characters that are escaped; they are those of some others too.
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2 | 0xef | 0xf3);
+    text.as_bytes().chunks(64).all(|bytes| bytes.iter().fold(true, |all, &byte| all & is_plain(byte)))
 }
 
 #[cfg(test)]
@@ -98,12 +110,16 @@ mod tests {
             assert_eq!(written, expected);
         }
         assert_eq!(lines("a\nb\r\n"), "a\nb\\r\n");
+        assert_eq!(bytes(b"gr\xc3\xbcn \xff\x1b\xc3"), "gr\u{fc}n \\xff\\x1b\\xc3");
     }
 
     #[test]
     fn every_control_character_is_escaped() {
         for char in ('\0'..=char::MAX).filter(|char| char.is_control()) {
             assert!(must_escape(char), "{char:?}");
+        }
+        for char in ('\0'..=char::MAX).filter(|char| must_escape(*char)) {
+            assert!(!is_plain(&char.to_string()), "{char:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::codec::framing::Framing;
-use crate::codec::topic::{text, trimmed};
+use crate::codec::topic::text;
 use crate::escape::json;
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink, content};
@@ -36,7 +36,7 @@ impl Encoder for Jsonl<'_> {
         if self.stream_id.replace(packet.stream_id) != Some(packet.stream_id) {
             self.stream_members = format!(",\"endpoint\":{}", stream.endpoint).into_bytes();
             if stream.framing != Framing::Whole {
-                self.stream_members.extend(topic_members(trimmed(&stream.topic))?);
+                self.stream_members.extend(topic_members(&stream.topic)?);
             }
         }
         let line = &mut self.line;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::framing::Framing;
 use crate::codec::stream::Stream;
-use crate::codec::topic::{Wanted, printable};
+use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::exporter::extent::{Extent, by_stream};
@@ -90,7 +90,7 @@ impl Scope {
 
 /// The names of streams, with commas between them.
 fn names<'a>(streams: impl Iterator<Item = &'a Stream>) -> String {
-    let mut names: BTreeSet<String> = streams.map(|stream| printable(&stream.topic)).collect();
+    let mut names: BTreeSet<String> = streams.map(|stream| shown(&stream.topic)).collect();
     names.remove("");
     let more = if names.len() > NAMED_MAX_TOPICS { ", ..." } else { "" };
     names.into_iter().take(NAMED_MAX_TOPICS).collect::<Vec<_>>().join(", ") + more

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::counter::Counter;
 use crate::codec::sequence::{Seen, Sequence};
 use crate::codec::stream::Stream;
-use crate::codec::topic::printable;
+use crate::codec::topic::shown;
 use crate::message::{Message, Origin};
 use crate::observe::event::{Event, Kind, Phase};
 use crate::streams::{Streams, Told};
@@ -275,7 +275,7 @@ impl Track {
             topic: if topic.is_empty() {
                 "messages without a topic".to_owned()
             } else {
-                format!("topic {}", printable(topic))
+                format!("topic {}", shown(topic))
             },
             last: None,
             held: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytesize::ByteSize;
 
-use crate::codec::topic::printable;
+use crate::codec::topic::shown;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::snapshot::Link;
 use crate::recorder::own_stall::Stall;
@@ -269,7 +269,7 @@ fn unwanted(socket: &Receiver, place: usize) -> String {
     socket.unwanted(place).map_or_else(
         || "; no other topic came either".to_owned(),
         |(messages, begins)| {
-            format!("; {messages} messages came under other topics, the first begins with '{}'", printable(begins))
+            format!("; {messages} messages came under other topics, the first begins with '{}'", shown(begins))
         },
     )
 }

@@ -7,9 +7,8 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::codec::topic::printable;
+use crate::codec::topic::shown;
 use crate::codec::words;
-use crate::escape;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
 use crate::recorder::Arrivals;
@@ -62,9 +61,9 @@ fn render(arrivals: &Arrivals, streams: &mut Streams, several: bool, text: &mut 
     for ((number, message), of) in numbers.zip(arrivals.batch.messages()).zip(sorted.streams) {
         let Some(stream) = streams.all().get(of) else { continue };
         let endpoint = if several { format!("{}:", stream.endpoint) } else { String::new() };
-        let topic = match printable(&stream.topic) {
+        let topic = match shown(&stream.topic) {
             topic if topic.is_empty() => "-".to_owned(),
-            topic => escape::line(&topic).into_owned(),
+            topic => topic,
         };
         // Writing to a String cannot fail.
         let _ = write!(text, "{} #{number} {endpoint}{topic} {} bytes ", iso(message.unix_ns), message.bytes());

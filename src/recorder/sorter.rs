@@ -1,7 +1,7 @@
 //! Which streams the messages of a recording belong to, and what is said of those that cannot be read.
 
 use crate::codec::stream::Stream;
-use crate::codec::topic::printable;
+use crate::codec::topic::shown;
 use crate::message::Batch;
 use crate::streams::{Sorted, Streams, Told};
 
@@ -47,7 +47,7 @@ impl Sorter {
             let assumed = if stream.is_assumed { "assumed " } else { "" };
             let topic = match stream.topic.as_slice() {
                 b"" => "messages without a topic".to_owned(),
-                topic => format!("topic {}", printable(topic)),
+                topic => format!("topic {}", shown(topic)),
             };
             tracing::warn!(
                 "{topic} from endpoint {}: the {assumed}layout {} cannot read a message ({why}); it is stored all the same, and so \

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::codec::framing::Framing;
 use crate::codec::layout::Layout;
 use crate::codec::stream::assume;
-use crate::codec::topic::{Wanted, printable, trimmed};
+use crate::codec::topic::{Wanted, text, trimmed};
 use crate::command::dry_run::found::{Found, reads};
 use crate::command::dry_run::refused::{Refused, size};
 use crate::command::record::Given;
@@ -76,7 +76,7 @@ fn heard_topics(found: &[Found], are_known: bool) -> Vec<String> {
     let topics: BTreeSet<&[u8]> = found.iter().map(|found| trimmed(&found.stream.topic)).collect();
     let can_be_asked_for = |topic: &&[u8]| !topic.is_empty() && is_typed(topic) && !topic.ends_with(b"*");
     match are_known && topics.len() <= TOPICS_MAX && topics.iter().all(can_be_asked_for) {
-        true => topics.iter().map(|topic| printable(topic)).collect(),
+        true => topics.iter().map(|topic| text(topic).0.into_owned()).collect(),
         false => vec!["*".to_owned()],
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::codec::topic::printable;
+use crate::codec::topic::shown;
 use crate::command::dry_run::line::line;
 use crate::command::dry_run::refused::Refused;
 use crate::command::record::Given;
@@ -64,7 +64,7 @@ fn describe(text: &mut String, found: &Found) {
     let Found { stream, heard, likely, .. } = found;
     let topic = match stream.topic.is_empty() {
         true => "no topic".to_owned(),
-        false => format!("topic {}", printable(&stream.topic)),
+        false => format!("topic {}", shown(&stream.topic)),
     };
     let _ = writeln!(
         text,

@@ -144,7 +144,7 @@ impl Figures {
 /// What a stream is called, and how it is read.
 pub(super) fn name(stream: &Stream) -> String {
     let Stream { endpoint, framing, layout, .. } = stream;
-    let topic = match topic::printable(&stream.topic) {
+    let topic = match topic::shown(&stream.topic) {
         topic if topic.is_empty() => "-".to_owned(),
         topic => topic,
     };

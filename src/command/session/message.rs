@@ -112,7 +112,7 @@ fn numbers<'a>(content: &'a Content, stream: Option<&'a Stream>) -> Option<impl 
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let topic = match topic::printable(&self.topic) {
+        let topic = match topic::shown(&self.topic) {
             topic if topic.is_empty() => "-".to_owned(),
             topic => topic,
         };

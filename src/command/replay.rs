@@ -12,7 +12,6 @@ use crate::codec::topic::{Topic, trimmed};
 use crate::command::timing_report::Report;
 use crate::command::{SendSettings, cut_off, join, ledger, spawn};
 use crate::error::{Error, Result};
-use crate::escape;
 use crate::exit::Exit;
 use crate::message::Origin;
 use crate::message::queue::{CloseOnDrop, Queue};

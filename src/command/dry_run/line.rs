@@ -128,7 +128,7 @@ fn layouts(found: &[Found], told: &Told, is_all: bool) -> Layouts {
             false => Some(&bytes),
         };
         match layout {
-            Some(layout) if can_be_said => layouts.of_topic.push(format!("{}={layout}", printable(topic))),
+            Some(layout) if can_be_said => layouts.of_topic.push(format!("{}={layout}", text(topic).0)),
             Some(layout) if fits(layout) => layouts.of_all = Some(layout.to_string()),
             _ => layouts.is_complete = false,
         }

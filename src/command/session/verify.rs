@@ -133,7 +133,7 @@ fn line(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> Stri
             let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
             format!("ok, {} messages in {} commits{open}", session.tally.messages, verdict.commits)
         }
-        Some(damage) => format!("damaged{}: {}", place(session, damage), escape::line(&damage.what)),
+        Some(damage) => format!("damaged{}: {}", place(session, damage), escape::line(damage.what)),
     };
     let counted = counted.map_or(String::new(), |counted| counted.lines(session));
     format!("session {}: {words}\n{counted}", session.id)

@@ -98,7 +98,7 @@ fn follows(counter: &Counter, input: &Input<'_>, messages: &[Vec<Vec<u8>>]) {
 
 /// What is guessed can be told, and a counter that is guessed counts.
 fn guesses(topic: &[u8], messages: &[Vec<Vec<u8>>]) {
-    let likely = likely(topic, messages);
+    let likely = likely(topic, messages, &[]);
     assert_eq!(likely.layout.to_string().parse::<Layout>(), Ok(likely.layout.clone()));
     assert!(!likely.why.contains(char::is_control));
     let Some(counter) = likely.counter else { return };

@@ -1,5 +1,5 @@
 //! Text from outside, made safe to show: no character of it moves a cursor, ends a line, is invisible, or turns the direction
-//! of writing around. Each kind of output has one way: [`line`] and [`lines`] for people, [`json`] and [`csv`] for programs.
+//! of writing around. Each kind of output has one way: [`line()`] and [`lines`] for people, [`json`] and [`csv`] for programs.
 
 pub mod csv;
 pub mod json;
@@ -29,7 +29,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// Bytes that are text, or nearly: as [`line`], and what is no UTF-8 as `\xff`.
+/// Bytes that are text, or nearly: as [`line()`], and what is no UTF-8 as `\xff`.
 pub fn bytes(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -72,7 +72,7 @@ pub fn push(char: char, text: &mut String) {
     }
 }
 
-/// Writes one [`line`], whatever is written to it.
+/// Writes one [`line()`], whatever is written to it.
 #[derive(Debug)]
 pub struct Line<W>(pub W);
 

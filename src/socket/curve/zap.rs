@@ -39,7 +39,7 @@ const TOLD_MAX: usize = 100;
 /// Somebody who wants to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
-    /// The link that it connects to, as [`super::Keys::for_binding`] was told it.
+    /// The link that it connects to, as `Keys::for_binding` was told it.
     pub link: usize,
     /// Its host.
     pub address: String,

@@ -199,12 +199,12 @@ impl Observer {
         self.deaf_until_ns = stall.until_ns;
     }
 
-    /// Whether the process did not run, and it is not told yet.
-    pub fn is_stalled(&self) -> bool {
-        self.stall.is_some()
+    /// When a stop of the process was over that is not told yet, on the monotonic clock.
+    pub fn stalled_until_ns(&self) -> Option<i64> {
+        self.stall.map(|(stall, _)| stall.until_ns)
     }
 
-    /// All that had come is taken: so many messages so far. Gives the entry for a stop of the process, if there was one.
+    /// All that had waited is taken: so many messages so far. Gives the entry for a stop of the process, if there was one.
     pub fn drained(&mut self, messages: u64, clock: SessionClock) -> Option<Event> {
         let (stall, before) = self.stall.take()?;
         let lasted_s = seconds(stall.lasted_ns);
@@ -212,7 +212,9 @@ impl Observer {
             0 => String::new(),
             1 => format!("; a message that had waited is stamped with its end, up to {lasted_s:.1} s late"),
             waited => {
-                format!("; {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late")
+                format!(
+                    "; up to {waited} messages that had waited are stamped with its end, up to {lasted_s:.1} s late"
+                )
             }
         };
         let begin = at(stall.from_ns, clock, Kind::OwnStall, None);

@@ -16,14 +16,8 @@ use crate::socket::{Received, Receiver, Woken};
 use crate::time::clock::{SessionClock, monotonic_ns, unix_ns, wall_offset_ns};
 
 mod counting;
+mod draining;
 mod ledger;
-
-/// How long to go on taking what has already arrived after a stop was asked for, not counting the time that the disk
-/// takes. Bounded, because a device that sends without pause always has more.
-const DRAIN_NS: i64 = 200_000_000;
-
-/// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
-const DRAIN_QUIET_MS: i64 = 5;
 
 /// A batch that the writer cannot take yet is offered again after this time.
 const RETRY_MS: i64 = 5;
@@ -137,6 +131,7 @@ impl<'a> Intake<'a> {
         // A link may have come up with the very last messages, before its monitor was heard.
         self.socket.listen_to_monitors();
         let drained = drained.and_then(|()| self.note_link_changes());
+        self.tell_of_stall();
         let left = self.observer.finish(&self.socket, self.clock);
         left.into_iter().for_each(|event| self.note(event));
         self.note_counters(true);
@@ -177,13 +172,7 @@ impl<'a> Intake<'a> {
             if let Some(stall) = self.runs.worked(self.arrivals.bytes().abs_diff(bytes)) {
                 self.observer.stalled(stall, self.messages);
             }
-            if is_drained
-                && self.observer.is_stalled()
-                && self.socket.wait_quiet(DRAIN_QUIET_MS)?
-                && let Some(event) = self.observer.drained(self.messages, self.clock)
-            {
-                self.note(event);
-            }
+            self.note_stall(is_drained)?;
             let now_ns = monotonic_ns();
             self.tell(now_ns);
             if self.count_reached() || now_ns >= self.end_ns {
@@ -317,23 +306,6 @@ impl<'a> Intake<'a> {
         self.capture.count.is_some_and(|count| self.messages >= count)
     }
 
-    /// Take what has already arrived.
-    fn drain(&mut self) -> Result<()> {
-        let mut left_ns = DRAIN_NS;
-        while left_ns > 0 && !self.count_reached() {
-            // Handed over here, the time that the disk takes does not count.
-            if self.arrivals.is_full() && self.hand_over() != Handed::Over {
-                break;
-            }
-            let began_ns = monotonic_ns();
-            if !self.take_one()? && self.socket.wait_quiet(DRAIN_QUIET_MS)? {
-                break;
-            }
-            left_ns -= monotonic_ns() - began_ns;
-        }
-        Ok(())
-    }
-
     /// Wait until the queue takes the batch. What becomes of the links meanwhile is noted, and libzmq holds no more than it may.
     fn wait_for_room(&mut self) {
         self.gauges.receiver.rest();
@@ -367,8 +339,10 @@ impl<'a> Intake<'a> {
             OnFull::Drop => self.queue.try_push(arrivals),
             OnFull::Block => self.queue.push(arrivals).ok_or(Refused::Closed),
         };
-        // It may have waited for the writer.
-        self.runs.now();
+        if self.on_full == OnFull::Block {
+            // It may have waited for the writer.
+            self.runs.now();
+        }
         match pushed {
             Ok(empty) => {
                 self.arrivals = empty;

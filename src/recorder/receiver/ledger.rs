@@ -4,15 +4,40 @@ use crate::error::Result;
 use crate::message::queue::Load;
 use crate::observe::event::{Event, Kind};
 use crate::recorder::receiver::Intake;
+use crate::recorder::receiver::draining::QUIET_MS;
 use crate::recorder::{BEAT_EVERY_NS, STORING_TIMES};
 use crate::socket::{Change, Oversize};
-use crate::time::clock::wall_offset_ns;
+use crate::time::clock::{monotonic_ns, wall_offset_ns};
 use crate::time::durations::seconds;
 
 /// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
 const CLOCK_STEP_NS: i64 = 1_000_000;
 
+/// So long after a stop of the process, what had waited has been taken whenever nothing is there, ...
+const SETTLED_NS: i64 = 100_000_000;
+
+/// ... and after this time also where there is always something.
+const CAUGHT_UP_NS: i64 = 1_000_000_000;
+
 impl Intake<'_> {
+    /// Put into the ledger that the process did not run, once all that had waited meanwhile is taken: libzmq still hands it
+    /// over when there was nothing for a moment.
+    pub(super) fn note_stall(&mut self, is_drained: bool) -> Result<()> {
+        let Some(until_ns) = self.observer.stalled_until_ns() else { return Ok(()) };
+        let since_ns = monotonic_ns() - until_ns;
+        if since_ns >= CAUGHT_UP_NS || is_drained && (since_ns >= SETTLED_NS || self.socket.wait_quiet(QUIET_MS)?) {
+            self.tell_of_stall();
+        }
+        Ok(())
+    }
+
+    /// Put into the ledger that the process did not run, if it did not and that is not said yet.
+    pub(super) fn tell_of_stall(&mut self) {
+        if let Some(event) = self.observer.drained(self.messages, self.clock) {
+            self.note(event);
+        }
+    }
+
     /// Put into the ledger that the wall clock was set.
     pub(super) fn note_clock_step(&mut self) {
         let Some(offset_ns) = wall_offset_ns() else { return };

@@ -54,6 +54,8 @@ pub enum Failure {
     Mechanism,
     /// It does not know our key.
     Key,
+    /// It went, as one does that secures its side in another way, before libzmq had read how.
+    Gone,
 }
 
 impl fmt::Display for Failure {
@@ -61,6 +63,9 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Self::Mechanism => "it was refused: of the two sides one has keys (CURVE) and the other has not",
             Self::Key => "it was refused: it has not our public key; give it our public certificate",
+            Self::Gone => {
+                "it left while it was greeted: perhaps of the two sides one has keys (CURVE) and the other has not"
+            }
         })
     }
 }
@@ -102,9 +107,15 @@ pub(super) struct Bound {
     unknown: usize,
     /// Why the next connection that ends has failed.
     failure: Option<Failure>,
+    is_secured: bool,
 }
 
 impl Bound {
+    /// Nobody is there yet. Where connections are secured, whoever leaves in the handshake is told of.
+    pub fn new(is_secured: bool) -> Self {
+        Self { is_secured, ..Self::default() }
+    }
+
     /// How many peers are connected.
     pub fn count(&self) -> usize {
         self.guests.values().filter(|guest| guest.is_up).count()
@@ -141,8 +152,10 @@ impl Bound {
                 self.guests.insert(heard.value, guest);
             }
             What::HandshakeSucceeded => {
-                let mut waiting = self.guests.values_mut().filter(|guest| !guest.is_up);
-                match waiting.find(|guest| received(guest) >= GREETING_BYTES) {
+                let waiting = self.guests.values_mut().filter(|guest| !guest.is_up);
+                let greeted = waiting.filter(|guest| received(guest) >= GREETING_BYTES);
+                // libzmq does not say whose it was. Who is about to be refused has not come so far.
+                match greeted.max_by_key(|guest| received(guest)) {
                     Some(guest) => {
                         guest.is_up = true;
                         self.changes.push_back((guest.address.clone(), Became::Up));
@@ -152,6 +165,7 @@ impl Bound {
                 }
             }
             What::HandshakeFailedProtocol => self.failure = Failure::of(heard.value),
+            What::HandshakeFailedNoDetail if self.is_secured => self.failure = Some(Failure::Gone),
             What::Disconnected | What::Closed => self.leave(heard.value),
             _ => {}
         }

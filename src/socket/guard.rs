@@ -87,11 +87,11 @@ impl Guard {
         watch().map_err(failed("watch the connections"))?;
         let watcher = Watcher {
             monitor,
+            peers: Bound::new(doorkeeper.is_some()),
             doorkeeper,
             named_peers,
             epoll,
             known: Arc::clone(&known),
-            peers: Bound::default(),
             came_bytes: 0,
             look_due_ns: None,
             named: BTreeSet::new(),

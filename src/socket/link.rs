@@ -120,7 +120,7 @@ impl Link {
         let (endpoint, side) = match is_bound {
             true => {
                 keys.for_binding(&mut socket, number)?;
-                (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::default()))
+                (binding::bind(&mut socket, endpoint)?, Side::Bound(Bound::new(security != Security::None)))
             }
             false => {
                 let dial = Dial::new(number, endpoint, inlets.kind, keys, &mut socket, now_ns)?;

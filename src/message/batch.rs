@@ -42,7 +42,7 @@ pub(super) const IS_LARGE: u32 = 1 << 31;
 
 /// A frame of this size is not copied where it can be taken: while that takes its time, those of other devices wait for their
 /// stamps.
-const LARGE_FRAME_BYTES: usize = 256 << 10;
+const LARGE_FRAME_BYTES: usize = 64 << 10;
 
 /// Messages in the order of their arrival, each with its two stamps and its frames.
 #[derive(Debug, Default)]

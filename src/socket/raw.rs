@@ -31,7 +31,7 @@ const TCP_CLOSE: u8 = 7;
 const Z85_KEY_CHARACTERS: usize = 40;
 
 /// From this size on, memory is given back when it is freed; see mallopt(3).
-const LARGE_MEMORY_BYTES: c_int = 1 << 20;
+const LARGE_MEMORY_BYTES: c_int = 64 << 10;
 
 /// Options without a setter in the `zmq` crate.
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,7 @@ use support::kinds::are_told_apart;
 use support::large::goes_round;
 use support::old_peers::{is_found_again, is_recorded_whole};
 use support::power::{cut_ext4, cut_traced};
+use support::secured::survives_hostile_peers;
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
 use support::zmtp::Version;
 use support::{Bench, alone, eventually};
@@ -199,4 +200,10 @@ fn messages_of_800_mb_go_round_in_little_memory() {
     let _alone = alone();
     goes_round(800_000_000, 1);
     goes_round(800_000_000, 800);
+}
+
+#[test]
+fn ten_thousand_broken_handshakes_with_keys_harm_nobody() {
+    let _alone = alone();
+    survives_hostile_peers(10_000);
 }

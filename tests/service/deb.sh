@@ -69,7 +69,9 @@ readable_by_group() {
     useradd -m stranger
     usermod -aG fancyhwd member
     equal 'what others may' "$(find $STATE -perm /o=rwx)" ''
-    equal 'what the group may not read' "$(find $STATE -type f ! -perm -g=r)" ''
+    equal 'what the group may not read' "$(find $STATE -type f ! -name '*-lock' ! -perm -g=r)" ''
+    # Whoever could open them could hold them.
+    equal 'locks that others may open' "$(find $STATE -name '*-lock' -perm /g=rwx,o=rwx)" ''
     equal 'what the group may write' "$(find $STATE -perm /g=w)" ''
     runuser -u member -- fancyhwd session list --database $CAPTURES | grep -Eq 'open|recording'
     runuser -u member -- sqlite3 -readonly $CAPTURES 'SELECT count(*) FROM decoded_packets LIMIT 1' | grep -q '^[1-9]'

@@ -15,6 +15,7 @@ pub mod pages;
 pub mod power;
 pub mod raw_subscriber;
 pub mod seal;
+pub mod secured;
 pub mod signals;
 pub mod terminal;
 pub mod zmtp;

@@ -1,5 +1,6 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod export;
 mod keys;
 mod publish;
 mod record;
@@ -22,13 +23,14 @@ use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
+pub use export::ExportArguments;
 pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use replay::ReplayArguments;
 pub use session::{
-    DeleteArguments, DescribeArguments, DiffArguments, ExportArguments, LabelArguments, ListArguments,
-    SessionArguments, SessionCommand, SessionOutput, ShowArguments, VerifyArguments,
+    DeleteArguments, DescribeArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,
+    SessionOutput, ShowArguments, VerifyArguments,
 };
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ

@@ -1,18 +1,15 @@
 //! What can be typed behind `fancyhwd session`.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::cli::export::ExportArguments;
 use crate::cli::record::RecordFraming;
 use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
-use crate::codec::topic::Wanted;
 use crate::command;
-use crate::command::session::{delete, describe, diff, export, list, show, verify};
+use crate::command::session::{delete, describe, diff, list, show, verify};
 use crate::error::{Error, Result};
-use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ};
 use crate::store::Description;
 use clap::{Args, Subcommand};
 
@@ -80,35 +77,6 @@ pub struct ShowArguments {
     /// Where to look
     #[command(flatten)]
     pub output: SessionOutput,
-}
-
-/// Options of `session export`.
-#[derive(Args, Debug)]
-pub struct ExportArguments {
-    /// Session to export: an id, a label, or `latest` for the newest finished one
-    #[arg(value_name = "SESSION", default_value = "latest")]
-    pub session: String,
-    /// What to write
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Format,
-    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which wav and sqlite cannot be written to
-    #[arg(long, short, value_name = "PATH")]
-    pub output: Option<PathBuf>,
-    /// Replace the file if it exists
-    #[arg(long)]
-    pub force: bool,
-    /// Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times
-    #[arg(long, value_name = "NAME")]
-    pub topic: Vec<OsString>,
-    /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
-    #[arg(long, value_name = "N")]
-    pub endpoint: Vec<u32>,
-    /// Samples per second of a wav file [default: as many as came per second]
-    #[arg(long, value_name = "HZ")]
-    pub sample_rate: Option<u32>,
-    /// What to export from
-    #[command(flatten)]
-    pub database: DatabaseArguments,
 }
 
 /// Options of the session commands that print.
@@ -346,50 +314,6 @@ impl DiffArguments {
                 .as_deref()
                 .map(|text| duration_ns(TOLERANCE, text))
                 .transpose()?,
-        })
-    }
-}
-
-impl ExportArguments {
-    /// Check what was typed for `session export`.
-    ///
-    /// # Errors
-    /// For the first value that cannot be used, and for options that do not go together.
-    pub fn settings(&self) -> Result<export::Settings> {
-        let format = self.format;
-        let is_standard_output = |path: &PathBuf| ["-", "/dev/stdout"].map(Path::new).contains(&path.as_path());
-        let output = self.output.clone().filter(|path| !is_standard_output(path));
-        let wanted = match self.topic.as_slice() {
-            [] => None,
-            topics => Some(wanted(&topics.iter().map(|topic| topic.as_bytes()).collect::<Vec<_>>())?),
-        };
-        let endpoints = Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty());
-        if output.is_none() && !format.can_be_piped() {
-            let text = format!("--format {format} needs --output: only a file can be written in this format");
-            return Err(Error::CommandLine(text));
-        }
-        if format == Format::Sqlite && (matches!(wanted, Some(Wanted::Only(_))) || endpoints.is_some()) {
-            let text =
-                "--topic and --endpoint cannot be used with --format sqlite: the digests hold for whole sessions only";
-            return Err(Error::CommandLine(text.to_owned()));
-        }
-        if let Some(rate_hz) = self.sample_rate {
-            if format != Format::Wav {
-                return Err(Error::CommandLine(format!(
-                    "--sample-rate cannot be used with --format {format}, only with wav"
-                )));
-            }
-            if !(1..=SAMPLE_RATE_MAX_HZ).contains(&rate_hz) {
-                let rule = format!("a sample rate is from 1 to {SAMPLE_RATE_MAX_HZ}");
-                return Err(refuse("--sample-rate", &rate_hz.to_string(), rule));
-            }
-        }
-        Ok(export::Settings {
-            session: self.session.clone(),
-            database: database(&self.database)?.path,
-            output,
-            replace: self.force,
-            export: exporter::Export { format, wanted, endpoints, sample_rate_hz: self.sample_rate },
         })
     }
 }

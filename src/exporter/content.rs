@@ -122,7 +122,7 @@ fn append_list(values: impl Iterator<Item = Value>, channels: &[Option<&Channel>
 }
 
 /// JSON has no word for what is no number, which is `null`, and a number beyond all floats for infinity.
-fn append_number(value: Value, channel: Option<&Channel>, text: &mut Vec<u8>) {
+pub(super) fn append_number(value: Value, channel: Option<&Channel>, text: &mut Vec<u8>) {
     let value = match channel {
         Some(channel) => Value::Float64(value.as_f64() * channel.scale + channel.offset),
         None => value,
@@ -140,15 +140,21 @@ fn append_number(value: Value, channel: Option<&Channel>, text: &mut Vec<u8>) {
     }
 }
 
-fn append_base64(bytes: &[u8], text: &mut Vec<u8>) {
+/// Append bytes in base64, as a string.
+pub(super) fn append_base64(bytes: &[u8], text: &mut Vec<u8>) {
     text.push(b'"');
+    append_bare_base64(bytes, text);
+    text.push(b'"');
+}
+
+/// Append bytes in base64.
+pub(super) fn append_bare_base64(bytes: &[u8], text: &mut Vec<u8>) {
     let begin = text.len();
     text.resize(begin + bytes.len().div_ceil(3) * 4, b'=');
     if let Some(room) = text.get_mut(begin..) {
         // There is room for all of it.
         let _ = STANDARD.encode_slice(bytes, room);
     }
-    text.push(b'"');
 }
 
 #[cfg(test)]

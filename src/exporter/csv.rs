@@ -1,38 +1,72 @@
-//! A line per message.
+//! A line per message, with a column for each channel.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use crate::codec::stream::Stream;
 use crate::codec::topic::trimmed;
 use crate::escape::csv::cell;
+use crate::escape::json;
+use crate::exporter::columns::{Cell, Columns, FIXED, Kind};
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{Encoder, Packet, Sink, content};
 
 /// What the writer holds: it looks for quotes in all of a field each time when that is full, so that long ones need more of it.
 const HELD_BYTES: usize = 1 << 20;
 
+/// The most columns of a table: more than a spreadsheet has (16,384).
+pub(super) const COLUMNS_MAX: usize = 65_536;
+
 pub(super) struct Csv<'a> {
     out: csv::Writer<Sink<'a>>,
     times: Times,
     field: Vec<u8>,
-    /// The stream whose topic is in `topic`, by its row.
-    stream_id: Option<i64>,
+    streams: BTreeMap<i64, Line>,
+    /// The text of each column of the line, and how many values are in it.
+    cells: Vec<(Vec<u8>, usize)>,
+}
+
+/// How the messages of a stream are a line.
+struct Line {
     topic: Vec<u8>,
+    columns: Columns,
+    /// Which column of the table each of them is.
+    places: Vec<usize>,
 }
 
 impl<'a> Csv<'a> {
-    pub fn new(sink: Sink<'a>) -> io::Result<Self> {
-        let mut out = csv::WriterBuilder::new().buffer_capacity(HELD_BYTES).from_writer(sink);
-        out.write_record(["time", "elapsed_s", "endpoint", "topic", "number", "samples"]).map_err(io_error)?;
-        Ok(Self { out, times: Times::default(), field: Vec::new(), stream_id: None, topic: Vec::new() })
-    }
-}
-
-impl Csv<'_> {
-    fn line(&mut self, packet: &Packet<'_>) -> csv::Result<bool> {
-        let Self { out, times, field, stream_id, topic } = self;
-        if stream_id.replace(packet.stream_id) != Some(packet.stream_id) {
-            *topic = cell(trimmed(&packet.stream.topic)).into_owned();
+    /// A table for these streams. Columns of several streams that have the same name are one.
+    pub fn new(sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, is_raw: bool) -> io::Result<Self> {
+        let mut titles = BTreeMap::<String, usize>::new();
+        let mut line = |stream: &Stream| {
+            let columns = Columns::of(stream, None, is_raw);
+            let mut place = |title: String| {
+                let next = titles.len();
+                *titles.entry(title).or_insert(next)
+            };
+            let places = columns.iter().map(|column| place(column.title())).collect();
+            Line { topic: cell(trimmed(&stream.topic)).into_owned(), columns, places }
+        };
+        let streams = streams.iter().map(|(&id, stream)| (id, line(stream))).collect();
+        if titles.len() > COLUMNS_MAX {
+            let words = format!("they have {} columns together; choose streams with --topic", titles.len());
+            return Err(io::Error::other(words));
         }
+        let mut ordered: Vec<(usize, &String)> = titles.iter().map(|(title, &place)| (place, title)).collect();
+        ordered.sort_unstable();
+        let mut out = csv::WriterBuilder::new().buffer_capacity(HELD_BYTES).from_writer(sink);
+        let titles = ordered.iter().map(|(_, title)| cell(title.as_bytes()));
+        for title in FIXED.iter().map(|title| title.as_bytes().into()).chain(titles) {
+            out.write_field(&*title).map_err(io_error)?;
+        }
+        out.write_record(None::<&[u8]>).map_err(io_error)?;
+        let cells = vec![(Vec::new(), 0); ordered.len()];
+        Ok(Self { out, times: Times::default(), field: Vec::new(), streams, cells })
+    }
+
+    fn line(&mut self, packet: &Packet<'_>) -> csv::Result<bool> {
+        let Self { out, times, field, streams, cells } = self;
+        let Some(line) = streams.get(&packet.stream_id) else { return Ok(false) };
         let mut integer = itoa::Buffer::new();
         field.clear();
         times.append(packet.message.unix_ns, field);
@@ -41,13 +75,65 @@ impl Csv<'_> {
         append_seconds(packet.message.elapsed_ns, field);
         out.write_field(&*field)?;
         out.write_field(integer.format(packet.stream.endpoint))?;
-        out.write_field(&*topic)?;
+        out.write_field(&line.topic)?;
         out.write_field(integer.format(packet.number))?;
-        field.clear();
-        let is_read = content::append(packet.stream, packet.message, field).is_ok();
-        out.write_field(&*field)?;
+        for (text, count) in &mut *cells {
+            text.clear();
+            *count = 0;
+        }
+        let is_read = line.fill(packet, cells);
+        for (text, _) in &*cells {
+            out.write_field(text)?;
+        }
         out.write_record(None::<&[u8]>)?;
         Ok(is_read)
+    }
+}
+
+impl Line {
+    /// Fill the cells of a message. Says whether its layout can read it.
+    fn fill(&self, packet: &Packet<'_>, cells: &mut [(Vec<u8>, usize)]) -> bool {
+        let frames = packet.stream.after_topic(packet.message.frames()).count();
+        let comes_again = frames > packet.stream.layout.parts().len();
+        // Texts of several frames are known to be a list before the first one; of numbers, the second one tells.
+        let is_list = |place| comes_again && self.columns.is_last(place);
+        let take = |place: usize, value: Cell<'_>| {
+            let Some((text, count)) = self.places.get(place).and_then(|&place| cells.get_mut(place)) else { return };
+            match (value, *count) {
+                (Cell::Number(_), 1) => {
+                    text.insert(0, b'[');
+                    text.push(b',');
+                }
+                (Cell::Number(_), 0) => {}
+                (_, 0) if !is_list(place) => {}
+                (_, 0) => text.push(b'['),
+                _ => text.push(b','),
+            }
+            *count += 1;
+            match value {
+                Cell::Number(value) => content::append_number(value, None, text),
+                Cell::Json(theirs) => json::append_json(theirs, text),
+                // Writing to a Vec cannot fail.
+                Cell::Text(words) if is_list(place) => drop(json::append(words, text)),
+                Cell::Text(words) => text.extend_from_slice(&cell(words.as_bytes())),
+                Cell::Bytes(bytes) if is_list(place) => content::append_base64(bytes, text),
+                Cell::Bytes(bytes) => content::append_bare_base64(bytes, text),
+            }
+        };
+        if self.columns.read(packet.stream, packet.message, take).is_err() {
+            return false;
+        }
+        for ((place, column), &at) in self.columns.iter().enumerate().zip(&self.places) {
+            let Some((text, count)) = cells.get_mut(at) else { continue };
+            match (column.kind, *count) {
+                (Kind::Number(_), 0) => text.extend_from_slice(b"[]"),
+                (Kind::Number(_), 1) => {}
+                (Kind::Number(_), _) => text.push(b']'),
+                (_, 1..) if is_list(place) => text.push(b']'),
+                _ => {}
+            }
+        }
+        true
     }
 }
 

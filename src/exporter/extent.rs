@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::exporter::Watch;
 use crate::store::{Database, Session, Stamp};
+use crate::time::position::Position;
 
 /// How much there is of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,15 +46,23 @@ impl Extent {
     }
 }
 
-/// Count the messages of a session by stream: the row of each stream that has some, and how much there is of it.
+/// Count the messages of a part of a session by stream: the row of each stream that has some, and how much there is of it.
 ///
 /// # Errors
 /// When the database cannot be read, or a stop is asked for.
-pub(super) fn by_stream(database: &Database, session: &Session, watch: &Watch<'_>) -> Result<BTreeMap<i64, Extent>> {
+pub(super) fn by_stream(
+    database: &Database,
+    session: &Session,
+    (from, to): (Option<Position>, Option<Position>),
+    watch: &Watch<'_>,
+) -> Result<BTreeMap<i64, Extent>> {
+    let numbers = database.numbers(session, from, to)?;
     let mut streams = BTreeMap::<i64, Extent>::new();
     database.stamps(session, &mut |done| watch.at(done), |stamp| {
-        let so_far = streams.entry(stamp.stream_id).or_default();
-        *so_far = so_far.and(Extent::of(stamp));
+        if numbers.contains(&stamp.number) {
+            let so_far = streams.entry(stamp.stream_id).or_default();
+            *so_far = so_far.and(Extent::of(stamp));
+        }
     })?;
     Ok(streams)
 }

@@ -2,6 +2,7 @@
 //!
 //! Each format is an `Encoder`. A session that becomes a database of its own is copied row by row instead, by the store.
 
+mod columns;
 mod content;
 mod csv;
 mod extent;
@@ -23,6 +24,7 @@ use crate::codec::topic::Wanted;
 use crate::error::Result;
 use crate::message::{Batch, Gap, Gaps, Message};
 use crate::store::{Copied, Database, Reader, Session};
+use crate::time::position::Position;
 
 pub use output::{Output, Sink};
 pub use scope::Scope;
@@ -35,7 +37,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// What an export is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A line per message.
+    /// A line per message, with a column for each channel.
     Csv,
     /// A JSON object per message.
     Jsonl,
@@ -80,6 +82,12 @@ pub struct Export {
     pub wanted: Option<Wanted>,
     /// From the endpoints of these numbers; `None` is all of them.
     pub endpoints: Option<Vec<u32>>,
+    /// From there on; `None` is the beginning.
+    pub from: Option<Position>,
+    /// Up to there; `None` is the end.
+    pub to: Option<Position>,
+    /// Whether numbers stay as they came, where channels are scaled.
+    pub is_raw: bool,
     /// Samples in a second, for `wav`; `None` is to be estimated.
     pub sample_rate_hz: Option<u32>,
 }
@@ -126,27 +134,26 @@ struct Packet<'a> {
 pub fn write_messages(
     database: Database,
     session: &Session,
-    format: Format,
+    export: &Export,
     scope: &Scope,
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
     let sink = output.sink(watch.stop())?;
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
-    let mut encoder: Box<dyn Encoder + '_> = match format {
-        Format::Csv => Box::new(csv::Csv::new(sink).map_err(failed)?),
+    let mut encoder: Box<dyn Encoder + '_> = match export.format {
+        Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
     let mut exported = Exported::default();
     if !session.is_empty() {
-        let streams = database.streams(session)?;
         let mut reader = Reader::new(database, session, &scope.messages)?;
         let mut batch = Batch::default();
         while reader.step(&mut batch)? {
             for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
-                let Some(stream) = streams.get(&stream_id) else {
+                let Some(stream) = scope.streams.get(&stream_id) else {
                     // What it is cannot be read.
                     let at_ns = Some(message.elapsed_ns);
                     let (first_number, last_number) = (number, number);

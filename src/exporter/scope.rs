@@ -21,6 +21,8 @@ const NAMED_MAX_TOPICS: usize = 10;
 pub struct Scope {
     /// Which ones.
     pub messages: store::Selection,
+    /// The streams that they are of, by their rows.
+    pub streams: BTreeMap<i64, Stream>,
     /// Samples in a second, for a sound file.
     pub sample_rate_hz: u32,
 }
@@ -42,10 +44,10 @@ impl Scope {
                     Framing::Frames => wanted.takes(&stream.topic, 2),
                 }
         };
-        let messages = store::Selection { wanted: wanted.clone(), endpoints, ..store::Selection::default() };
+        let messages = store::Selection { wanted: wanted.clone(), endpoints, from: export.from, to: export.to };
         let all = database.streams(session)?;
-        let selected: BTreeMap<i64, &Stream> =
-            all.iter().filter(|(_, stream)| is_wanted(stream)).map(|(id, stream)| (*id, stream)).collect();
+        let selected: BTreeMap<i64, Stream> =
+            all.iter().filter(|(_, stream)| is_wanted(stream)).map(|(&id, stream)| (id, stream.clone())).collect();
         if selected.is_empty() && export.wanted.is_some() && wanted != Wanted::Every {
             let cause = match names(all.values()) {
                 found if found.is_empty() => format!("session {} has no messages", session.id),
@@ -54,7 +56,7 @@ impl Scope {
             return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
         }
         if !export.format.hides_topics() {
-            return Ok(Self { messages, sample_rate_hz: 0 });
+            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
         if export.wanted.is_none() && selected.len() > 1 {
@@ -62,13 +64,13 @@ impl Scope {
                 "session {} has {} streams ({}), which cannot be told apart in {}",
                 session.id,
                 selected.len(),
-                names(selected.values().copied()),
+                names(selected.values()),
                 export.format
             );
             return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
         }
         if export.format != Format::Wav {
-            return Ok(Self { messages, sample_rate_hz: 0 });
+            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
         }
         if let Some(stream) = selected.values().find(|stream| stream.layout.to_string() != "int16") {
             let cause = format!("its layout is {}, and a sound file holds int16", stream.layout);
@@ -77,14 +79,14 @@ impl Scope {
                 "choose another topic with --topic, or say with `session describe` how it is read",
             ));
         }
-        let extents = by_stream(database, session, watch)?;
+        let extents = by_stream(database, session, (export.from, export.to), watch)?;
         let extent = extents
             .iter()
             .filter(|(id, _)| selected.contains_key(id))
             .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
         let sample_rate_hz =
             sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
-        Ok(Self { messages, sample_rate_hz })
+        Ok(Self { messages, streams: selected, sample_rate_hz })
     }
 }
 

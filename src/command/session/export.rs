@@ -68,7 +68,7 @@ fn write_selected(
             scope.sample_rate_hz
         );
     }
-    write_messages(database, session, export.format, &scope, output, watch)
+    write_messages(database, session, export, &scope, output, watch)
 }
 
 /// Say what the export does not hold. Gives whether that is a loss.

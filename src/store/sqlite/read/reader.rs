@@ -83,7 +83,8 @@ impl Reader {
             missing_from: None,
             unreadable: None,
         };
-        let at = |position: Option<Position>| position.map(|position| reader.locate(position)).transpose();
+        let at =
+            |position: Option<Position>| position.map(|position| reader.database.locate(session, position)).transpose();
         let (from, to) = (at(selection.from)?, at(selection.to)?);
         reader.first_id = from.unwrap_or(reader.first_id).max(reader.first_id);
         reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);

@@ -1,10 +1,14 @@
 //! Standing elsewhere in a session: at a position, or before a message.
 
+use std::ops::Range;
+
 use rusqlite::{OptionalExtension, params};
 
 use crate::error::Result;
 use crate::message::Batch;
+use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::reader::Reader;
+use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{is_damage, lowest, pass_over};
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::Position;
@@ -18,7 +22,7 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn seek(&mut self, position: Position) -> Result<()> {
-        let id = self.locate(position)?.clamp(self.first_id, self.last_id);
+        let id = self.database.locate(&self.session, position)?.clamp(self.first_id, self.last_id);
         self.go_to(id);
         self.has_jumped = true;
         Ok(())
@@ -59,19 +63,31 @@ impl Reader {
         self.last_id = end_id;
         done.map(|()| last_number)
     }
+}
+
+impl Database {
+    /// The numbers of the messages of a session from one position to before another.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn numbers(&self, session: &Session, from: Option<Position>, to: Option<Position>) -> Result<Range<i64>> {
+        let number = |position: Position| Ok(self.locate(session, position)?.saturating_sub(session.first_id));
+        let behind = session.last_id.saturating_add(1).saturating_sub(session.first_id);
+        Ok(from.map_or(Ok(0), number)?..to.map_or(Ok(behind), number)?)
+    }
 
     /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
-    pub(in crate::store) fn locate(&self, position: Position) -> Result<i64> {
+    pub(in crate::store) fn locate(&self, session: &Session, position: Position) -> Result<i64> {
         let (column, wanted) = match position {
-            Position::Number(number) => return Ok(self.session.first_id.saturating_add(number)),
+            Position::Number(number) => return Ok(session.first_id.saturating_add(number)),
             Position::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
             Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
         };
         // The next message at or after an id, and its time.
         let sql = format!("SELECT id, {column} FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1");
-        let last_id = self.session.last_id;
+        let last_id = session.last_id;
         let next = |id: i64| -> rusqlite::Result<Option<(i64, i64)>> {
-            let mut statement = self.database.connection.prepare_cached(&sql)?;
+            let mut statement = self.connection.prepare_cached(&sql)?;
             let found = statement.query_row(params![id, last_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             match found {
                 Some((found_id, _)) if found_id < id => Err(damaged("its messages are out of order")),
@@ -86,7 +102,7 @@ impl Reader {
             };
             Ok(found.and_then(|(id, time)| (time < wanted).then_some(id)))
         };
-        let search = || lowest(self.session.first_id, last_id.saturating_add(1), too_early);
-        self.database.bounded(0, search).map_err(self.database.failed("find a position"))
+        let search = || lowest(session.first_id, last_id.saturating_add(1), too_early);
+        self.bounded(0, search).map_err(self.failed("find a position"))
     }
 }

@@ -496,7 +496,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --endpoint --sample-rate --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --sample-rate --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -519,6 +519,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -120,6 +120,8 @@ pub struct Sender {
     subscribers: u64,
     /// When they were counted last.
     counted_ns: i64,
+    /// There were more than were read then.
+    has_unread: bool,
     dropped: Dropped,
     /// When it was said last that messages are dropped.
     reported_ns: Option<i64>,
@@ -165,6 +167,7 @@ impl Sender {
             heads,
             subscribers: 0,
             counted_ns: 0,
+            has_unread: false,
             dropped: Dropped::default(),
             reported_ns: None,
             blocked_ns: 0,
@@ -240,7 +243,7 @@ impl Sender {
                 },
             }
         }
-        if at_ns - self.counted_ns >= COUNT_EVERY_NS {
+        if self.has_unread || at_ns - self.counted_ns >= COUNT_EVERY_NS {
             self.take_subscriptions()?;
         }
         Ok(Sent::At(at_ns))

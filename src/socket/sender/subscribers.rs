@@ -17,7 +17,8 @@ use crate::time::clock::{NS_PER_S, monotonic_ns};
 /// waiting, ...
 const SUBSCRIPTIONS_AT_ONCE: i64 = 64;
 
-/// ... and one that sends ten thousand is heeded in ten seconds also where a message is sent once a second.
+/// ... one that sends ten thousand is heeded in ten seconds also where a message is sent once a second, and what thousands have left
+/// behind does not pile up.
 const SUBSCRIPTIONS_MAX_AT_ONCE: i64 = 1_024;
 
 /// How often to look whether a peer has come that pulls, in nanoseconds.
@@ -76,7 +77,12 @@ impl Sender {
         }
         let now_ns = monotonic_ns();
         let times = (now_ns - std::mem::replace(&mut self.counted_ns, now_ns)) / COUNT_EVERY_NS;
-        let most = times.saturating_mul(SUBSCRIPTIONS_AT_ONCE).clamp(SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTIONS_MAX_AT_ONCE);
+        let most = match std::mem::replace(&mut self.has_unread, false) {
+            true => SUBSCRIPTIONS_MAX_AT_ONCE,
+            false => {
+                times.saturating_mul(SUBSCRIPTIONS_AT_ONCE).clamp(SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTIONS_MAX_AT_ONCE)
+            }
+        };
         let mut message = Message::new();
         for _ in 0..most {
             match self.socket.recv(&mut message, DONTWAIT) {
@@ -89,6 +95,7 @@ impl Sender {
                 Err(cause) => return Err(socket_error("receive subscriptions", cause)),
             }
         }
+        self.has_unread = true;
         Ok(())
     }
 

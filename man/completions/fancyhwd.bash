@@ -503,7 +503,7 @@ _fancyhwd() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv jsonl wav raw sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv jsonl npz wav raw sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -188,6 +188,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per message, with a column for each channel'
 jsonl\t'A JSON object per message'
+npz\t'Arrays for numpy'
 wav\t'The samples as mono sound'
 raw\t'What follows the topics, and nothing else'
 sqlite\t'A database with this session only'"

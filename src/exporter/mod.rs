@@ -7,6 +7,7 @@ mod content;
 mod csv;
 mod extent;
 mod jsonl;
+mod npz;
 mod output;
 mod raw;
 mod scope;
@@ -41,6 +42,8 @@ pub enum Format {
     Csv,
     /// A JSON object per message.
     Jsonl,
+    /// Arrays for numpy.
+    Npz,
     /// The samples as mono sound.
     Wav,
     /// What follows the topics, and nothing else.
@@ -66,6 +69,7 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Npz => "npz",
             Self::Wav => "wav",
             Self::Raw => "raw",
             Self::Sqlite => "sqlite",
@@ -144,6 +148,10 @@ pub fn write_messages(
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
         Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
+        Format::Npz => {
+            let about = about(&database, session)?;
+            Box::new(npz::Npz::new(sink, output.directory(), &scope.streams, about).map_err(failed)?)
+        }
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
@@ -175,6 +183,22 @@ pub fn write_messages(
     }
     encoder.finish().map_err(failed)?;
     Ok(exported)
+}
+
+/// What is known of a session beside its messages, as JSON.
+fn about(database: &Database, session: &Session) -> Result<serde_json::Value> {
+    Ok(serde_json::json!({
+        "session": session.id,
+        "label": session.label,
+        "note": session.note,
+        "host": session.host,
+        "version": session.version,
+        "started_unix_ns": session.started_unix_ns,
+        "ended_unix_ns": session.ended_unix_ns,
+        "end_reason": session.end_reason,
+        "lost": session.tally.lost,
+        "endpoints": database.endpoints(session)?,
+    }))
 }
 
 /// Write a session as a database of its own. It is not under its final name yet.

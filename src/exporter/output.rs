@@ -101,6 +101,14 @@ impl Output {
         }
     }
 
+    /// Where the file is made.
+    pub(super) fn directory(&self) -> &Path {
+        match self {
+            Self::Stdout { .. } => Path::new("."),
+            Self::File { path, .. } => directory(path),
+        }
+    }
+
     /// To be written to.
     ///
     /// # Errors

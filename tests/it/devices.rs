@@ -8,7 +8,7 @@ use crate::support::seal::stored;
 use crate::support::{Bench, Finished, root};
 
 /// How often a device is called.
-const COUNT: usize = 30;
+pub const COUNT: usize = 30;
 
 /// A device of `tests/peers/devices.py`, the messages that it sends in one call, and its streams when it is recorded with
 /// `--topic '*'`: framing, topic and layout, in the order in which they come.
@@ -46,11 +46,11 @@ pub const DEVICES: [(&str, usize, &[&str]); 30] = [
 ];
 
 /// A message: the number of its endpoint, and its frames.
-type Sent = (u32, Vec<Vec<u8>>);
+pub type Sent = (u32, Vec<Vec<u8>>);
 
 /// Record a device of so many endpoints in `c.db` until `count` messages are stored. Gives what it sent, and what the
 /// recorder left behind.
-fn record(bench: &Bench, device: &str, endpoints: &[&str], options: &str, count: usize) -> (Vec<Sent>, Finished) {
+pub fn record(bench: &Bench, device: &str, endpoints: &[&str], options: &str, count: usize) -> (Vec<Sent>, Finished) {
     let endpoints: Vec<String> = endpoints.iter().map(|name| bench.endpoint(name)).collect();
     let connect: String = endpoints.iter().map(|endpoint| format!(" --connect {endpoint}")).collect();
     let recorder = bench.fancyhwd(&format!("record --database c.db --count {count} {options} {connect}")).start();

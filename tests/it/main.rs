@@ -38,6 +38,7 @@ mod large_messages;
 mod links;
 mod man;
 mod memory;
+mod npz;
 mod old_peers;
 mod own_stall;
 mod packaging;

@@ -8,6 +8,7 @@ mod csv;
 mod extent;
 mod jsonl;
 mod output;
+mod parquet;
 mod raw;
 mod scope;
 mod text;
@@ -39,6 +40,9 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub enum Format {
     /// A line per message, with a column for each channel.
     Csv,
+    /// A row per message with typed columns, for pandas, DuckDB, Polars and Spark: one for each channel, a list where a message
+    /// has several records; the session and its ledger are in the metadata.
+    Parquet,
     /// A JSON object per message.
     Jsonl,
     /// The samples as mono sound.
@@ -52,7 +56,7 @@ pub enum Format {
 impl Format {
     /// Whether it can be written from its beginning to its end, as into a pipe.
     pub fn can_be_piped(self) -> bool {
-        matches!(self, Self::Csv | Self::Jsonl | Self::Raw)
+        matches!(self, Self::Csv | Self::Parquet | Self::Jsonl | Self::Raw)
     }
 
     /// Whether it holds samples without the topic that they belong to.
@@ -65,6 +69,7 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Csv => "csv",
+            Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
             Self::Wav => "wav",
             Self::Raw => "raw",
@@ -103,7 +108,7 @@ pub struct Exported {
     pub gaps: Gaps,
     /// ... or because the session was deleted meanwhile.
     pub is_deleted: bool,
-    /// Whether the ledger, which only a database holds, has entries that cannot be read.
+    /// Whether the ledger, where the format holds it, has entries that cannot be read.
     pub is_ledger_damaged: bool,
 }
 
@@ -143,6 +148,7 @@ pub fn write_messages(
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
         Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
@@ -174,6 +180,7 @@ pub fn write_messages(
         exported.is_deleted = reader.is_deleted()?;
     }
     encoder.finish().map_err(failed)?;
+    exported.is_ledger_damaged = scope.about.is_ledger_damaged;
     Ok(exported)
 }
 

@@ -15,6 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use serde_json::{Value, json};
 
 use crate::codec::channels::Channels;
+use crate::codec::number::Scalar;
 use crate::codec::stream::Stream;
 use crate::escape::json;
 use crate::exporter::columns::{Cell, Column, Kind};
@@ -129,10 +130,9 @@ fn properties(table: &Table, streams: &BTreeMap<i64, Stream>, about: &About) -> 
         .set_key_value_metadata(Some(metadata));
     for (place, field) in table.fields.iter().enumerate() {
         properties = match field.kind {
-            // Times and numbers rise by steps that are much smaller than they are.
-            Kind::Number(_) if place < FIXED.len() => {
-                properties.set_column_encoding(field.path(), Encoding::DELTA_BINARY_PACKED)
-            }
+            Kind::Number(Scalar::Float32 | Scalar::Float64) => properties,
+            // The steps between integers are smaller than they are, and those of 8 and 16 bits have 32 otherwise.
+            Kind::Number(_) => properties.set_column_encoding(field.path(), Encoding::DELTA_BINARY_PACKED),
             Kind::Text if place < FIXED.len() => properties.set_column_dictionary_enabled(field.path(), true),
             _ => properties,
         };

@@ -52,7 +52,8 @@ impl About {
         let mut json = session.as_json();
         if let Some(fields) = json.as_object_mut() {
             let endpoints = database.endpoints(session)?.into_iter();
-            let endpoints: Map<String, Value> = endpoints.map(|(number, text)| (number.to_string(), text.into())).collect();
+            let endpoints: Map<String, Value> =
+                endpoints.map(|(number, text)| (number.to_string(), text.into())).collect();
             fields.insert("endpoints".to_owned(), endpoints.into());
         }
         Ok(Self { session: json, ledger: entries, is_ledger_damaged: !is_whole })
@@ -93,7 +94,8 @@ impl Scope {
             let largest = extents.into_iter().map(|(id, extent)| (id, extent.largest)).collect::<BTreeMap<_, _>>();
             let columns = Table::of(&selected, &largest, export.is_raw).fields.len();
             if columns > COLUMNS_MAX {
-                let cause = format!("its streams have {columns} columns together, and a file has {COLUMNS_MAX} at most");
+                let cause =
+                    format!("its streams have {columns} columns together, and a file has {COLUMNS_MAX} at most");
                 return Err(refuse(cause, "choose streams with --topic or --endpoint"));
             }
             let about = About::of(database, session)?;

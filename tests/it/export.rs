@@ -46,7 +46,7 @@ fn record(bench: &Bench, messages: &[&[u8]], packets: usize) {
 }
 
 /// Publish with this device and record all of it as a session of `c.db`.
-fn record_device(bench: &Bench, device: &str, packets: usize) {
+pub fn record_device(bench: &Bench, device: &str, packets: usize) {
     let endpoint = bench.endpoint("device");
     let recorder =
         bench.fancyhwd(&format!("record --database c.db --count {packets} --connect {endpoint} --queue 1GB")).start();
@@ -55,7 +55,7 @@ fn record_device(bench: &Bench, device: &str, packets: usize) {
     recorder.finish().success();
 }
 
-fn difficult() -> Bench {
+pub fn difficult() -> Bench {
     let bench = Bench::new();
     record(&bench, &DIFFICULT, DIFFICULT.len());
     bench
@@ -129,7 +129,7 @@ fn csv_says_what_a_plain_sqlite3_says() {
 }
 
 /// Two devices: one whose messages are a counter and a record of two scaled channels, one of JSON and bytes.
-fn two_devices() -> Bench {
+pub fn two_devices() -> Bench {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let line = "record --database c.db --topic * --count 6 --layout imu=uint32/int16x2 --channels imu=n,x:mV:0.5:1,y:=g \
@@ -173,11 +173,22 @@ fn csv_has_a_column_for_each_channel_and_a_list_where_a_message_has_several() {
         r#"camera,5,,,,[],"[""eA=="",""eXo=""]""#,
     ];
     assert_eq!(rows(""), expected);
-    assert_eq!(rows("--topic imu --to n3 --raw"), ["topic,number,n,x (mV),y (=g)", "imu,0,1,2,3", r#"imu,2,2,"[4,-6]","[5,7]""#]);
+    assert_eq!(
+        rows("--topic imu --to n3 --raw"),
+        ["topic,number,n,x (mV),y (=g)", "imu,0,1,2,3", r#"imu,2,2,"[4,-6]","[5,7]""#]
+    );
     assert_eq!(rows("--topic imu --from n2 --to n4").len(), 3);
     bench.fancyhwd("session export --database c.db --format jsonl --raw").run().code(2).says("only with csv");
-    bench.fancyhwd("session export --database c.db --format sqlite --from 1s -o x.db").run().code(2).says("whole sessions");
-    bench.fancyhwd("session export --database c.db --format csv --from soon").run().code(2).says("a position is an offset");
+    bench
+        .fancyhwd("session export --database c.db --format sqlite --from 1s -o x.db")
+        .run()
+        .code(2)
+        .says("whole sessions");
+    bench
+        .fancyhwd("session export --database c.db --format csv --from soon")
+        .run()
+        .code(2)
+        .says("a position is an offset");
     let empty = bench.fancyhwd("session export --database c.db --format csv --from n4 --to n3").run();
     assert_ne!(empty.status.code(), Some(0), "{}", empty.stderr);
 }

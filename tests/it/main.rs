@@ -41,6 +41,7 @@ mod memory;
 mod old_peers;
 mod own_stall;
 mod packaging;
+mod parquet;
 mod peers;
 mod pipelines;
 mod planted;

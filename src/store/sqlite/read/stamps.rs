@@ -112,7 +112,8 @@ impl Database {
     /// The id and the time of the first message at or behind an id.
     fn first_stamp(&self, session: &Session, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let stamp = statement.query_row(params![id, session.last_id, 1, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
+        let stamp =
+            statement.query_row(params![id, session.last_id, 1, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
         stamp.optional()
     }
 }

@@ -77,8 +77,8 @@ impl ExportArguments {
                         sessions only";
             return Err(Error::CommandLine(text.to_owned()));
         }
-        if self.raw && format != Format::Csv {
-            let text = format!("--raw cannot be used with --format {format}, only with csv");
+        if self.raw && !matches!(format, Format::Csv | Format::Parquet) {
+            let text = format!("--raw cannot be used with --format {format}, only with csv and parquet");
             return Err(Error::CommandLine(text));
         }
         if let Some(rate_hz) = self.sample_rate {

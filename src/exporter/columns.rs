@@ -13,7 +13,7 @@ use crate::message::Message;
 pub(super) const FIXED: [&str; 5] = ["time", "elapsed_s", "endpoint", "topic", "number"];
 
 /// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// Numbers as the device sent them, or, where they are scaled, as float64.
     Number(Scalar),
@@ -30,6 +30,8 @@ pub(super) enum Kind {
 pub(super) struct Column {
     /// Its channel's name, or what it is. No two columns of a stream have the same one.
     pub name: String,
+    /// The name of its channel, if it is one.
+    pub channel: Option<String>,
     /// Of its channel.
     pub unit: Option<String>,
     /// What is in it.
@@ -102,7 +104,9 @@ impl Columns {
                 let scaled = channel.filter(|channel| !is_raw && !channel.is_raw()).map(|it| (it.scale, it.offset));
                 let kind = if scaled.is_some() { Kind::Number(Scalar::Float64) } else { kind };
                 let unit = channel.and_then(|channel| channel.unit.clone());
-                made.columns.push(Column { name: only(&mut names, name), unit, kind, scaled, is_list });
+                let of_channel = channel.map(|channel| channel.name.clone());
+                let name = only(&mut names, name);
+                made.columns.push(Column { name, channel: of_channel, unit, kind, scaled, is_list });
             };
             let numbered = |word: &str| if parts.len() > 1 { format!("{word}{place}") } else { word.to_owned() };
             match part {
@@ -189,7 +193,7 @@ impl Columns {
 }
 
 /// The name, with as many lines behind it as make it the only one.
-fn only(names: &mut BTreeSet<String>, mut name: String) -> String {
+pub(super) fn only(names: &mut BTreeSet<String>, mut name: String) -> String {
     while !names.insert(name.clone()) {
         name.push('_');
     }

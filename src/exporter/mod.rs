@@ -9,6 +9,7 @@ mod extent;
 mod jsonl;
 mod npz;
 mod output;
+mod parquet;
 mod raw;
 mod scope;
 mod text;
@@ -40,6 +41,9 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub enum Format {
     /// A line per message, with a column for each channel.
     Csv,
+    /// A row per message with typed columns, for pandas, DuckDB, Polars and Spark: one for each channel, a list where a message
+    /// has several records; the session and its ledger are in the metadata.
+    Parquet,
     /// A JSON object per message.
     Jsonl,
     /// Arrays for numpy.
@@ -55,7 +59,7 @@ pub enum Format {
 impl Format {
     /// Whether it can be written from its beginning to its end, as into a pipe.
     pub fn can_be_piped(self) -> bool {
-        matches!(self, Self::Csv | Self::Jsonl | Self::Raw)
+        matches!(self, Self::Csv | Self::Parquet | Self::Jsonl | Self::Raw)
     }
 
     /// Whether it holds samples without the topic that they belong to.
@@ -68,6 +72,7 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Csv => "csv",
+            Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
             Self::Npz => "npz",
             Self::Wav => "wav",
@@ -107,7 +112,7 @@ pub struct Exported {
     pub gaps: Gaps,
     /// ... or because the session was deleted meanwhile.
     pub is_deleted: bool,
-    /// Whether the ledger, which only a database holds, has entries that cannot be read.
+    /// Whether the ledger, where the format holds it, has entries that cannot be read.
     pub is_ledger_damaged: bool,
 }
 
@@ -147,11 +152,9 @@ pub fn write_messages(
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
         Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
-        Format::Npz => {
-            let about = about(&database, session)?;
-            Box::new(npz::Npz::new(sink, output.directory(), &scope.streams, about).map_err(failed)?)
-        }
+        Format::Npz => Box::new(npz::Npz::new(sink, output.directory(), scope).map_err(failed)?),
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
@@ -182,23 +185,8 @@ pub fn write_messages(
         exported.is_deleted = reader.is_deleted()?;
     }
     encoder.finish().map_err(failed)?;
+    exported.is_ledger_damaged = scope.about.is_ledger_damaged;
     Ok(exported)
-}
-
-/// What is known of a session beside its messages, as JSON.
-fn about(database: &Database, session: &Session) -> Result<serde_json::Value> {
-    Ok(serde_json::json!({
-        "session": session.id,
-        "label": session.label,
-        "note": session.note,
-        "host": session.host,
-        "version": session.version,
-        "started_unix_ns": session.started_unix_ns,
-        "ended_unix_ns": session.ended_unix_ns,
-        "end_reason": session.end_reason,
-        "lost": session.tally.lost,
-        "endpoints": database.endpoints(session)?,
-    }))
 }
 
 /// Write a session as a database of its own. It is not under its final name yet.

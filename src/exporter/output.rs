@@ -1,10 +1,10 @@
 //! Where an export goes: standard output, or a file that gets its name when it is whole.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -28,7 +28,7 @@ pub enum Output {
     /// To standard output.
     Stdout {
         /// What was written so far.
-        written_bytes: Cell<u64>,
+        written_bytes: AtomicU64,
     },
     /// To a file. It is removed when it is dropped before [`Output::finish`], or a signal kills.
     File {
@@ -47,7 +47,7 @@ impl Output {
     /// # Errors
     /// When there is a file of that name that may not be replaced, or none can be made there.
     pub fn open(path: Option<&Path>, replace: bool, format: Format, database: &Path) -> Result<Self> {
-        let Some(asked_for) = path else { return Ok(Self::Stdout { written_bytes: Cell::new(0) }) };
+        let Some(asked_for) = path else { return Ok(Self::Stdout { written_bytes: AtomicU64::new(0) }) };
         let refuse = |cause: &str, hint, exit| {
             let to = asked_for.display().to_string();
             Err(Error::Export { to, cause: cause.to_owned(), hint, exit })
@@ -159,7 +159,7 @@ impl Output {
     /// Bring what was written to the disk. Gives its size in bytes.
     fn sync(&self) -> io::Result<u64> {
         match self {
-            Self::Stdout { written_bytes } => Ok(written_bytes.get()),
+            Self::Stdout { written_bytes } => Ok(written_bytes.load(Relaxed)),
             Self::File { temporary, .. } => {
                 temporary.file().as_file().sync_all()?;
                 Ok(temporary.file().as_file().metadata()?.len())
@@ -180,7 +180,7 @@ pub enum Sink<'a> {
         /// The request to stop.
         stop: &'a Stop,
         /// What was written so far.
-        written_bytes: &'a Cell<u64>,
+        written_bytes: &'a AtomicU64,
     },
     /// A file.
     File(File),
@@ -200,7 +200,7 @@ impl Write for Sink<'_> {
                 let chunk = bytes.get(..bytes.len().min(PIPE_CHUNK_BYTES)).unwrap_or(bytes);
                 // Past the standard library's buffer, which would look for ends of lines.
                 let count = rustix::io::write(out.as_fd(), chunk)?;
-                written_bytes.set(written_bytes.get() + count as u64);
+                written_bytes.fetch_add(count as u64, Relaxed);
                 Ok(count)
             }
         }

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 use crate::codec::framing::Framing;
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::exporter::columns::Largest;
 use crate::exporter::extent::{Extent, by_stream};
+use crate::exporter::parquet::{COLUMNS_MAX, Table};
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
 use crate::exporter::{Export, Format, Watch};
 use crate::store::{self, Database, Session};
@@ -25,6 +29,35 @@ pub struct Scope {
     pub streams: BTreeMap<i64, Stream>,
     /// Samples in a second, for a sound file.
     pub sample_rate_hz: u32,
+    /// How large the messages of each stream are at most, for typed columns.
+    pub(super) largest: BTreeMap<i64, Largest>,
+    /// What a file says of the session beside its messages.
+    pub(super) about: About,
+}
+
+/// What a file says of the session beside its messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct About {
+    /// As `session show --json` has it.
+    pub session: Value,
+    /// The entries of its ledger.
+    pub ledger: Vec<Value>,
+    /// Whether some of them cannot be read.
+    pub is_ledger_damaged: bool,
+}
+
+impl About {
+    fn of(database: &Database, session: &Session) -> Result<Self> {
+        let store::Ledger { entries, is_whole } = database.ledger(session.id)?;
+        let mut json = session.as_json();
+        if let Some(fields) = json.as_object_mut() {
+            let endpoints = database.endpoints(session)?.into_iter();
+            let endpoints: Map<String, Value> =
+                endpoints.map(|(number, text)| (number.to_string(), text.into())).collect();
+            fields.insert("endpoints".to_owned(), endpoints.into());
+        }
+        Ok(Self { session: json, ledger: entries, is_ledger_damaged: !is_whole })
+    }
 }
 
 impl Scope {
@@ -55,10 +88,26 @@ impl Scope {
             };
             return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
         }
-        if !export.format.hides_topics() {
-            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
-        }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
+        if export.format == Format::Parquet {
+            let extents = by_stream(database, session, (export.from, export.to), true, watch)?;
+            let largest = extents.into_iter().map(|(id, extent)| (id, extent.largest)).collect::<BTreeMap<_, _>>();
+            let columns = Table::of(&selected, &largest, export.is_raw).fields.len();
+            if columns > COLUMNS_MAX {
+                let cause =
+                    format!("its streams have {columns} columns together, and a file has {COLUMNS_MAX} at most");
+                return Err(refuse(cause, "choose streams with --topic or --endpoint"));
+            }
+            let about = About::of(database, session)?;
+            return Ok(Self { messages, streams: selected, largest, about, ..Self::default() });
+        }
+        if export.format == Format::Npz {
+            let about = About::of(database, session)?;
+            return Ok(Self { messages, streams: selected, about, ..Self::default() });
+        }
+        if !export.format.hides_topics() {
+            return Ok(Self { messages, streams: selected, ..Self::default() });
+        }
         if export.wanted.is_none() && selected.len() > 1 {
             let cause = format!(
                 "session {} has {} streams ({}), which cannot be told apart in {}",
@@ -70,7 +119,7 @@ impl Scope {
             return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
         }
         if export.format != Format::Wav {
-            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
+            return Ok(Self { messages, streams: selected, ..Self::default() });
         }
         if let Some(stream) = selected.values().find(|stream| stream.layout.to_string() != "int16") {
             let cause = format!("its layout is {}, and a sound file holds int16", stream.layout);
@@ -79,14 +128,14 @@ impl Scope {
                 "choose another topic with --topic, or say with `session describe` how it is read",
             ));
         }
-        let extents = by_stream(database, session, (export.from, export.to), watch)?;
+        let extents = by_stream(database, session, (export.from, export.to), false, watch)?;
         let extent = extents
             .iter()
             .filter(|(id, _)| selected.contains_key(id))
             .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
         let sample_rate_hz =
             sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
-        Ok(Self { messages, streams: selected, sample_rate_hz })
+        Ok(Self { messages, streams: selected, sample_rate_hz, ..Self::default() })
     }
 }
 
@@ -130,6 +179,7 @@ mod tests {
             first_bytes: 960,
             first_elapsed_ns: 5,
             last_elapsed_ns: 5 + elapsed_ns,
+            largest: Largest::default(),
         };
         assert_eq!(estimated_rate_hz(extent(101, NS_PER_S)), Some(48_000));
         assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S)), Some(1));

@@ -46,7 +46,7 @@ fn record(bench: &Bench, messages: &[&[u8]], packets: usize) {
 }
 
 /// Publish with this device and record all of it as a session of `c.db`.
-fn record_device(bench: &Bench, device: &str, packets: usize) {
+pub fn record_device(bench: &Bench, device: &str, packets: usize) {
     let endpoint = bench.endpoint("device");
     let recorder =
         bench.fancyhwd(&format!("record --database c.db --count {packets} --connect {endpoint} --queue 1GB")).start();
@@ -55,7 +55,7 @@ fn record_device(bench: &Bench, device: &str, packets: usize) {
     recorder.finish().success();
 }
 
-fn difficult() -> Bench {
+pub fn difficult() -> Bench {
     let bench = Bench::new();
     record(&bench, &DIFFICULT, DIFFICULT.len());
     bench
@@ -129,7 +129,7 @@ fn csv_says_what_a_plain_sqlite3_says() {
 }
 
 /// Two devices: one whose messages are a counter and a record of two scaled channels, one of JSON and bytes.
-fn two_devices() -> Bench {
+pub fn two_devices() -> Bench {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let line = "record --database c.db --topic * --count 6 --layout imu=uint32/int16x2 --channels imu=n,x:mV:0.5:1,y:g \

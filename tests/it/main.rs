@@ -42,6 +42,7 @@ mod npz;
 mod old_peers;
 mod own_stall;
 mod packaging;
+mod parquet;
 mod peers;
 mod pipelines;
 mod planted;

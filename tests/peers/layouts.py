@@ -137,19 +137,20 @@ def check(database):
     print(count, "numbers are the same")
 
 
-command, *arguments = sys.argv[1:]
-if command == "options":
-    for topic, layout, _ in topics():
-        print(f"--layout={topic}={layout}")
-elif command == "publish":
-    import zmq
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "options":
+        for topic, layout, _ in topics():
+            print(f"--layout={topic}={layout}")
+    elif command == "publish":
+        import zmq
 
-    socket = zmq.Context().socket(zmq.XPUB)
-    socket.sndhwm = 0
-    socket.bind(arguments[0])
-    socket.recv()
-    for topic, frames in messages():
-        socket.send_multipart([topic.encode()] + [frame.bytes for frame in frames])
-    print(len(messages()))
-else:
-    check(arguments[0])
+        socket = zmq.Context().socket(zmq.XPUB)
+        socket.sndhwm = 0
+        socket.bind(arguments[0])
+        socket.recv()
+        for topic, frames in messages():
+            socket.send_multipart([topic.encode()] + [frame.bytes for frame in frames])
+        print(len(messages()))
+    else:
+        check(arguments[0])

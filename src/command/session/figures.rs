@@ -40,7 +40,7 @@ impl Figures {
             statistics.count(&stamp);
         };
         let mut at = |_| stop.check(|| format!("show session {}", session.id));
-        let damage = database.stamps(session, &mut at, count)?;
+        let damage = database.stamps(session, false, &mut at, count)?;
         let mut faults = BTreeMap::new();
         for (stream_id, number) in first_faults {
             let reason = database.fault(session, number)?.unwrap_or_default();

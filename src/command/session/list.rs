@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::command::print;
-use crate::command::session::text::{as_json, cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
+use crate::command::session::text::{cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::safe_open;
@@ -36,8 +36,8 @@ pub fn run(settings: &Settings) -> Result<Exit> {
     };
     print(&match settings.is_json {
         true => {
-            let item = |(before, session)| {
-                let mut json = as_json(session);
+            let item = |(before, session): (usize, &Session)| {
+                let mut json = session.as_json();
                 if let Some((fields, recorder)) = json.as_object_mut().zip(recorder(session)) {
                     fields.insert("recorder".to_owned(), recorder.clone());
                 }

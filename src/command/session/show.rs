@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::command::ledger;
 use crate::command::print;
 use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
-use crate::command::session::text::{as_json, duration, end, pretty, rate, size};
+use crate::command::session::text::{duration, end, pretty, rate, size};
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
@@ -42,7 +42,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
         true => {
-            let mut json = as_json(&session);
+            let mut json = session.as_json();
             if let Some(fields) = json.as_object_mut() {
                 let damage = figures.as_ref().map(Figures::damage_as_json);
                 let (streams, gaps) = figures.map(|figures| figures.as_json()).unzip();

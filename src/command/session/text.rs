@@ -2,11 +2,11 @@
 
 use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::escape::{self, json};
 use crate::store::Session;
-use crate::time::durations::{iso, rate_hz, seconds};
+use crate::time::durations::{rate_hz, seconds};
 
 pub(super) fn pretty(value: &Value) -> String {
     json::pretty(value) + "\n"
@@ -23,35 +23,6 @@ pub(super) fn pretty_item(value: &Value, before: usize) -> String {
 /// The end of an array of so many items.
 pub(super) fn pretty_end(items: usize) -> &'static str {
     if items == 0 { "[]\n" } else { "\n]\n" }
-}
-
-/// Names as in the database, and what follows from them.
-pub(super) fn as_json(session: &Session) -> Value {
-    json!({
-        "id": session.id,
-        "label": session.label,
-        "note": session.note,
-        "started": iso(session.started_unix_ns),
-        "started_unix_ns": session.started_unix_ns,
-        "ended": session.ended_unix_ns.map(iso),
-        "ended_unix_ns": session.ended_unix_ns,
-        "end_reason": session.end_reason,
-        "duration_ns": session.duration_ns,
-        "messages": session.tally.messages,
-        "undecodable": session.tally.undecodable,
-        "unwanted": session.tally.unwanted,
-        "lost": session.tally.lost,
-        "bytes": session.tally.bytes,
-        "rate_hz": rate_hz(session.tally.messages, session.duration_ns),
-        "first_id": session.first_id,
-        "last_id": session.last_id,
-        "topics": session.topics,
-        "framing": session.framing,
-        "host": session.host,
-        "boot_id": session.boot_id,
-        "version": session.version,
-        "durability": session.durability,
-    })
 }
 
 /// Text for a cell of a table, which a long text would make unreadable.

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use zip::ZipWriter;
 
 use crate::codec::stream::Stream;
-use crate::escape::json;
-use crate::exporter::{Encoder, Packet, Sink};
+use crate::escape;
+use crate::exporter::{Encoder, Packet, Scope, Sink};
 use arrays::{Array, Arrays};
 use spool::Spool;
 
@@ -36,24 +36,17 @@ pub(super) struct Npz<'a> {
 }
 
 impl<'a> Npz<'a> {
-    /// For these streams. `about` says what else is known; rows wait in `directory`.
-    pub fn new(
-        sink: Sink<'a>,
-        directory: &Path,
-        streams: &BTreeMap<i64, Stream>,
-        mut about: Value,
-    ) -> io::Result<Self> {
-        let spool = Spool::new(directory, streams.len())?;
+    /// For these streams. Rows wait in `directory`.
+    pub fn new(sink: Sink<'a>, directory: &Path, scope: &Scope) -> io::Result<Self> {
+        let spool = Spool::new(directory, scope.streams.len())?;
         let (mut names, mut said) = (BTreeSet::from([ABOUT.to_owned()]), Vec::new());
         let arrays = |(&id, stream): (&i64, &Stream)| {
             let arrays = Arrays::of(stream, &mut names);
             said.push(arrays.about(stream));
             (id, arrays)
         };
-        let streams = streams.iter().map(arrays).collect();
-        if let Some(about) = about.as_object_mut() {
-            about.insert("streams".to_owned(), Value::Array(said));
-        }
+        let streams = scope.streams.iter().map(arrays).collect();
+        let about = json!({ "session": scope.about.session, "ledger": scope.about.ledger, "streams": said });
         Ok(Self { sink, spool, streams, about, row: Vec::new() })
     }
 }
@@ -72,7 +65,7 @@ impl Encoder for Npz<'_> {
     fn finish(self: Box<Self>) -> io::Result<()> {
         let Self { sink, spool, streams, about, .. } = *self;
         let mut zip = ZipWriter::new(BufWriter::with_capacity(BUFFER_BYTES, sink));
-        let about = json::compact(&about);
+        let about = escape::json::compact(&about);
         let mut array = Array::begin(&mut zip, ABOUT, "'|u1'", about.len() as u64)?;
         array.push(about.as_bytes())?;
         array.end()?;

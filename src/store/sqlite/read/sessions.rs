@@ -4,13 +4,14 @@ use std::ops::RangeInclusive;
 
 use rusqlite::types::FromSqlResult;
 use rusqlite::{OptionalExtension, Row, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, read_past};
 use crate::store::sqlite::untrusted::foreign::damaged;
+use crate::time::durations::{iso, rate_hz};
 
 /// One capture, as its row says.
 #[derive(Clone, Debug)]
@@ -55,6 +56,35 @@ impl Session {
     /// Whether there is nothing to replay.
     pub fn is_empty(&self) -> bool {
         self.last_id < self.first_id
+    }
+
+    /// Names as in the database, and what follows from them.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "label": self.label,
+            "note": self.note,
+            "started": iso(self.started_unix_ns),
+            "started_unix_ns": self.started_unix_ns,
+            "ended": self.ended_unix_ns.map(iso),
+            "ended_unix_ns": self.ended_unix_ns,
+            "end_reason": self.end_reason,
+            "duration_ns": self.duration_ns,
+            "messages": self.tally.messages,
+            "undecodable": self.tally.undecodable,
+            "unwanted": self.tally.unwanted,
+            "lost": self.tally.lost,
+            "bytes": self.tally.bytes,
+            "rate_hz": rate_hz(self.tally.messages, self.duration_ns),
+            "first_id": self.first_id,
+            "last_id": self.last_id,
+            "topics": self.topics,
+            "framing": self.framing,
+            "host": self.host,
+            "boot_id": self.boot_id,
+            "version": self.version,
+            "durability": self.durability,
+        })
     }
 
     /// Memory for it, or for it as JSON.

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use crate::codec::stream::lengths;
 use crate::error::Result;
 use crate::message::{Gap, Gaps};
 use crate::store::sqlite::open::database::Database;
@@ -15,9 +16,9 @@ const READ_MESSAGES: i64 = 100_000;
 /// What is done here, for an error.
 const OPERATION: &str = "read the times of messages";
 
-/// SQLite knows how long a payload is without reading it.
+/// SQLite knows how long a payload is without reading it. The lengths of its frames lie behind it.
 const SELECT: &str = "SELECT id, elapsed_ns, stream_id, length(payload), \
-     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id), iif(?4 AND parts IS NOT NULL, parts, NULL) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
 
 /// When a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +31,15 @@ pub struct Stamp {
     pub stream_id: i64,
     /// Bytes behind its topic.
     pub bytes: u64,
+    /// Frames behind its topic, where they are counted; else 1.
+    pub frames: u64,
     /// Whether its layout cannot read it.
     pub is_undecodable: bool,
 }
 
 impl Database {
     /// Give the stamps of a session to `take`, in the order of arrival, as far as they can be read: no digest proves them.
-    /// `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
+    /// `counts_frames` reads the large messages that have several. `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
     /// be read.
     ///
     /// # Errors
@@ -44,6 +47,7 @@ impl Database {
     pub fn stamps(
         &self,
         session: &Session,
+        counts_frames: bool,
         at: &mut dyn FnMut(u64) -> Result<()>,
         mut take: impl FnMut(Stamp),
     ) -> Result<Gaps> {
@@ -53,7 +57,7 @@ impl Database {
             let from_id = next_id;
             // A damaged session may claim more ids than can be tried, so only those that are there are counted.
             let read = || {
-                self.read_stamps(session, &mut next_id, &mut |stamp| {
+                self.read_stamps(session, counts_frames, &mut next_id, &mut |stamp| {
                     elapsed_ns = Some(stamp.elapsed_ns);
                     take(stamp);
                 })
@@ -84,15 +88,22 @@ impl Database {
     }
 
     /// Read some stamps from an id on, and move it behind the last one.
-    fn read_stamps(&self, session: &Session, next_id: &mut i64, take: &mut dyn FnMut(Stamp)) -> rusqlite::Result<()> {
+    fn read_stamps(
+        &self,
+        session: &Session,
+        counts_frames: bool,
+        next_id: &mut i64,
+        take: &mut dyn FnMut(Stamp),
+    ) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![*next_id, session.last_id, READ_MESSAGES])?;
+        let mut rows = statement.query(params![*next_id, session.last_id, READ_MESSAGES, counts_frames])?;
         while let Some(row) = rows.next()? {
             let id = id_from(row, *next_id)?;
             let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
             let number = id.saturating_sub(session.first_id);
             let (elapsed_ns, stream_id) = (row.get(1)?, row.get(2)?);
-            take(Stamp { number, elapsed_ns, stream_id, bytes, is_undecodable: row.get(4)? });
+            let frames = row.get_ref(5)?.as_bytes_or_null()?.map_or(1, |parts| lengths(parts).count() as u64);
+            take(Stamp { number, elapsed_ns, stream_id, bytes, frames, is_undecodable: row.get(4)? });
             *next_id = id.saturating_add(1);
         }
         Ok(())
@@ -101,7 +112,8 @@ impl Database {
     /// The id and the time of the first message at or behind an id.
     fn first_stamp(&self, session: &Session, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let stamp = statement.query_row(params![id, session.last_id, 1], |row| Ok((id_from(row, id)?, row.get(1)?)));
+        let stamp =
+            statement.query_row(params![id, session.last_id, 1, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
         stamp.optional()
     }
 }

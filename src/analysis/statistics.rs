@@ -84,7 +84,7 @@ impl Statistics {
 
     /// Count the next message.
     pub fn count(&mut self, stamp: &Stamp) {
-        let Stamp { number, elapsed_ns, stream_id, bytes, is_undecodable } = *stamp;
+        let Stamp { number, elapsed_ns, stream_id, bytes, is_undecodable, .. } = *stamp;
         if let Some(last_ns) = self.last_elapsed_ns.replace(elapsed_ns) {
             self.spacing(Gap { number, elapsed_ns, spacing_ns: elapsed_ns.saturating_sub(last_ns) });
         }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn stamp(number: i64, elapsed_ns: i64, stream_id: i64) -> Stamp {
-        Stamp { number, elapsed_ns, stream_id, bytes: 2, is_undecodable: false }
+        Stamp { number, elapsed_ns, stream_id, bytes: 2, frames: 1, is_undecodable: false }
     }
 
     #[test]

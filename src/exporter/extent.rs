@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::exporter::Watch;
+use crate::exporter::columns::Largest;
 use crate::store::{Database, Session, Stamp};
 use crate::time::position::Position;
 
@@ -20,13 +21,17 @@ pub(super) struct Extent {
     pub first_elapsed_ns: i64,
     /// When the last one came.
     pub last_elapsed_ns: i64,
+    /// How large they are at most.
+    pub largest: Largest,
 }
 
 impl Extent {
     /// One message.
     fn of(stamp: Stamp) -> Self {
-        let Stamp { bytes, elapsed_ns, .. } = stamp;
-        Self { messages: 1, bytes, first_bytes: bytes, first_elapsed_ns: elapsed_ns, last_elapsed_ns: elapsed_ns }
+        let Stamp { bytes, frames, elapsed_ns, .. } = stamp;
+        let (first_elapsed_ns, last_elapsed_ns) = (elapsed_ns, elapsed_ns);
+        let largest = Largest { frames, bytes };
+        Self { messages: 1, bytes, first_bytes: bytes, first_elapsed_ns, last_elapsed_ns, largest }
     }
 
     /// Both together.
@@ -41,6 +46,10 @@ impl Extent {
             messages: first.messages + second.messages,
             bytes: first.bytes.saturating_add(second.bytes),
             last_elapsed_ns: first.last_elapsed_ns.max(second.last_elapsed_ns),
+            largest: Largest {
+                frames: first.largest.frames.max(second.largest.frames),
+                bytes: first.largest.bytes.max(second.largest.bytes),
+            },
             ..first
         }
     }
@@ -73,10 +82,13 @@ mod tests {
 
     #[test]
     fn extents_add_up_in_any_order() {
-        let of =
-            |bytes, elapsed_ns| Extent::of(Stamp { number: 0, elapsed_ns, stream_id: 1, bytes, is_undecodable: false });
+        let of = |bytes, elapsed_ns| {
+            Extent::of(Stamp { number: 0, elapsed_ns, stream_id: 1, bytes, frames: 1, is_undecodable: false })
+        };
         let (early, late) = (of(10, 1), of(20, 5));
-        let both = Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5 };
+        let largest = Largest { frames: 1, bytes: 20 };
+        let both =
+            Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5, largest };
         assert_eq!(early.and(late), both);
         assert_eq!(late.and(early), both);
         assert_eq!(Extent::default().and(late), late);

@@ -7,6 +7,7 @@ mod content;
 mod csv;
 mod extent;
 mod jsonl;
+mod mcap;
 mod output;
 mod raw;
 mod scope;
@@ -41,6 +42,8 @@ pub enum Format {
     Csv,
     /// A JSON object per message.
     Jsonl,
+    /// A channel per stream, for Foxglove, PlotJuggler and ROS tools.
+    Mcap,
     /// The samples as mono sound.
     Wav,
     /// What follows the topics, and nothing else.
@@ -66,6 +69,7 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Mcap => "mcap",
             Self::Wav => "wav",
             Self::Raw => "raw",
             Self::Sqlite => "sqlite",
@@ -88,6 +92,8 @@ pub struct Export {
     pub to: Option<Position>,
     /// Whether numbers stay as they came, where channels are scaled.
     pub is_raw: bool,
+    /// Whether messages stay the bytes that came, in `mcap`.
+    pub is_untouched: bool,
     /// Samples in a second, for `wav`; `None` is to be estimated.
     pub sample_rate_hz: Option<u32>,
 }
@@ -103,7 +109,7 @@ pub struct Exported {
     pub gaps: Gaps,
     /// ... or because the session was deleted meanwhile.
     pub is_deleted: bool,
-    /// Whether the ledger, which only a database holds, has entries that cannot be read.
+    /// Whether the ledger, which only a database and an MCAP file hold, has entries that cannot be read.
     pub is_ledger_damaged: bool,
 }
 
@@ -141,13 +147,19 @@ pub fn write_messages(
 ) -> Result<Exported> {
     let sink = output.sink(watch.stop())?;
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
+    let mut exported = Exported::default();
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
         Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
+        Format::Mcap => {
+            let (endpoints, ledger) = (database.endpoints(session)?, database.ledger(session.id)?);
+            exported.is_ledger_damaged = !ledger.is_whole;
+            let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
+            Box::new(mcap::Mcap::new(sink, about).map_err(failed)?)
+        }
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
-    let mut exported = Exported::default();
     if !session.is_empty() {
         let mut reader = Reader::new(database, session, &scope.messages)?;
         let mut batch = Batch::default();

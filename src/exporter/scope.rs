@@ -7,6 +7,7 @@ use crate::codec::stream::Stream;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::exporter::columns::Largest;
 use crate::exporter::extent::{Extent, by_stream};
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
 use crate::exporter::{Export, Format, Watch};
@@ -25,6 +26,8 @@ pub struct Scope {
     pub streams: BTreeMap<i64, Stream>,
     /// Samples in a second, for a sound file.
     pub sample_rate_hz: u32,
+    /// How large the messages of the streams are at most, for a format that fixes types before the first of them.
+    pub(super) largest: BTreeMap<i64, Largest>,
 }
 
 impl Scope {
@@ -56,7 +59,12 @@ impl Scope {
             return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
         }
         if !export.format.hides_topics() {
-            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
+            let mut largest = BTreeMap::new();
+            if export.format == Format::Mcap && !export.is_untouched {
+                let extents = by_stream(database, session, (export.from, export.to), watch)?;
+                largest.extend(extents.into_iter().map(|(id, extent)| (id, extent.largest)));
+            }
+            return Ok(Self { messages, streams: selected, largest, ..Self::default() });
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
         if export.wanted.is_none() && selected.len() > 1 {
@@ -70,7 +78,7 @@ impl Scope {
             return Err(refuse(cause, "choose one with --topic, or mix all with --topic '*'"));
         }
         if export.format != Format::Wav {
-            return Ok(Self { messages, streams: selected, sample_rate_hz: 0 });
+            return Ok(Self { messages, streams: selected, ..Self::default() });
         }
         if let Some(stream) = selected.values().find(|stream| stream.layout.to_string() != "int16") {
             let cause = format!("its layout is {}, and a sound file holds int16", stream.layout);
@@ -86,7 +94,7 @@ impl Scope {
             .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
         let sample_rate_hz =
             sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
-        Ok(Self { messages, streams: selected, sample_rate_hz })
+        Ok(Self { messages, streams: selected, sample_rate_hz, ..Self::default() })
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
             first_bytes: 960,
             first_elapsed_ns: 5,
             last_elapsed_ns: 5 + elapsed_ns,
+            ..Extent::default()
         };
         assert_eq!(estimated_rate_hz(extent(101, NS_PER_S)), Some(48_000));
         assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S)), Some(1));

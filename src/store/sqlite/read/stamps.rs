@@ -17,7 +17,8 @@ const OPERATION: &str = "read the times of messages";
 
 /// SQLite knows how long a payload is without reading it.
 const SELECT: &str = "SELECT id, elapsed_ns, stream_id, length(payload), \
-     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id), \
+     iif(parts IS NULL, 1, iif(json_valid(parts), json_array_length(parts), NULL)) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
 
 /// When a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Stamp {
     pub stream_id: i64,
     /// Bytes behind its topic.
     pub bytes: u64,
+    /// Frames behind its topic.
+    pub frames: u64,
     /// Whether its layout cannot read it.
     pub is_undecodable: bool,
 }
@@ -90,9 +93,11 @@ impl Database {
         while let Some(row) = rows.next()? {
             let id = id_from(row, *next_id)?;
             let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
+            // A list that is none is damage, which the digests find.
+            let frames = row.get::<_, Option<i64>>(5)?.unwrap_or(i64::MAX).unsigned_abs();
             let number = id.saturating_sub(session.first_id);
             let (elapsed_ns, stream_id) = (row.get(1)?, row.get(2)?);
-            take(Stamp { number, elapsed_ns, stream_id, bytes, is_undecodable: row.get(4)? });
+            take(Stamp { number, elapsed_ns, stream_id, bytes, frames, is_undecodable: row.get(4)? });
             *next_id = id.saturating_add(1);
         }
         Ok(())

@@ -92,7 +92,10 @@ pub(super) fn read(input: Input, intake: &mut Intake<'_>) -> Read<Ended> {
     if magic != MAGIC || file.read(&mut [0])? > 0 {
         return Err(Refused::damaged("it does not end as an MCAP file does"));
     }
-    let Known { origin, endpoints, .. } = reader.known;
+    let Known { origin, endpoints, has_origin, has_ours, .. } = reader.known;
+    if has_origin && !has_ours {
+        tracing::warn!("it was exported without --untouched: messages are what was made of them, not what came");
+    }
     Ok(Ended { origin, endpoints, digest: file.inner.digest() })
 }
 
@@ -124,6 +127,8 @@ struct Reader<'a, 'b> {
 struct Known {
     origin: store::Origin,
     has_origin: bool,
+    /// There is a channel whose messages are as they came.
+    has_ours: bool,
     endpoints: BTreeMap<u32, String>,
     channels: HashMap<u16, Channel>,
     channels_bytes: usize,
@@ -245,6 +250,7 @@ impl Known {
         };
         let channel = match (encoding, framing, number, is_several) {
             (UNTOUCHED, Some(framing), Some(number @ 1..=ENDPOINTS_MAX), Some(is_several)) => {
+                self.has_ours = true;
                 if let Some(endpoint) = said("endpoint") {
                     self.endpoints.entry(number).or_insert_with(|| endpoint.to_owned());
                 }
@@ -333,8 +339,9 @@ impl Known {
                     self.origin.started_unix_ns = began_ns;
                 }
                 let elapsed_ns = unix_ns.saturating_sub(began_ns);
-                let arrival = Arrival { endpoint: ONLY, framing: Framing::Frames, unix_ns, elapsed_ns };
                 let topic = Some(topic.as_slice()).filter(|topic| !topic.is_empty());
+                let framing = if topic.is_some() { Framing::Frames } else { Framing::Whole };
+                let arrival = Arrival { endpoint: ONLY, framing, unix_ns, elapsed_ns };
                 intake.take(arrival, topic.into_iter().chain([members.0]), &channel.reading)
             }
         }

@@ -53,6 +53,13 @@ pub fn root() -> PathBuf {
     std::env::current_dir().unwrap()
 }
 
+/// A Python with the packages of `tests/python-requirements.txt`.
+pub fn python() -> PathBuf {
+    let made = Command::new(root().join("tests/python-env")).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim_end().into()
+}
+
 /// A program that finds the binary under test as `fancyhwd`, whatever is installed.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let others = std::env::var_os("PATH").unwrap_or_default();

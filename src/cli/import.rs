@@ -30,10 +30,6 @@ impl ImportArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<import::Settings> {
         let label = self.label.as_deref().filter(|text| !text.is_empty()).map(|text| label("--label", text));
-        Ok(import::Settings {
-            file: self.file.clone(),
-            label: label.transpose()?,
-            database: database(&self.database)?,
-        })
+        Ok(import::Settings { file: self.file.clone(), label: label.transpose()?, database: database(&self.database)? })
     }
 }

@@ -87,8 +87,7 @@ mod tests {
         };
         let (early, late) = (of(10, 1), of(20, 5));
         let largest = Largest { frames: 1, bytes: 20 };
-        let both =
-            Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5, largest };
+        let both = Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5, largest };
         assert_eq!(early.and(late), both);
         assert_eq!(late.and(early), both);
         assert_eq!(Extent::default().and(late), late);

@@ -56,7 +56,10 @@ pub(super) fn read(mut input: Input, intake: &mut Intake<'_>) -> Read<Ended> {
             continue;
         }
         let arrival = decode(&line, &mut bytes, &mut ends).map_err(|cause| {
-            Refused::File(format!("line {number}: {cause}"), "`session export --format jsonl` writes what can be imported")
+            Refused::File(
+                format!("line {number}: {cause}"),
+                "`session export --format jsonl` writes what can be imported",
+            )
         })?;
         began_ns.get_or_insert(arrival.unix_ns.wrapping_sub(arrival.elapsed_ns));
         let starts = std::iter::once(0).chain(ends.iter().copied());

@@ -173,11 +173,22 @@ fn csv_has_a_column_for_each_channel_and_a_list_where_a_message_has_several() {
         r#"camera,5,,,,[],"[""eA=="",""eXo=""]""#,
     ];
     assert_eq!(rows(""), expected);
-    assert_eq!(rows("--topic imu --to n3 --raw"), ["topic,number,n,x (mV),y (g)", "imu,0,1,2,3", r#"imu,2,2,"[4,-6]","[5,7]""#]);
+    assert_eq!(
+        rows("--topic imu --to n3 --raw"),
+        ["topic,number,n,x (mV),y (g)", "imu,0,1,2,3", r#"imu,2,2,"[4,-6]","[5,7]""#]
+    );
     assert_eq!(rows("--topic imu --from n2 --to n4").len(), 3);
     bench.fancyhwd("session export --database c.db --format jsonl --raw").run().code(2).says("only with csv");
-    bench.fancyhwd("session export --database c.db --format sqlite --from 1s -o x.db").run().code(2).says("whole sessions");
-    bench.fancyhwd("session export --database c.db --format csv --from soon").run().code(2).says("a position is an offset");
+    bench
+        .fancyhwd("session export --database c.db --format sqlite --from 1s -o x.db")
+        .run()
+        .code(2)
+        .says("whole sessions");
+    bench
+        .fancyhwd("session export --database c.db --format csv --from soon")
+        .run()
+        .code(2)
+        .says("a position is an offset");
     let empty = bench.fancyhwd("session export --database c.db --format csv --from n4 --to n3").run();
     assert_ne!(empty.status.code(), Some(0), "{}", empty.stderr);
 }

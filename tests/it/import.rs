@@ -37,9 +37,18 @@ fn difficult() -> Bench {
     record(
         &bench,
         "--topic * --framing frames",
-        &[message(0, &[b"alone"]), message(0, &[b"\xff\xfe", b"a"]), message(0, &[b"\xff\xfe"]), message(0, &[b"", b"b"])],
+        &[
+            message(0, &[b"alone"]),
+            message(0, &[b"\xff\xfe", b"a"]),
+            message(0, &[b"\xff\xfe"]),
+            message(0, &[b"", b"b"]),
+        ],
     );
-    record(&bench, "--topic * --framing space", &[message(0, &[b"\xff\xfe a b"]), message(0, &[b"\xff\xfe "]), message(0, &[b" c"])]);
+    record(
+        &bench,
+        "--topic * --framing space",
+        &[message(0, &[b"\xff\xfe a b"]), message(0, &[b"\xff\xfe "]), message(0, &[b" c"])],
+    );
     let step = "UPDATE messages SET received_unix_ns = received_unix_ns - 3600000000000 WHERE id BETWEEN 4 AND 8";
     bench.forge("c.db", step);
     bench
@@ -67,7 +76,10 @@ fn an_export_comes_back_as_it_was() {
     for (format, is_mcap) in [("mcap --untouched", true), ("jsonl", false)] {
         let database = if is_mcap { "d.db" } else { "e.db" };
         for id in 1..=3 {
-            bench.fancyhwd(&format!("session export {id} --database c.db --format {format} -o x --force")).run().success();
+            bench
+                .fancyhwd(&format!("session export {id} --database c.db --format {format} -o x --force"))
+                .run()
+                .success();
             let import = bench.fancyhwd(&format!("session import x --label again --database {database}")).run();
             import.success().says(&format!("imported x as session {id} of "));
             let diff = format!("session diff {id} {id} --database c.db --other {database}");
@@ -97,7 +109,13 @@ fn an_export_comes_back_as_it_was() {
 }
 
 /// Write a file as others do: topic, encoding, schema, time and bytes of each message.
-fn write(bench: &Bench, file: &str, compression: &str, chunk_bytes: usize, messages: &[(&str, &str, &str, u64, &[u8])]) {
+fn write(
+    bench: &Bench,
+    file: &str,
+    compression: &str,
+    chunk_bytes: usize,
+    messages: &[(&str, &str, &str, u64, &[u8])],
+) {
     let word = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lines: String = messages
@@ -124,7 +142,9 @@ const THEIRS: [(&str, &str, &str, u64, &[u8]); 6] = [
 #[test]
 fn what_others_wrote_is_imported_and_replayed_byte_for_byte() {
     let bench = Bench::new();
-    for (id, (compression, chunk_bytes)) in (1..).zip([("zstd", 1_000_000), ("none", 1_000_000), ("none", 0), ("zstd", 10)]) {
+    for (id, (compression, chunk_bytes)) in
+        (1..).zip([("zstd", 1_000_000), ("none", 1_000_000), ("none", 0), ("zstd", 10)])
+    {
         write(&bench, "x.mcap", compression, chunk_bytes, &THEIRS);
         bench.fancyhwd("session import x.mcap --database d.db").run().success().says(": 6 messages in ");
         let found = bench.sqlite3("d.db", &format!("SELECT framing, CAST(topic AS TEXT), received_unix_ns, elapsed_ns, hex(payload), layout FROM messages JOIN streams ON streams.id = stream_id WHERE session_id = {id} ORDER BY messages.id"));
@@ -139,14 +159,18 @@ fn what_others_wrote_is_imported_and_replayed_byte_for_byte() {
     }
     bench.fancyhwd("session verify --all --database d.db").run().success();
     assert_eq!(bench.sqlite3("d.db", "SELECT DISTINCT endpoint FROM endpoints"), "endpoint 1 of x.mcap");
-    assert_eq!(bench.sqlite3("d.db", "SELECT DISTINCT started_unix_ns, ended_unix_ns FROM sessions"), "1700000000000000000|1700000002000000001");
+    assert_eq!(
+        bench.sqlite3("d.db", "SELECT DISTINCT started_unix_ns, ended_unix_ns FROM sessions"),
+        "1700000000000000000|1700000002000000001"
+    );
 
     let endpoint = bench.endpoint("replay");
     let context = zmq::Context::new();
     let socket = context.socket(zmq::SUB).unwrap();
     socket.set_subscribe(b"").unwrap();
     socket.connect(&endpoint).unwrap();
-    let replay = bench.fancyhwd(&format!("replay 1 --database d.db --speed max --wait-subscribers 1 --bind {endpoint}")).spawn();
+    let replay =
+        bench.fancyhwd(&format!("replay 1 --database d.db --speed max --wait-subscribers 1 --bind {endpoint}")).spawn();
     for (topic, _, _, _, data) in THEIRS {
         let expected: Vec<Vec<u8>> = match topic {
             "" => vec![data.to_vec()],
@@ -199,7 +223,11 @@ fn a_file_that_is_not_whole_leaves_nothing_behind() {
         ("more behind the end", [&mcap[..], b"x"].concat(), "does not end as an MCAP file does"),
         ("a flipped bit without chunks", flipped(&theirs, place(&theirs, b"without a topic")), "sum (CRC)"),
         ("garbage", [&begin[..8], &[0xff; 100]].concat(), "does not begin with a header"),
-        ("a huge record", [&begin[..], &record(5, u64::MAX / 2, b"x")].concat(), "a record of 9223372036854775807 bytes"),
+        (
+            "a huge record",
+            [&begin[..], &record(5, u64::MAX / 2, b"x")].concat(),
+            "a record of 9223372036854775807 bytes",
+        ),
         ("a record that is claimed", [&begin[..], &record(5, 800_000_000, b"x")].concat(), "it is cut off"),
         ("a huge chunk", chunk(u64::MAX, b"", b""), "a chunk has 18446744073709551615 bytes"),
         ("no zstd", chunk(100, b"zstd", b"nonsense"), "check whether it is damaged"),
@@ -229,7 +257,11 @@ fn a_file_that_is_not_whole_leaves_nothing_behind() {
             assert_eq!(refused.stderr.lines().count(), 1, "{what}: {}", refused.stderr);
         }
         assert!(!bench.path("new.db").exists(), "{what}");
-        assert_eq!((sessions(&bench, "d.db"), bench.sqlite3("d.db", "SELECT count(*) FROM messages")), before, "{what}");
+        assert_eq!(
+            (sessions(&bench, "d.db"), bench.sqlite3("d.db", "SELECT count(*) FROM messages")),
+            before,
+            "{what}"
+        );
     }
     // A flipped bit anywhere in what is stored of messages.
     for at in (200..mcap.len().min(2000)).step_by(97) {
@@ -252,7 +284,8 @@ fn a_file_that_is_not_whole_leaves_nothing_behind() {
 fn a_stop_leaves_nothing_and_a_recorder_is_not_disturbed() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 600000 --connect {endpoint} --queue 1GB")).start();
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --count 600000 --connect {endpoint} --queue 1GB")).start();
     let publish = "publish --count 600000 --rate max --on-full block --wait-subscribers 1 --bind";
     bench.fancyhwd(&format!("{publish} {endpoint}")).run().success();
     recorder.finish().success();

@@ -58,7 +58,11 @@ fn devices() -> Bench {
     ];
     record(&bench, options, &messages);
     // The other one has the same topic.
-    record(&bench, options, &[(0, frames(&[b"one", &1_f64.to_le_bytes()])), (1, frames(&[b"one", &2_f64.to_le_bytes()]))]);
+    record(
+        &bench,
+        options,
+        &[(0, frames(&[b"one", &1_f64.to_le_bytes()])), (1, frames(&[b"one", &2_f64.to_le_bytes()]))],
+    );
     bench
 }
 
@@ -90,7 +94,10 @@ fn numbers_have_names_and_a_schema_and_everything_else_stays_bytes() {
     let of_camera = &messages[2]["schema"]["data"]["properties"];
     assert_eq!(*of_camera, json!({ "json0": {}, "bytes1": { "type": "string", "contentEncoding": "base64" } }));
     assert_eq!(messages[3]["schema"], Value::Null);
-    assert_eq!((&messages[5]["metadata"]["data"], &messages[6]["metadata"]["data"]), (&json!("payload"), &json!("payloads")));
+    assert_eq!(
+        (&messages[5]["metadata"]["data"], &messages[6]["metadata"]["data"]),
+        (&json!("payload"), &json!("payloads"))
+    );
     let about = &messages[0]["metadata"];
     assert_eq!(about["endpoint"], json!(bench.endpoint("device0")));
     assert_eq!(about["topic_hex"], "696d75");
@@ -110,7 +117,10 @@ fn numbers_have_names_and_a_schema_and_everything_else_stays_bytes() {
     assert_eq!(summary["compressions"], json!(["zstd"]));
     assert!(summary["indexed"].as_u64() > Some(0), "{summary}");
     let session = &summary["metadata"]["fancyhwd.session"];
-    assert_eq!((&session["id"], &session["messages"], &session["end_reason"]), (&json!("1"), &json!("8"), &json!("limit")));
+    assert_eq!(
+        (&session["id"], &session["messages"], &session["end_reason"]),
+        (&json!("1"), &json!("8"), &json!("limit"))
+    );
     assert!(summary["metadata"]["fancyhwd.ledger"].is_object(), "{summary}");
 }
 
@@ -124,8 +134,13 @@ fn streams_of_one_topic_are_channels_of_their_own_and_a_part_can_be_chosen() {
     for (device, value) in [("device0", 1.0), ("device1", 2.0)] {
         assert!(found.contains(&json!(["one", bench.endpoint(device), value])), "{found:?}");
     }
-    for (options, expected) in [("--endpoint 2", vec![2.0]), ("--topic one --to n1", vec![messages[0]["data"]["temp"].as_f64().unwrap()])] {
-        bench.fancyhwd(&format!("session export 2 --database c.db --format mcap --force -o x.mcap {options}")).run().success();
+    for (options, expected) in
+        [("--endpoint 2", vec![2.0]), ("--topic one --to n1", vec![messages[0]["data"]["temp"].as_f64().unwrap()])]
+    {
+        bench
+            .fancyhwd(&format!("session export 2 --database c.db --format mcap --force -o x.mcap {options}"))
+            .run()
+            .success();
         let found: Vec<f64> = read(&bench, "x.mcap").1.iter().map(|it| it["data"]["temp"].as_f64().unwrap()).collect();
         assert_eq!(found, expected, "{options}");
     }
@@ -150,7 +165,8 @@ fn untouched_messages_are_all_bytes_that_came() {
 fn a_large_session_takes_little_memory() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 500000 --connect {endpoint} --queue 1GB")).start();
+    let recorder =
+        bench.fancyhwd(&format!("record --database c.db --count 500000 --connect {endpoint} --queue 1GB")).start();
     let publish = "publish --count 500000 --rate max --on-full block --wait-subscribers 1 --bind";
     bench.fancyhwd(&format!("{publish} {endpoint}")).run().success();
     recorder.finish().success();

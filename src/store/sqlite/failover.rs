@@ -72,7 +72,9 @@ impl Recording {
             .file
             .syncs
             .force(&database.connection)
-            .and_then(|()| beginning::end_session(&database.connection, session, (EndReason::Failed, unix_ns()), lost, Some(&left)))
+            .and_then(|()| {
+                beginning::end_session(&database.connection, session, (EndReason::Failed, unix_ns()), lost, Some(&left))
+            })
             .and_then(|()| database.truncate_log(BUSY_TIMEOUT));
         database.leave_log();
         match ended {

@@ -1,4 +1,4 @@
--- Schema 2. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
+-- Schema 3. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
 -- session began. Nothing but ids is indexed: a session is a range of ids.
 
 -- One row is one capture.
@@ -8,7 +8,7 @@ CREATE TABLE sessions (
     note              TEXT,
     started_unix_ns   INTEGER NOT NULL,
     ended_unix_ns     INTEGER,           -- NULL while open
-    end_reason        TEXT CHECK (end_reason IN ('stopped', 'limit', 'split', 'disk-full', 'failed', 'interrupted')),
+    end_reason        TEXT CHECK (end_reason IN ('stopped', 'limit', 'split', 'disk-full', 'failed', 'interrupted', 'imported')),
     topics            TEXT NOT NULL,     -- JSON array of what was asked for; ["*"] is every topic
     framing           TEXT NOT NULL CHECK (framing IN ('auto', 'space', 'frames', 'whole')),  -- what was told
     host              TEXT NOT NULL,

@@ -99,6 +99,9 @@ pub enum Error {
         path.display()
     )]
     ExportNotSynced { path: PathBuf, cause: io::Error },
+    /// A file cannot be imported.
+    #[error("cannot import {}: {cause}; {hint}", path.display())]
+    Import { path: PathBuf, cause: String, hint: &'static str },
     /// A stop was asked for before something was done.
     #[error("cannot {what}: it was stopped by a signal before its end; start it again")]
     Stopped { what: String },

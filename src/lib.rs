@@ -8,6 +8,7 @@
 //! replay    store -> reader (prefetch) -> queue -> player (pace) -> socket
 //! session   store -> table, JSON
 //!           store -> batches -> exporter -> file
+//!           file -> importer -> batches -> store
 //! ```
 //!
 //! What moves between the threads, is stored in one transaction and is digested is always the same thing: a
@@ -25,6 +26,7 @@ pub mod publisher;
 pub mod recorder;
 pub mod replayer;
 pub mod exporter;
+pub mod importer;
 pub mod analysis;
 
 pub mod device;

@@ -22,7 +22,7 @@ pub struct ExportArguments {
     /// What to write
     #[arg(long, value_name = "FORMAT")]
     pub format: Format,
-    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which wav and sqlite cannot be written to
+    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists
@@ -43,6 +43,9 @@ pub struct ExportArguments {
     /// Numbers as the device sent them, without the scale and offset of their channels
     #[arg(long)]
     pub raw: bool,
+    /// Messages as the bytes that came instead of as JSON: what `session import` brings back as it was. Only with mcap
+    #[arg(long)]
+    pub untouched: bool,
     /// Samples per second of a wav file [default: as many as came per second]
     #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<u32>,
@@ -81,6 +84,10 @@ impl ExportArguments {
             let text = format!("--raw cannot be used with --format {format}, only with csv and parquet");
             return Err(Error::CommandLine(text));
         }
+        if self.untouched && format != Format::Mcap {
+            let text = format!("--untouched cannot be used with --format {format}, only with mcap");
+            return Err(Error::CommandLine(text));
+        }
         if let Some(rate_hz) = self.sample_rate {
             if format != Format::Wav {
                 return Err(Error::CommandLine(format!(
@@ -104,6 +111,7 @@ impl ExportArguments {
                 from,
                 to,
                 is_raw: self.raw,
+                is_untouched: self.untouched,
                 sample_rate_hz: self.sample_rate,
             },
         })

@@ -1,6 +1,7 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
 mod export;
+mod import;
 mod keys;
 mod publish;
 mod record;
@@ -24,6 +25,7 @@ use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
 pub use export::ExportArguments;
+pub use import::ImportArguments;
 pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;

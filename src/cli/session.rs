@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::export::ExportArguments;
+use crate::cli::import::ImportArguments;
 use crate::cli::record::RecordFraming;
 use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
@@ -52,9 +53,14 @@ pub enum SessionCommand {
     Delete(DeleteArguments),
     /// Write the packets of a session into a file of another format
     ///
-    /// Writes a session as text, as sound, as bare samples or as a database of its own. A file gets its name when it is
+    /// Writes a session as text, as MCAP, as sound, as bare samples or as a database of its own. A file gets its name when it is
     /// whole, and never replaces another one unless asked to.
     Export(ExportArguments),
+    /// Make a session of a file
+    ///
+    /// Reads MCAP files and JSON lines. What `session export --format mcap --untouched` and `--format jsonl` wrote comes back
+    /// with the same frames, topics and times. A session is there when all of the file is, or not at all.
+    Import(ImportArguments),
 }
 
 /// Options of `session list`.

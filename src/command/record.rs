@@ -255,7 +255,7 @@ fn about(settings: &Settings, socket: &Receiver, clock: SessionClock) -> Session
 }
 
 /// Make the default place for captures, for its owner alone.
-fn make_directory(database: &DatabasePath) -> Result<()> {
+pub(super) fn make_directory(database: &DatabasePath) -> Result<()> {
     let Some(directory) = database.path.parent().filter(|_| database.make_directory) else { return Ok(()) };
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|cause| Error::OpenDatabase {
         path: database.path.clone(),

@@ -16,6 +16,7 @@ pub(super) struct Jsonl<'a> {
     stream_id: Option<i64>,
     /// The members that say where a message came from, which most messages share with the one before.
     stream_members: Vec<u8>,
+    framing_member: Vec<u8>,
 }
 
 impl<'a> Jsonl<'a> {
@@ -26,6 +27,7 @@ impl<'a> Jsonl<'a> {
             line: Vec::new(),
             stream_id: None,
             stream_members: Vec::new(),
+            framing_member: Vec::new(),
         }
     }
 }
@@ -35,6 +37,7 @@ impl Encoder for Jsonl<'_> {
         let Packet { message, stream, .. } = packet;
         if self.stream_id.replace(packet.stream_id) != Some(packet.stream_id) {
             self.stream_members = format!(",\"endpoint\":{}", stream.endpoint).into_bytes();
+            self.framing_member = format!(",\"framing\":\"{}\",\"frames\":", stream.framing).into_bytes();
             if stream.framing != Framing::Whole {
                 self.stream_members.extend(topic_members(&stream.topic)?);
             }
@@ -55,9 +58,9 @@ impl Encoder for Jsonl<'_> {
             line.truncate(begin);
             line.extend_from_slice(b",\"undecodable\":");
             json::append(&why.to_string(), line)?;
-            line.extend_from_slice(b",\"frames\":");
-            content::append_raw(message.frames(), line);
         }
+        line.extend_from_slice(&self.framing_member);
+        content::append_raw(message.frames(), line);
         line.extend_from_slice(b"}\n");
         self.out.write_all(line)?;
         Ok(unread.is_none())

@@ -7,6 +7,7 @@ mod content;
 mod csv;
 mod extent;
 mod jsonl;
+mod mcap;
 mod npz;
 mod output;
 mod parquet;
@@ -48,6 +49,8 @@ pub enum Format {
     Jsonl,
     /// Arrays for numpy.
     Npz,
+    /// A channel per stream, for Foxglove, PlotJuggler and ROS tools.
+    Mcap,
     /// The samples as mono sound.
     Wav,
     /// What follows the topics, and nothing else.
@@ -75,6 +78,7 @@ impl fmt::Display for Format {
             Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
             Self::Npz => "npz",
+            Self::Mcap => "mcap",
             Self::Wav => "wav",
             Self::Raw => "raw",
             Self::Sqlite => "sqlite",
@@ -97,6 +101,8 @@ pub struct Export {
     pub to: Option<Position>,
     /// Whether numbers stay as they came, where channels are scaled.
     pub is_raw: bool,
+    /// Whether messages stay the bytes that came, in `mcap`.
+    pub is_untouched: bool,
     /// Samples in a second, for `wav`; `None` is to be estimated.
     pub sample_rate_hz: Option<u32>,
 }
@@ -150,15 +156,21 @@ pub fn write_messages(
 ) -> Result<Exported> {
     let sink = output.sink(watch.stop())?;
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
+    let mut exported = Exported::default();
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
         Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
         Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.is_raw).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
         Format::Npz => Box::new(npz::Npz::new(sink, output.directory(), scope).map_err(failed)?),
+        Format::Mcap => {
+            let (endpoints, ledger) = (database.endpoints(session)?, database.ledger(session.id)?);
+            exported.is_ledger_damaged = !ledger.is_whole;
+            let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
+            Box::new(mcap::Mcap::new(sink, about).map_err(failed)?)
+        }
         Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
-    let mut exported = Exported::default();
     if !session.is_empty() {
         let mut reader = Reader::new(database, session, &scope.messages)?;
         let mut batch = Batch::default();
@@ -185,7 +197,7 @@ pub fn write_messages(
         exported.is_deleted = reader.is_deleted()?;
     }
     encoder.finish().map_err(failed)?;
-    exported.is_ledger_damaged = scope.about.is_ledger_damaged;
+    exported.is_ledger_damaged |= scope.about.is_ledger_damaged;
     Ok(exported)
 }
 

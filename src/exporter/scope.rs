@@ -106,7 +106,12 @@ impl Scope {
             return Ok(Self { messages, streams: selected, about, ..Self::default() });
         }
         if !export.format.hides_topics() {
-            return Ok(Self { messages, streams: selected, ..Self::default() });
+            let mut largest = BTreeMap::new();
+            if export.format == Format::Mcap && !export.is_untouched {
+                let extents = by_stream(database, session, (export.from, export.to), true, watch)?;
+                largest.extend(extents.into_iter().map(|(id, extent)| (id, extent.largest)));
+            }
+            return Ok(Self { messages, streams: selected, largest, ..Self::default() });
         }
         if export.wanted.is_none() && selected.len() > 1 {
             let cause = format!(

@@ -9,10 +9,11 @@ use crate::time::durations::seconds;
 /// How often the bar is brought up to date.
 const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
 
-/// Shows how many messages are done. The bar goes when this is dropped.
+/// Shows how much is done. The bar goes when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    messages: u64,
+    all: u64,
+    of: &'static str,
     is_shown: bool,
     began_ns: i64,
     shown_ns: Cell<i64>,
@@ -21,17 +22,22 @@ pub struct Progress {
 impl Progress {
     /// Of so many messages, with a bar on the terminal if `is_shown`.
     pub fn new(messages: u64, is_shown: bool) -> Self {
-        let began_ns = monotonic_ns();
-        Self { messages, is_shown, began_ns, shown_ns: began_ns.into() }
+        Self::of(messages, "messages", is_shown)
     }
 
-    /// So many messages are done.
+    /// Of so many of something else.
+    pub fn of(all: u64, of: &'static str, is_shown: bool) -> Self {
+        let began_ns = monotonic_ns();
+        Self { all, of, is_shown, began_ns, shown_ns: began_ns.into() }
+    }
+
+    /// So many are done.
     pub fn at(&self, done: u64) {
         let now_ns = monotonic_ns();
         if self.is_shown && now_ns - self.shown_ns.get() >= SHOW_EVERY_NS {
             self.shown_ns.set(now_ns);
             let rate_hz = done as f64 / seconds(self.elapsed_ns().max(1));
-            log::bar(done, self.messages, format!("{done} of {} messages, {rate_hz:.0}/s", self.messages));
+            log::bar(done, self.all, format!("{done} of {} {}, {rate_hz:.0}/s", self.all, self.of));
         }
     }
 

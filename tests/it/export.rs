@@ -321,7 +321,7 @@ fn a_database_of_its_own_verifies_replays_and_has_the_same_rows() {
         assert!(!rows(&copy).is_empty(), "{table}");
     }
     let pragmas = "PRAGMA journal_mode; PRAGMA integrity_check; PRAGMA application_id; PRAGMA user_version";
-    assert_eq!(bench.sqlite3("x.db", pragmas), "delete\nok\n1718122340\n2");
+    assert_eq!(bench.sqlite3("x.db", pragmas), "delete\nok\n1718122340\n3");
     assert_eq!(fs::metadata(bench.path("x.db")).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(exported_names(&bench), ["x.db"]);
 
@@ -539,7 +539,7 @@ fn an_export_that_cannot_be_is_one_line() {
     record(&bench, &[b"a ab"], 1);
     for (line, code, parts) in [
         ("", 2, vec!["--format", "not provided"]),
-        ("--format xml", 2, vec!["invalid value 'xml' for '--format", "csv, jsonl, wav, raw, sqlite"]),
+        ("--format xml", 2, vec!["invalid value 'xml' for '--format", "csv, jsonl, mcap, wav, raw, sqlite"]),
         ("--format wav", 2, vec!["--format wav needs --output"]),
         ("--format sqlite -o -", 2, vec!["--format sqlite needs --output"]),
         ("--format sqlite -o x.db --topic a", 2, vec!["--topic and --endpoint cannot be used with --format sqlite"]),

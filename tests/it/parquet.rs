@@ -3,17 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::export::{difficult, record_device, two_devices};
-use crate::support::allowed::not_run;
-use crate::support::{Bench, built, root};
+use crate::support::allowed::python;
+use crate::support::{Bench, root};
 
 /// What a reader says of a file: a line each. `None`: it is not here.
 fn read(bench: &Bench, arguments: &[&str]) -> Option<Vec<String>> {
-    // `make test` makes it.
-    let python = built().parent().unwrap().join("python-env/bin/python");
-    if !python.exists() {
-        not_run("pyarrow, DuckDB and pandas are not here: `tests/python-env target/python-env` gets them");
-        return None;
-    }
+    let python = python()?;
     let reader = bench.program(python).arg("-B").arg(root().join("tests/peers/parquet.py")).args(arguments);
     Some(reader.run().success().stdout.lines().map(str::to_owned).collect())
 }

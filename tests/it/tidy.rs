@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 17] = [
     &["main", "run", "lib"],
     &["cli"],
     &["command"],
-    &["publisher", "recorder", "replayer", "exporter"],
+    &["publisher", "recorder", "replayer", "exporter", "importer"],
     &["analysis"],
     &["device", "socket", "store"],
     &["streams"],

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::PathBuf;
 
-use super::{Bench, Finished};
+use super::{Bench, Finished, built};
 
 /// Say that this test cannot be run here, and why. `FANCYHWD_TEST_ALL` makes a failure of it.
 pub fn not_run(why: &str) {
@@ -17,6 +18,16 @@ pub fn not_run(why: &str) {
     if let Some(list) = std::env::var_os("FANCYHWD_TEST_NOT_RUN") {
         File::options().append(true).open(list).unwrap().write_all(line.as_bytes()).unwrap();
     }
+}
+
+/// A Python with the packages of `tests/requirements.txt`, or say that the test is not run. `make test` makes it.
+pub fn python() -> Option<PathBuf> {
+    let python = built().parent()?.join("python-env/bin/python");
+    if !python.exists() {
+        not_run("packages of Python are not here: `tests/python-env target/python-env` gets them");
+        return None;
+    }
+    Some(python)
 }
 
 /// Run a shell script in a network of its own, in which IPv6 is on or off, or say that the test is not run.

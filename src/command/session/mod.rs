@@ -6,6 +6,7 @@ pub mod describe;
 pub mod diff;
 pub mod export;
 mod figures;
+pub mod import;
 pub mod label;
 pub mod list;
 mod message;

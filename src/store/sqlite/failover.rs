@@ -10,6 +10,7 @@ use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::files::Fate;
 use crate::store::sqlite::write::beginning::{self, EndReason, Inherited};
 use crate::store::sqlite::write::recording::{File, Recording};
+use crate::time::clock::unix_ns;
 
 impl Recording {
     /// Why the file is not where it was, if that is so. Whether it was deleted is noted.
@@ -71,7 +72,9 @@ impl Recording {
             .file
             .syncs
             .force(&database.connection)
-            .and_then(|()| beginning::end_session(&database.connection, session, EndReason::Failed, lost, Some(&left)))
+            .and_then(|()| {
+                beginning::end_session(&database.connection, session, (EndReason::Failed, unix_ns()), lost, Some(&left))
+            })
             .and_then(|()| database.truncate_log(BUSY_TIMEOUT));
         database.leave_log();
         match ended {

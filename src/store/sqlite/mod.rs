@@ -25,5 +25,6 @@ pub use read::verify::{Damage, Verdict};
 pub use retention::pruning::Room;
 pub use write::beginning::{EndReason, EndpointStart, SessionStart};
 pub use write::durability::Durability;
+pub use write::importing::Origin;
 pub use write::insertion::{Missed, ToCommit};
 pub use write::recording::{Chapter, Ended, Recording};

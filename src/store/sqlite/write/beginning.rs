@@ -10,7 +10,6 @@ use crate::observe::event::{Event, Kind, Phase};
 use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
 use crate::store::sqlite::write::insertion::{Begun, insert_event};
-use crate::time::clock::unix_ns;
 use crate::time::durations::seconds;
 
 /// Why a session ended.
@@ -26,6 +25,8 @@ pub enum EndReason {
     DiskFull,
     /// Something failed.
     Failed,
+    /// It came out of a file, whole.
+    Imported,
 }
 
 impl EndReason {
@@ -37,6 +38,7 @@ impl EndReason {
             Self::Split => "split",
             Self::DiskFull => "disk-full",
             Self::Failed => "failed",
+            Self::Imported => "imported",
         }
     }
 }
@@ -132,7 +134,7 @@ fn note_gap(
     was_interrupted: bool,
 ) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT id, started_unix_ns, ended_unix_ns, end_reason FROM sessions \
-         WHERE id = (SELECT max(id) FROM sessions) AND (?1 OR (?2 AND end_reason <> 'limit'))";
+         WHERE id = (SELECT max(id) FROM sessions WHERE end_reason <> 'imported') AND (?1 OR (?2 AND end_reason <> 'limit'))";
     let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get(3)?));
     let before = transaction.query_row(sql, params![was_interrupted, about.resumes], columns).optional()?;
     let Some((session_id, started_ns, ended_ns, reason)): Option<(i64, i64, i64, String)> = before else {
@@ -238,14 +240,14 @@ fn insert_session(
 pub(in crate::store) fn end_session(
     connection: &Connection,
     (session_id, digest): (i64, &Digest),
-    reason: EndReason,
+    (reason, ended_unix_ns): (EndReason, i64),
     lost: u64,
     last_event: Option<&Event>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
-        params![session_id, unix_ns(), reason.name(), lost as i64],
+        params![session_id, ended_unix_ns, reason.name(), lost as i64],
     )?;
     seal(&transaction, session_id, digest)?;
     if let Some(event) = last_event {

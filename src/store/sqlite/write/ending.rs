@@ -6,6 +6,7 @@ use crate::store::sqlite::open::files::{self, Fate};
 use crate::store::sqlite::open::{holders, journal};
 use crate::store::sqlite::write::beginning::{self, EndReason};
 use crate::store::sqlite::write::recording::{Ended, Recording};
+use crate::time::clock::unix_ns;
 
 impl Recording {
     /// End the session, move the write-ahead log into the database and close it.
@@ -39,7 +40,7 @@ impl Recording {
         beginning::end_session(
             &database.connection,
             (self.session.id, &self.session.digest),
-            reason,
+            (reason, self.run.ended_unix_ns.unwrap_or_else(unix_ns)),
             self.session.tally.lost,
             self.run.given_up.as_ref(),
         )

@@ -87,6 +87,8 @@ pub(in crate::store) struct Run {
     tally: Tally,
     /// Why the last messages could not be stored.
     pub given_up: Option<Event>,
+    /// When the session ended, if that was not now.
+    pub ended_unix_ns: Option<i64>,
 }
 
 impl From<NewSession> for OpenSession {

@@ -1,0 +1,155 @@
+//! A file of another format into a session. Nothing in the file is believed: what it says of sizes only bounds what is read,
+//! and memory is taken for what is there.
+
+mod input;
+mod intake;
+mod jsonl;
+mod mcap;
+mod records;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::observe::progress::Progress;
+use crate::process::stop::Stop;
+use crate::store::Recording;
+
+use input::Input;
+use intake::Intake;
+
+/// Why a file cannot be imported, and what to try.
+#[derive(Debug)]
+enum Refused {
+    /// The file is not as it should be.
+    File(String, &'static str),
+    /// It is, and something else went wrong.
+    Other(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::UnexpectedEof => Self::File("it is cut off".to_owned(), "get all of it"),
+            _ => Self::File(cause.to_string(), "check whether it is damaged"),
+        }
+    }
+}
+
+impl Refused {
+    /// It is damaged, or of another program that does it wrong.
+    fn damaged(cause: impl Into<String>) -> Self {
+        Self::File(cause.into(), "check whether it is damaged")
+    }
+}
+
+type Read<T> = std::result::Result<T, Refused>;
+
+/// What the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Mcap,
+    Jsonl,
+}
+
+/// A file that can be imported.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    input: Input,
+    format: Format,
+    bytes: u64,
+}
+
+impl Source {
+    /// Open a file and see what it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is nothing that can be imported.
+    pub fn open(path: &Path) -> Result<Self> {
+        let refuse = |cause: &str, hint| Error::Import { path: path.to_owned(), cause: cause.to_owned(), hint };
+        // A FIFO is not waited for.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.map_err(|cause| refuse(&cause.to_string(), "check its name, and who may read it"))?;
+        let about = file.metadata().map_err(|cause| refuse(&cause.to_string(), "check who may read it"))?;
+        if !about.is_file() {
+            return Err(refuse("it is no regular file", "choose another one"));
+        }
+        let mut input = Input::new(file);
+        let beginning = input.beginning().map_err(|cause| refuse(&cause.to_string(), "check the disk's health"))?;
+        let format = match beginning {
+            bytes if bytes.starts_with(mcap::MAGIC) => Format::Mcap,
+            bytes if bytes.trim_ascii_start().starts_with(b"{") => Format::Jsonl,
+            bytes if bytes.starts_with(b"SQLite format 3\0") => {
+                return Err(refuse("it is a database", "use it as it is, with --database"));
+            }
+            [] => return Err(refuse("it is empty", "choose another one")),
+            _ => return Err(refuse("it is neither an MCAP file nor JSON lines", "choose another one")),
+        };
+        Ok(Self { path: path.to_owned(), input, format, bytes: about.len() })
+    }
+
+    /// How large it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Write all of it into a session that has just begun. Gives the number of messages.
+    ///
+    /// # Errors
+    /// When the file is not as it should be, the database cannot be written, or a stop is asked for.
+    pub fn read(self, recording: &mut Recording, watch: &Watch<'_>) -> Result<u64> {
+        let Self { path, input, format, .. } = self;
+        let mut intake = Intake::new(recording, watch);
+        let read = match format {
+            Format::Mcap => mcap::read(input, &mut intake),
+            Format::Jsonl => jsonl::read(input, &mut intake),
+        };
+        let messages = read.and_then(|ended| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            intake.finish(&file, ended)
+        });
+        messages.map_err(|refused| match refused {
+            Refused::File(cause, hint) => Error::Import { path, cause, hint },
+            Refused::Other(error) => error,
+        })
+    }
+}
+
+/// Watches an import.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    stop: &'a Stop,
+    path: &'a Path,
+    progress: Progress,
+}
+
+impl<'a> Watch<'a> {
+    /// Watch the import of a file of so many bytes, with a bar on the terminal.
+    pub fn new(stop: &'a Stop, path: &'a Path, bytes: u64) -> Self {
+        Self { stop, path, progress: Progress::of(bytes, "bytes", true) }
+    }
+
+    /// So many bytes are read.
+    ///
+    /// # Errors
+    /// When a stop is asked for.
+    fn at(&self, bytes: u64) -> Result<()> {
+        self.stop.check(|| format!("import {}", self.path.display()))?;
+        self.progress.at(bytes);
+        Ok(())
+    }
+
+    /// How long it has taken so far.
+    pub fn elapsed_ns(&self) -> i64 {
+        self.progress.elapsed_ns()
+    }
+}

@@ -496,14 +496,14 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --endpoint --sample-rate --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --sample-rate --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv jsonl wav raw sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv parquet jsonl wav raw sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -519,6 +519,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -186,7 +186,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per message'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per message, with a column for each channel'
+parquet\t'A row per message with typed columns, for pandas, DuckDB, Polars and Spark: one for each channel, a list where a message has several records; the session and its ledger are in the metadata'
 jsonl\t'A JSON object per message'
 wav\t'The samples as mono sound'
 raw\t'What follows the topics, and nothing else'
@@ -194,9 +195,12 @@ sqlite\t'A database with this session only'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which wav and sqlite cannot be written to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l from -d 'Begin at this position: an offset (90s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l to -d 'End before this position' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l sample-rate -d 'Samples per second of a wav file [default: as many as came per second]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l force -d 'Replace the file if it exists'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l raw -d 'Numbers as the device sent them, without the scale and offset of their channels'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'

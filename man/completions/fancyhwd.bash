@@ -43,6 +43,9 @@ _fancyhwd() {
             fancyhwd__subcmd__session,export)
                 cmd="fancyhwd__subcmd__session__subcmd__export"
                 ;;
+            fancyhwd__subcmd__session,import)
+                cmd="fancyhwd__subcmd__session__subcmd__import"
+                ;;
             fancyhwd__subcmd__session,label)
                 cmd="fancyhwd__subcmd__session__subcmd__label"
                 ;;
@@ -400,7 +403,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export"
+            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -496,14 +499,14 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --sample-rate --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --untouched --sample-rate --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv jsonl npz wav raw sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv parquet jsonl npz mcap wav raw sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -531,6 +534,28 @@ _fancyhwd() {
                     return 0
                     ;;
                 --sample-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__import)
+            opts="-v -q -h --label --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -129,17 +129,18 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l paused -d '
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s v -l verbose -d 'Log more; twice for everything'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -s h -l help -d 'Print help'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "list" -d 'List all sessions, oldest first'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "show" -d 'Show all that is known about a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "verify" -d 'Check that sessions are as they were recorded'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "diff" -d 'Compare two sessions'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "describe" -d 'Say how the messages of a session are read'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "label" -d 'Give a session another label'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "delete" -d 'Delete a session'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export" -f -a "export" -d 'Write the packets of a session into a file of another format'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -s h -l help -d 'Print help'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "list" -d 'List all sessions, oldest first'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "show" -d 'Show all that is known about a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "verify" -d 'Check that sessions are as they were recorded'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "diff" -d 'Compare two sessions'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "describe" -d 'Say how the messages of a session are read'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "label" -d 'Give a session another label'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "delete" -d 'Delete a session'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "export" -d 'Write the packets of a session into a file of another format'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and not __fish_seen_subcommand_from list show verify diff describe label delete export import" -f -a "import" -d 'Make a session of a file'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log more; twice for everything'
@@ -187,12 +188,14 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l format -d 'What to write' -r -f -a "csv\t'A line per message, with a column for each channel'
+parquet\t'A row per message with typed columns, for pandas, DuckDB, Polars and Spark: one for each channel, a list where a message has several records; the session and its ledger are in the metadata'
 jsonl\t'A JSON object per message'
 npz\t'Arrays for numpy'
+mcap\t'A channel per stream, for Foxglove, PlotJuggler and ROS tools'
 wav\t'The samples as mono sound'
 raw\t'What follows the topics, and nothing else'
 sqlite\t'A database with this session only'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which wav and sqlite cannot be written to' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l from -d 'Begin at this position: an offset (90s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
@@ -201,9 +204,15 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l force -d 'Replace the file if it exists'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l raw -d 'Numbers as the device sent them, without the scale and offset of their channels'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l untouched -d 'Messages as the bytes that came instead of as JSON: what `session import` brings back as it was. Only with mcap'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -l label -d 'Name of the new session, not digits alone, which are an id' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l directory -d 'Directory to write them to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l show -d 'Print the public key of a certificate, of either kind, and nothing secret' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l force -d 'Replace a pair of that name'

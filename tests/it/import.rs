@@ -61,7 +61,7 @@ fn rows(bench: &Bench, database: &str, id: usize, with_readings: bool) -> String
     bench.sqlite3(
         database,
         &format!(
-            "SELECT endpoint, framing, hex(topic), name, received_unix_ns, elapsed_ns, hex(payload), parts, {readings} \
+            "SELECT endpoint, framing, hex(topic), name, received_unix_ns, elapsed_ns, hex(substr(payload, 1, 99)), length(payload), parts, {readings} \
              FROM messages JOIN streams ON streams.id = stream_id WHERE session_id = {id} ORDER BY messages.id"
         ),
     )

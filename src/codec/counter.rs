@@ -135,7 +135,9 @@ impl fmt::Display for Counter {
             Place::Number { of, part, offset } => write!(f, "{of}@{part}:{offset}")?,
             Place::Json(field) => write!(f, "json:{field}")?,
         }
-        if self.step == 1 { Ok(()) } else { write!(f, "/{}", self.step) }
+        // Without it, what stands behind the last stroke of a field would be read as the step.
+        let is_ambiguous = matches!(&self.place, Place::Json(field) if field.contains('/'));
+        if self.step == 1 && !is_ambiguous { Ok(()) } else { write!(f, "/{}", self.step) }
     }
 }
 

@@ -224,7 +224,7 @@ fn tables_hold_it(bench: &Bench, messages: &[(Vec<u8>, Vec<u8>)]) {
         \x20   return b''.join(part[4].encode() if part[4] else one(part) for part in parts)\n\
         rows = list(csv.DictReader(open(sys.argv[1], newline='')))\n\
         assert not any(value[:1] in '=+-@' for row in rows for value in row.values() if value), rows\n\
-        print(json.dumps([[text(row['topic']).hex(), row['samples'] and json.loads(row['samples'])] for row in rows]))";
+        print(json.dumps([[text(row['topic']).hex(), text(row['text']).decode()] for row in rows]))";
     fs::write(bench.path("table.csv"), &table).unwrap();
     let read =
         bench.program("/usr/bin/python3").args(["-c", script]).arg(bench.path("table.csv")).run().success().stdout;
@@ -234,7 +234,7 @@ fn tables_hold_it(bench: &Bench, messages: &[(Vec<u8>, Vec<u8>)]) {
         let hex: String = topic.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(row[0], hex.as_str());
         if topic == HOSTILE.as_bytes() {
-            assert_eq!(row[1][0], HOSTILE);
+            assert_eq!(row[1], HOSTILE);
         }
     }
 }

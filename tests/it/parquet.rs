@@ -49,7 +49,10 @@ fn a_long_session_has_several_row_groups() {
 fn columns_are_lists_where_a_message_has_several_records_and_null_where_it_has_none() {
     let bench = two_devices();
     bench.fancyhwd("session describe 1 imu --channels n,x:mV:0.5:1,y:g --database c.db").run().success();
-    bench.sqlite3("c.db", "INSERT INTO events (session_id, unix_ns, elapsed_ns, kind, lost) VALUES (1, 5, 6, 'own-stall', 7)");
+    bench.sqlite3(
+        "c.db",
+        "INSERT INTO events (session_id, unix_ns, elapsed_ns, kind, lost) VALUES (1, 5, 6, 'own-stall', 7)",
+    );
     let rows = |options: &str| {
         let line = format!("session export --database c.db --format parquet -o x.parquet --force {options}");
         bench.fancyhwd(&line).run().success();

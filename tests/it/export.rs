@@ -539,7 +539,11 @@ fn an_export_that_cannot_be_is_one_line() {
     record(&bench, &[b"a ab"], 1);
     for (line, code, parts) in [
         ("", 2, vec!["--format", "not provided"]),
-        ("--format xml", 2, vec!["invalid value 'xml' for '--format", "csv, parquet, jsonl, npz, mcap, wav, raw, sqlite"]),
+        (
+            "--format xml",
+            2,
+            vec!["invalid value 'xml' for '--format", "csv, parquet, jsonl, npz, mcap, wav, raw, sqlite"],
+        ),
         ("--format wav", 2, vec!["--format wav needs --output"]),
         ("--format sqlite -o -", 2, vec!["--format sqlite needs --output"]),
         ("--format sqlite -o x.db --topic a", 2, vec!["--topic and --endpoint cannot be used with --format sqlite"]),

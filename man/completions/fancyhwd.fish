@@ -192,7 +192,7 @@ parquet\t'A row per message with typed columns, for pandas, DuckDB, Polars and S
 jsonl\t'A JSON object per message'
 npz\t'Arrays for numpy'
 mcap\t'A channel per stream, for Foxglove, PlotJuggler and ROS tools'
-wav\t'The samples as mono sound'
+wav\t'The samples as sound, with all channels'
 raw\t'What follows the topics, and nothing else'
 sqlite\t'A database with this session only'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to' -r -F

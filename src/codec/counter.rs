@@ -135,8 +135,10 @@ impl fmt::Display for Counter {
             Place::Number { of, part, offset } => write!(f, "{of}@{part}:{offset}")?,
             Place::Json(field) => write!(f, "json:{field}")?,
         }
-        // Without it, what stands behind the last stroke of a field would be read as the step.
-        let is_ambiguous = matches!(&self.place, Place::Json(field) if field.contains('/'));
+        // Without it, digits behind the last stroke of a field would be read as the step.
+        let ends_in_digits =
+            |field: &str| field.rsplit_once('/').is_some_and(|(_, end)| end.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_ambiguous = matches!(&self.place, Place::Json(field) if ends_in_digits(field));
         if self.step == 1 && !is_ambiguous { Ok(()) } else { write!(f, "/{}", self.step) }
     }
 }
@@ -222,7 +224,17 @@ mod tests {
 
     #[test]
     fn counters_read_as_they_are_typed() {
-        for text in ["uint32@0", "int16-be@4", "uint8@1:2", "uint64@8/512", "json:n", "json:frame/2", "json:a/b"] {
+        for text in [
+            "uint32@0",
+            "int16-be@4",
+            "uint8@1:2",
+            "uint64@8/512",
+            "json:n",
+            "json:frame/2",
+            "json:a/b",
+            "json:a//1",
+            "json:a/5/1",
+        ] {
             assert_eq!(counter(text).to_string(), text);
         }
         assert_eq!(counter("uint8@0:2").to_string(), "uint8@2");

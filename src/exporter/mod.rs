@@ -51,7 +51,7 @@ pub enum Format {
     Npz,
     /// A channel per stream, for Foxglove, PlotJuggler and ROS tools.
     Mcap,
-    /// The samples as mono sound.
+    /// The samples as sound, with all channels.
     Wav,
     /// What follows the topics, and nothing else.
     Raw,
@@ -168,7 +168,7 @@ pub fn write_messages(
             let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
             Box::new(mcap::Mcap::new(sink, about).map_err(failed)?)
         }
-        Format::Wav => Box::new(wav::Wav::new(sink, scope.sample_rate_hz).map_err(failed)?),
+        Format::Wav => Box::new(wav::Wav::new(sink, scope.sound, scope.sample_rate_hz).map_err(failed)?),
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
     };
     if !session.is_empty() {

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::exporter::columns::Largest;
 use crate::exporter::extent::{Extent, by_stream};
 use crate::exporter::parquet::{COLUMNS_MAX, Table};
-use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES};
+use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES, Sound};
 use crate::exporter::{Export, Format, Watch};
 use crate::store::{self, Database, Session};
 use crate::time::durations::seconds;
@@ -29,6 +29,10 @@ pub struct Scope {
     pub streams: BTreeMap<i64, Stream>,
     /// Samples in a second, for a sound file.
     pub sample_rate_hz: u32,
+    /// Whether nobody said so.
+    pub is_estimated: bool,
+    /// What the sound is made of.
+    pub(super) sound: Sound,
     /// How large the messages of each stream are at most, for typed columns.
     pub(super) largest: BTreeMap<i64, Largest>,
     /// What a file says of the session beside its messages.
@@ -126,21 +130,36 @@ impl Scope {
         if export.format != Format::Wav {
             return Ok(Self { messages, streams: selected, ..Self::default() });
         }
-        if let Some(stream) = selected.values().find(|stream| stream.layout.to_string() != "int16") {
-            let cause = format!("its layout is {}, and a sound file holds int16", stream.layout);
-            return Err(refuse(
-                cause,
-                "choose another topic with --topic, or say with `session describe` how it is read",
-            ));
+        let mut sound = None;
+        for stream in selected.values() {
+            let found = Sound::of(stream);
+            if found.is_none() {
+                let cause = format!(
+                    "its layout is {}, and a sound file holds int16, int24, int32 or float32 alone, as many as there are channels",
+                    stream.layout
+                );
+                return Err(refuse(
+                    cause,
+                    "choose another topic with --topic, or say with `session describe` how it is read",
+                ));
+            }
+            if sound.is_some_and(|sound| Some(sound) != found) {
+                let cause = "its streams differ in type or channels, and a sound file has one of each".to_owned();
+                return Err(refuse(cause, "choose one with --topic"));
+            }
+            sound = found;
         }
+        let sound = sound.unwrap_or_default();
+        let told_hz = selected.values().find_map(|stream| stream.sample_rate_hz).map(|rate_hz| rate_hz.round() as u32);
+        let told_hz = export.sample_rate_hz.or(told_hz.filter(|rate_hz| (1..=SAMPLE_RATE_MAX_HZ).contains(rate_hz)));
         let extents = by_stream(database, session, (export.from, export.to), false, watch)?;
         let extent = extents
             .iter()
             .filter(|(id, _)| selected.contains_key(id))
             .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
-        let sample_rate_hz =
-            sound_rate_hz(extent, export.sample_rate_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
-        Ok(Self { messages, streams: selected, sample_rate_hz, ..Self::default() })
+        let sample_rate_hz = sound_rate_hz(extent, sound, told_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
+        let is_estimated = told_hz.is_none();
+        Ok(Self { messages, streams: selected, sample_rate_hz, is_estimated, sound, ..Self::default() })
     }
 }
 
@@ -153,20 +172,26 @@ fn names<'a>(streams: impl Iterator<Item = &'a Stream>) -> String {
 }
 
 /// Samples in a second of a sound file, or why there cannot be one and what to try.
-fn sound_rate_hz(extent: Extent, asked_for: Option<u32>) -> std::result::Result<u32, (String, &'static str)> {
+fn sound_rate_hz(
+    extent: Extent,
+    sound: Sound,
+    asked_for: Option<u32>,
+) -> std::result::Result<u32, (String, &'static str)> {
     if extent.bytes > SAMPLES_MAX_BYTES {
         let cause = format!("{} bytes of samples are more than a wav file can hold (4 GiB)", extent.bytes);
         return Err((cause, "use --format raw"));
     }
     let unknown =
         || ("the sample rate cannot be estimated from messages of one moment".to_owned(), "give it with --sample-rate");
-    asked_for.or_else(|| estimated_rate_hz(extent)).ok_or_else(unknown)
+    asked_for.or_else(|| estimated_rate_hz(extent, sound)).ok_or_else(unknown)
 }
 
 /// Samples in a second: those of all messages but the first, which came within the time from the first to the last.
-fn estimated_rate_hz(extent: Extent) -> Option<u32> {
+fn estimated_rate_hz(extent: Extent, sound: Sound) -> Option<u32> {
     let elapsed_ns = extent.last_elapsed_ns.saturating_sub(extent.first_elapsed_ns);
-    let samples = extent.bytes.saturating_sub(extent.first_bytes) / 2;
+    let headers_bytes = extent.messages.saturating_sub(1).saturating_mul(sound.header_bytes() as u64);
+    let bytes = extent.bytes.saturating_sub(extent.first_bytes).saturating_sub(headers_bytes);
+    let samples = bytes.checked_div(sound.record_bytes() as u64).unwrap_or_default();
     // The conversion of too large a number gives the largest one.
     (elapsed_ns > 0).then(|| ((samples as f64 / seconds(elapsed_ns)).round() as u32).clamp(1, SAMPLE_RATE_MAX_HZ))
 }
@@ -186,21 +211,21 @@ mod tests {
             last_elapsed_ns: 5 + elapsed_ns,
             largest: Largest::default(),
         };
-        assert_eq!(estimated_rate_hz(extent(101, NS_PER_S)), Some(48_000));
-        assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S)), Some(1));
-        assert_eq!(estimated_rate_hz(extent(1_000_000_000, 1)), Some(SAMPLE_RATE_MAX_HZ));
-        assert_eq!(estimated_rate_hz(extent(1, 0)), None);
-        assert_eq!(estimated_rate_hz(Extent::default()), None);
+        assert_eq!(estimated_rate_hz(extent(101, NS_PER_S), Sound::default()), Some(48_000));
+        assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S), Sound::default()), Some(1));
+        assert_eq!(estimated_rate_hz(extent(1_000_000_000, 1), Sound::default()), Some(SAMPLE_RATE_MAX_HZ));
+        assert_eq!(estimated_rate_hz(extent(1, 0), Sound::default()), None);
+        assert_eq!(estimated_rate_hz(Extent::default(), Sound::default()), None);
     }
 
     #[test]
     fn a_sound_is_as_long_as_its_header_can_say() {
         let longest = Extent { bytes: u64::from(u32::MAX) - 37, ..Extent::default() };
-        assert_eq!(sound_rate_hz(longest, Some(8000)), Ok(8000));
+        assert_eq!(sound_rate_hz(longest, Sound::default(), Some(8000)), Ok(8000));
         let longer = Extent { bytes: longest.bytes + 2, ..longest };
-        let (cause, hint) = sound_rate_hz(longer, Some(8000)).unwrap_err();
+        let (cause, hint) = sound_rate_hz(longer, Sound::default(), Some(8000)).unwrap_err();
         assert_eq!(cause, "4294967260 bytes of samples are more than a wav file can hold (4 GiB)");
         assert_eq!(hint, "use --format raw");
-        assert!(sound_rate_hz(Extent::default(), None).unwrap_err().1.contains("--sample-rate"));
+        assert!(sound_rate_hz(Extent::default(), Sound::default(), None).unwrap_err().1.contains("--sample-rate"));
     }
 }

@@ -194,6 +194,47 @@ fn csv_has_a_column_for_each_channel_and_a_list_where_a_message_has_several() {
 }
 
 #[test]
+fn sound_has_every_channel_in_the_type_of_the_stream() {
+    // Layout, bytes of a message, and what the file says: format, channels, bits, and the samples of that message.
+    let cases: [(&str, &[u8], [u16; 3], &[u8]); 5] = [
+        ("int16x2", &[1, 0, 2, 0, 3, 0, 0xff, 0xff], [1, 2, 16], &[1, 0, 2, 0, 3, 0, 0xff, 0xff]),
+        ("uint32/int16-be", &[9, 9, 9, 9, 0x12, 0x34], [1, 1, 16], &[0x34, 0x12]),
+        ("int24", &[1, 2, 3], [1, 1, 24], &[1, 2, 3]),
+        ("int32-bex2", &[1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 32], &[4, 3, 2, 1, 8, 7, 6, 5]),
+        ("float32x3", &[7; 12], [3, 3, 32], &[7; 12]),
+    ];
+    for (layout, payload, [format, channels, bits], samples) in cases {
+        let bench = Bench::new();
+        let endpoint = bench.endpoint("device");
+        let line = format!(
+            "record --database c.db --topic mic --framing frames --layout {layout} --sample-rate 8000 --count 3"
+        );
+        let recorder = bench.fancyhwd(&format!("{line} --connect {endpoint}")).start();
+        let socket = zmq::Context::new().socket(zmq::XPUB).unwrap();
+        socket.bind(&endpoint).unwrap();
+        socket.recv_bytes(0).unwrap();
+        (0..3).for_each(|_| socket.send_multipart([&b"mic"[..], payload], 0).unwrap());
+        recorder.finish().success();
+        bench.fancyhwd("session export --database c.db --format wav -o x.wav").run().success();
+        let sound = fs::read(bench.path("x.wav")).unwrap();
+        let word = |at: usize| u16::from_le_bytes(sound[at..at + 2].try_into().unwrap());
+        let size = |at: usize| u32::from_le_bytes(sound[at..at + 4].try_into().unwrap()) as usize;
+        assert_eq!([word(20), word(22), word(34)], [format, channels, bits], "{layout}");
+        assert_eq!((size(24), usize::from(word(32))), (8_000, usize::from(channels * bits / 8)), "{layout}");
+        assert_eq!((size(4) + 8, size(40)), (sound.len(), 3 * samples.len()), "{layout}");
+        assert_eq!(sound[44..44 + 3 * samples.len()], samples.repeat(3), "{layout}");
+        if format == 1 {
+            let script =
+                "import sys, wave; w = wave.open(sys.argv[1]); print(*w.getparams()[:4], w.readframes(9**9).hex())";
+            let read = bench.program("/usr/bin/python3").args(["-c", script, "x.wav"]).run().success().stdout;
+            let hex: String = samples.repeat(3).iter().map(|byte| format!("{byte:02x}")).collect();
+            let frames = 3 * samples.len() / usize::from(channels * bits / 8);
+            assert_eq!(read.trim(), format!("{channels} {} 8000 {frames} {hex}", bits / 8), "{layout}");
+        }
+    }
+}
+
+#[test]
 fn jsonl_says_the_same_and_hides_no_byte_of_a_topic() {
     let bench = difficult();
     bench.fancyhwd("session export --database c.db --format jsonl -o x.jsonl").run().success();

@@ -62,7 +62,7 @@ fn write_selected(
 ) -> Result<Exported> {
     let export = &settings.export;
     let scope = Scope::of(&database, session, export, watch)?;
-    if export.format == Format::Wav && export.sample_rate_hz.is_none() {
+    if export.format == Format::Wav && scope.is_estimated {
         tracing::info!(
             "{} samples per second, as estimated from the session; --sample-rate sets it",
             scope.sample_rate_hz

@@ -193,10 +193,12 @@ fn csv_has_a_column_for_each_channel_and_a_list_where_a_message_has_several() {
     assert_ne!(empty.status.code(), Some(0), "{}", empty.stderr);
 }
 
+/// A layout, the bytes of a message, and what the file says: format, channels, bits, and the samples of that message.
+type Sound = (&'static str, &'static [u8], [u16; 3], &'static [u8]);
+
 #[test]
 fn sound_has_every_channel_in_the_type_of_the_stream() {
-    // Layout, bytes of a message, and what the file says: format, channels, bits, and the samples of that message.
-    let cases: [(&str, &[u8], [u16; 3], &[u8]); 5] = [
+    let cases: [Sound; 5] = [
         ("int16x2", &[1, 0, 2, 0, 3, 0, 0xff, 0xff], [1, 2, 16], &[1, 0, 2, 0, 3, 0, 0xff, 0xff]),
         ("uint32/int16-be", &[9, 9, 9, 9, 0x12, 0x34], [1, 1, 16], &[0x34, 0x12]),
         ("int24", &[1, 2, 3], [1, 1, 24], &[1, 2, 3]),

@@ -76,10 +76,10 @@ fn each_fault_of_a_key_file_has_its_words() {
         ("mixed", "do not belong together"),
         ("pipe", "it is no file"),
     ] {
-        let line = format!("record --server-key theirs.key --key {key}");
+        let line = format!("record --database k.db --server-key theirs.key --key {key}");
         bench.fancyhwd(&line).run().code(1).says(&format!("key file {key}: ")).says(words);
     }
-    let line = "record --key ours.key_secret --server-key theirs.key_secret";
+    let line = "record --database k.db --key ours.key_secret --server-key theirs.key_secret";
     bench.fancyhwd(line).run().code(1).says("it holds a secret key, which is for its owner alone");
     for (line, words) in [
         ("record --key ours.key_secret", "--server-key"),

@@ -72,7 +72,10 @@ fn the_watchdog_hears_a_recorder_without_a_device_but_not_one_whose_disk_hangs()
     }
     assert_eq!(in_a_row, 3, "heard all the time");
     recorder.wait_until_told("WATCHDOG=1");
-    recorder.stop().code(0);
+    let ended = recorder.stop();
+    // strace stops the program while it attaches. Where that takes half a second, the recorder says so.
+    let was_stopped = ended.stderr.contains("this recorder did not run for");
+    ended.code(if was_stopped { 3 } else { 0 });
     assert_eq!(committed(&bench), 10);
 }
 

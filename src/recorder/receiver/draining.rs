@@ -9,10 +9,11 @@ use crate::time::clock::monotonic_ns;
 const DRAIN_NS: i64 = 200_000_000;
 
 /// Of it, for so long nothing may have been there: a device that goes on sending always has one more.
-const DRAIN_WAIT_NS: i64 = 20_000_000;
+const DRAIN_WAIT_NS: i64 = 60_000_000;
 
-/// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces.
-pub(super) const QUIET_MS: i64 = 5;
+/// What has arrived has been taken when nothing came for this long: libzmq's thread hands messages over in pieces, and may have to
+/// wait for a processor.
+pub(super) const QUIET_MS: i64 = 20;
 
 impl Intake<'_> {
     /// Take what has already arrived.

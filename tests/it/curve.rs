@@ -206,7 +206,7 @@ fn a_publisher_that_was_refused_comes_by_itself_when_it_is_admitted() {
     fs::create_dir(bench.path("allowed")).unwrap();
     let line = "record --database c.db --commit-every 10ms --bind tcp://127.0.0.1:*";
     let recorder = bench.fancyhwd(&format!("{line} --key server.key_secret --allow allowed")).start();
-    let line = format!("publish --rate 100 --connect {}", recorder.endpoint());
+    let line = format!("publish -v --rate 100 --connect {}", recorder.endpoint());
     let publisher = bench.fancyhwd(&format!("{line} --key device.key_secret --server-key server.key")).start();
     eventually("both say why", || {
         publisher.log().contains("it does not admit our key")
@@ -219,6 +219,8 @@ fn a_publisher_that_was_refused_comes_by_itself_when_it_is_admitted() {
     // The device is taken off: nothing of it is recorded any more.
     fs::remove_file(bench.path("allowed/device.key")).unwrap();
     eventually("it is cut", || recorder.log().contains("it is not admitted any more"));
+    // Until it knows, it sends what then is lost, and says so with another exit code.
+    eventually("the device knows", || publisher.log().contains("debug: 0 subscribers"));
     publisher.stop().success();
     recorder.stop().success();
     let kinds = "SELECT DISTINCT kind FROM events WHERE kind IN ('refused', 'admitted', 'cut') ORDER BY 1";

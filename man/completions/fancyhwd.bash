@@ -473,7 +473,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__diff)
-            opts="-v -q -h --database --json --other --timing-tolerance --verbose --quiet --help"
+            opts="-v -q -h --database --json --other --topic --endpoint --from --to --other-from --other-to --timing-tolerance --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,6 +484,30 @@ _fancyhwd() {
                     return 0
                     ;;
                 --other)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --other-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --other-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

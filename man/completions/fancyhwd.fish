@@ -112,7 +112,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l server-key 
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l allow -d 'Directory with the public certificates of those who may connect to a --bind. It is read again when something in it changes' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l speed -d 'Factor on the speed, such as 0.5 or 10; `max` sends without a pause [default: 1]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l rate -d 'Packets per second at even distances, whatever was recorded' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l from -d 'Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l to -d 'End before this position' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
@@ -161,6 +161,12 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l other -d 'The database of B, if it is another one' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l topic -d 'Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l from -d 'Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l to -d 'End before this position' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l other-from -d 'Begin in B at this position, and not where --from and --to say' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l other-to -d 'End in B before this position, and not where --from and --to say' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l timing-tolerance -d 'Differ also when p99 of the difference between the spacings is above this, such as 1ms' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -l json -d 'Print JSON'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Log more; twice for everything'
@@ -198,7 +204,7 @@ sqlite\t'A database with this session only'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l from -d 'Begin at this position: an offset (90s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l from -d 'Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC)' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l to -d 'End before this position' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l sample-rate -d 'Samples per second of a wav file [default: as many as came per second]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::DatabaseArguments;
-use crate::cli::values::{database, parse, refuse, wanted};
+use crate::cli::range::RangeArguments;
+use crate::cli::values::{database, refuse, wanted};
 use crate::codec::topic::Wanted;
 use crate::command::session::export;
 use crate::error::{Error, Result};
@@ -34,12 +35,9 @@ pub struct ExportArguments {
     /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
     #[arg(long, value_name = "N")]
     pub endpoint: Vec<u32>,
-    /// Begin at this position: an offset (90s), a message number (n1500) or a time (2026-11-22T10:00:00Z)
-    #[arg(long, value_name = "POSITION")]
-    pub from: Option<String>,
-    /// End before this position
-    #[arg(long, value_name = "POSITION")]
-    pub to: Option<String>,
+    /// From where to where
+    #[command(flatten)]
+    pub range: RangeArguments,
     /// Numbers as the device sent them, without the scale and offset of their channels
     #[arg(long)]
     pub raw: bool,
@@ -72,8 +70,7 @@ impl ExportArguments {
             let text = format!("--format {format} needs --output: only a file can be written in this format");
             return Err(Error::CommandLine(text));
         }
-        let position = |option, text: &Option<String>| text.as_deref().map(|text| parse(option, text)).transpose();
-        let (from, to) = (position("--from", &self.from)?, position("--to", &self.to)?);
+        let (from, to) = self.range.positions()?;
         let is_part = matches!(wanted, Some(Wanted::Only(_))) || endpoints.is_some() || from.is_some() || to.is_some();
         if format == Format::Sqlite && is_part {
             let text = "--from, --to, --topic and --endpoint cannot be used with --format sqlite: the digests hold for whole \

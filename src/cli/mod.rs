@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod keys;
 mod publish;
+mod range;
 mod record;
 mod replay;
 mod session;

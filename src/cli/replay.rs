@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::range::RangeArguments;
 use crate::cli::values::{connects, database, duration_ns, outlets, parse, refuse, send, wanted};
 use crate::codec::topic::Topic;
 use crate::command::replay::{self, To};
@@ -35,12 +36,9 @@ pub struct ReplayArguments {
     /// Packets per second at even distances, whatever was recorded
     #[arg(long, value_name = "HZ")]
     pub rate: Option<String>,
-    /// Begin at an offset (90s, 1m30s), a message number (n1500) or a time (2026-11-22T10:00:00Z)
-    #[arg(long, value_name = "POSITION")]
-    pub from: Option<String>,
-    /// End before this position
-    #[arg(long, value_name = "POSITION")]
-    pub to: Option<String>,
+    /// From where to where
+    #[command(flatten)]
+    pub range: RangeArguments,
     /// Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
@@ -104,17 +102,13 @@ impl ReplayArguments {
             To::Each(each) => Some(each.iter().map(|(number, _, _)| *number).collect()),
             _ => None,
         };
+        let (from, to) = self.range.positions()?;
         Ok(replay::Settings {
             session: self.session.clone(),
             database: database(&self.database)?.path,
             outlets,
             send: send(&self.send, connects, binds)?,
-            selection: Selection {
-                wanted: wanted(&self.topic)?,
-                endpoints,
-                from: self.from.as_deref().map(|text| parse("--from", text)).transpose()?,
-                to: self.to.as_deref().map(|text| parse("--to", text)).transpose()?,
-            },
+            selection: Selection { wanted: wanted(&self.topic)?, endpoints, from, to },
             playback: replayer::Playback {
                 rhythm,
                 max_gap_ns: self.max_gap.as_deref().map(|text| duration_ns("--max-gap", text)).transpose()?,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::export::ExportArguments;
 use crate::cli::import::ImportArguments;
+use crate::cli::range::{SelectionArguments, position};
 use crate::cli::record::RecordFraming;
 use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
@@ -38,7 +39,8 @@ pub enum SessionCommand {
     Verify(VerifyArguments),
     /// Compare two sessions
     ///
-    /// Compares the messages byte for byte and in their order, and how far apart they came.
+    /// Compares the messages byte for byte and in their order, and how far apart they came. Of both sessions, or of a part of
+    /// each.
     Diff(DiffArguments),
     /// Say how the messages of a session are read
     ///
@@ -129,6 +131,15 @@ pub struct DiffArguments {
     /// The database of B, if it is another one
     #[arg(long, value_name = "PATH")]
     pub other: Option<PathBuf>,
+    /// Which messages of both
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Begin in B at this position, and not where --from and --to say
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
+    pub other_from: Option<String>,
+    /// End in B before this position, and not where --from and --to say
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
+    pub other_to: Option<String>,
     /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
     #[arg(long, value_name = "DURATION")]
     pub timing_tolerance: Option<String>,
@@ -309,11 +320,19 @@ impl DiffArguments {
     pub fn settings(&self) -> Result<diff::Settings> {
         const TOLERANCE: &str = "--timing-tolerance";
         let database = database(&self.output.database)?.path;
+        let in_a = self.selection.selection()?;
+        let mut in_b = in_a.clone();
+        let (other_from, other_to) = (self.other_from.as_deref(), self.other_to.as_deref());
+        if other_from.is_some() || other_to.is_some() {
+            in_b.from = position("--other-from", other_from)?;
+            in_b.to = position("--other-to", other_to)?;
+        }
         Ok(diff::Settings {
             a: self.a.clone(),
             b: self.b.clone(),
             other: self.other.clone().unwrap_or_else(|| database.clone()),
             database,
+            selections: [in_a, in_b],
             is_json: self.output.json,
             timing_tolerance_ns: self
                 .timing_tolerance

@@ -189,3 +189,21 @@ fn a_session_without_messages_is_compared_too() {
     assert!(text.contains("only in A   100\nonly in B   0\n") && text.contains("not compared"), "{text}");
     bench.fancyhwd("session diff 2 2 --database b.db").run().success();
 }
+
+#[test]
+fn parts_are_compared_with_parts() {
+    let bench = twins();
+    let found = |options: &str, code| {
+        let text = diff(&bench, &format!("{options} --json")).code(code).stdout;
+        let found: Value = serde_json::from_str(&text).unwrap();
+        ["a", "b"].map(|side| found[side]["messages"].as_u64().unwrap())
+    };
+    assert_eq!(found("--from n10 --to n20", 0), [10, 10]);
+    assert_eq!(found("--from -19ms", 0), [20, 20]);
+    assert_eq!(found("--from n10 --to n20 --other-to n30 --other-from n10", 3), [10, 20]);
+    // Nothing is left of --from and --to in B.
+    assert_eq!(found("--from n10 --other-from 0", 3), [90, 100]);
+    assert_eq!(found("--topic fancyhw_data --endpoint 1", 0), [100, 100]);
+    diff(&bench, "--topic other").code(2).says("nothing in it is as asked for");
+    diff(&bench, "--from -soon").code(2).says("--from '-soon'");
+}

@@ -171,6 +171,16 @@ fn any_part_of_a_session_is_replayed_by_number_offset_and_time() {
     assert_eq!(numbers(&received(&bench, &format!("--speed max --from {time} --to #302"), 2)), [300, 301]);
 
     let replay = "replay --database c.db --bind tcp://127.0.0.1:*";
+    let last = at(499, "elapsed_ns");
+    let back = last - at(497, "elapsed_ns");
+    assert_eq!(numbers(&received(&bench, &format!("--speed max --from -{back}ns"), 3)), [497, 498, 499]);
+    // A time of the day is the first one after the beginning.
+    let time = bench.sqlite3(
+        "c.db",
+        "SELECT strftime('%H:%M:%S', received_unix_ns / 1000000000, 'unixepoch') || printf('.%09d', received_unix_ns % 1000000000) \
+         FROM messages WHERE id = 401",
+    );
+    assert_eq!(numbers(&received(&bench, &format!("--speed max --from {time} --to #402"), 2)), [400, 401]);
     for nothing in ["--from #500", "--to #0", "--from 1h", "--from #5 --to #5", "--to 2000-01-01T00:00:00Z"] {
         bench
             .fancyhwd(&format!("{replay} {nothing}"))

@@ -29,6 +29,8 @@ pub struct Settings {
     pub database: PathBuf,
     /// Where B is.
     pub other: PathBuf,
+    /// Which messages of A, and of B.
+    pub selections: [Selection; 2],
     /// By how much the spacing may differ.
     pub timing_tolerance_ns: Option<i64>,
     /// Whether to print JSON.
@@ -37,8 +39,9 @@ pub struct Settings {
 
 /// Compare two sessions.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let (a, a_streams, a_reader) = open(&settings.a, &settings.database)?;
-    let (b, b_streams, b_reader) = open(&settings.b, &settings.other)?;
+    let [in_a, in_b] = &settings.selections;
+    let (a, a_streams, a_reader) = open(&settings.a, &settings.database, in_a)?;
+    let (b, b_streams, b_reader) = open(&settings.b, &settings.other, in_b)?;
     let streams = [&a_streams, &b_streams];
     let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
@@ -54,11 +57,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 type Streams = BTreeMap<i64, Stream>;
 
 /// A session, its streams, and its messages if it has any.
-fn open(wanted: &str, path: &Path) -> Result<(Session, Streams, Option<Reader>)> {
+fn open(wanted: &str, path: &Path, selection: &Selection) -> Result<(Session, Streams, Option<Reader>)> {
     let database = Database::for_reading(path)?;
     let session = database.find_session(wanted)?;
     let streams = database.streams(&session)?;
-    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session, &Selection::default())?) };
+    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session, selection)?) };
     Ok((session, streams, reader))
 }
 

@@ -11,7 +11,7 @@ use crate::store::sqlite::read::reader::Reader;
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{is_damage, lowest, pass_over};
 use crate::store::sqlite::untrusted::foreign::damaged;
-use crate::time::position::Position;
+use crate::time::position::{Place, Position};
 
 /// Messages that are read at once to find the one before. Twice as many if there is none among them, and so on.
 const BACKWARDS_MESSAGES: i64 = 1_000;
@@ -78,10 +78,10 @@ impl Database {
 
     /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
     pub(in crate::store) fn locate(&self, session: &Session, position: Position) -> Result<i64> {
-        let (column, wanted) = match position {
-            Position::Number(number) => return Ok(session.first_id.saturating_add(number)),
-            Position::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
-            Position::Unix(unix_ns) => ("received_unix_ns", unix_ns),
+        let (column, wanted) = match position.place(session.started_unix_ns, session.last_elapsed_ns) {
+            Place::Number(number) => return Ok(session.first_id.saturating_add(number)),
+            Place::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
+            Place::Unix(unix_ns) => ("received_unix_ns", unix_ns),
         };
         // The next message at or after an id, and its time.
         let sql = format!("SELECT id, {column} FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1");

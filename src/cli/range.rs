@@ -1,0 +1,61 @@
+//! A part of a session, as it is typed.
+
+use clap::Args;
+
+use crate::cli::values::{parse, wanted};
+use crate::error::Result;
+use crate::store::Selection;
+use crate::time::position::Position;
+
+/// From where to where.
+#[derive(Args, Debug)]
+pub struct RangeArguments {
+    /// Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or
+    /// 10:00 for the first one, in UTC)
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End before this position
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
+    pub to: Option<String>,
+}
+
+impl RangeArguments {
+    /// Check what was typed.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that is no position.
+    pub fn positions(&self) -> Result<(Option<Position>, Option<Position>)> {
+        Ok((position("--from", self.from.as_deref())?, position("--to", self.to.as_deref())?))
+    }
+}
+
+/// A position, if one was typed.
+pub(super) fn position(option: &'static str, text: Option<&str>) -> Result<Option<Position>> {
+    text.map(|text| parse(option, text)).transpose()
+}
+
+/// Which messages of a session.
+#[derive(Args, Debug)]
+pub struct SelectionArguments {
+    /// Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times
+    #[arg(long, value_name = "NAME")]
+    pub topic: Vec<String>,
+    /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
+    #[arg(long, value_name = "N")]
+    pub endpoint: Vec<u32>,
+    /// From where to where
+    #[command(flatten)]
+    pub range: RangeArguments,
+}
+
+impl SelectionArguments {
+    /// Check what was typed.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
+    pub fn selection(&self) -> Result<Selection> {
+        let (from, to) = self.range.positions()?;
+        let endpoints = Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty());
+        Ok(Selection { wanted: wanted(&self.topic)?, endpoints, from, to })
+    }
+}

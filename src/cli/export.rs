@@ -41,6 +41,10 @@ pub struct ExportArguments {
     /// Numbers as the device sent them, without the scale and offset of their channels
     #[arg(long)]
     pub raw: bool,
+    /// A row for each record, with a time of its own, instead of for each message: the last record of a message has the time at which
+    /// it came. Needs a sample rate, which `session describe` says. Only with csv and parquet
+    #[arg(long)]
+    pub explode: bool,
     /// Messages as the bytes that came instead of as JSON: what `session import` brings back as it was. Only with mcap
     #[arg(long)]
     pub untouched: bool,
@@ -77,9 +81,11 @@ impl ExportArguments {
                         sessions only";
             return Err(Error::CommandLine(text.to_owned()));
         }
-        if self.raw && !matches!(format, Format::Csv | Format::Parquet) {
-            let text = format!("--raw cannot be used with --format {format}, only with csv and parquet");
-            return Err(Error::CommandLine(text));
+        for (option, is_given) in [("--raw", self.raw), ("--explode", self.explode)] {
+            if is_given && !matches!(format, Format::Csv | Format::Parquet) {
+                let text = format!("{option} cannot be used with --format {format}, only with csv and parquet");
+                return Err(Error::CommandLine(text));
+            }
         }
         if self.untouched && format != Format::Mcap {
             let text = format!("--untouched cannot be used with --format {format}, only with mcap");
@@ -108,6 +114,7 @@ impl ExportArguments {
                 from,
                 to,
                 is_raw: self.raw,
+                is_exploded: self.explode,
                 is_untouched: self.untouched,
                 sample_rate_hz: self.sample_rate,
             },

@@ -7,10 +7,13 @@ use crate::codec::layout::Part;
 use crate::codec::number::{Scalar, Value};
 use crate::codec::reading::{Content, Undecodable};
 use crate::codec::stream::Stream;
-use crate::message::Message;
+use crate::exporter::Packet;
 
 /// The columns that stand before those of a stream in every table.
 pub(super) const FIXED: [&str; 5] = ["time", "elapsed_s", "endpoint", "topic", "number"];
+
+/// The column behind those in a table with a row of each record: its number in its message, from 0.
+pub(super) const RECORD: &str = "record";
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +74,15 @@ pub(super) struct Largest {
     pub bytes: u64,
 }
 
+/// How numbers become rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    /// As they came, also where a channel is scaled.
+    pub is_raw: bool,
+    /// A row of each record instead of each message.
+    pub is_exploded: bool,
+}
+
 /// The columns of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Columns {
@@ -80,9 +92,9 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Those of a stream whose messages are no larger than this; `None`: it is not known how large they are. `is_raw`: no
-    /// number is scaled.
-    pub fn of(stream: &Stream, largest: Option<Largest>, is_raw: bool) -> Self {
+    /// Those of a stream whose messages are no larger than this; `None`: it is not known how large they are.
+    pub fn of(stream: &Stream, largest: Option<Largest>, style: Style) -> Self {
+        let Style { is_raw, is_exploded } = style;
         let parts = stream.layout.parts();
         let unnamed;
         let channels = match &stream.channels {
@@ -94,7 +106,8 @@ impl Columns {
         };
         let mut channels = channels.iter();
         let mut made = Self { columns: Vec::new(), firsts: Vec::new() };
-        let mut names: BTreeSet<String> = FIXED.iter().map(|&name| name.to_owned()).collect();
+        let record = is_exploded.then_some(RECORD);
+        let mut names: BTreeSet<String> = FIXED.into_iter().chain(record).map(str::to_owned).collect();
         for (place, part) in parts.iter().enumerate() {
             made.firsts.push(made.columns.len());
             let is_last = place + 1 == parts.len();
@@ -116,15 +129,17 @@ impl Columns {
                 Part::NdArray => {
                     let Some(channel) = channels.next() else { continue };
                     let comes_again = is_last && largest.is_none_or(|largest| largest.frames > parts.len() as u64 + 1);
-                    push(format!("{}_array", channel.name), Kind::Json, None, comes_again);
+                    push(format!("{}_array", channel.name), Kind::Json, None, comes_again && !is_exploded);
                     // Its type is another one in each message.
-                    push(channel.name.clone(), Kind::Number(Scalar::Float64), Some(channel), true);
+                    push(channel.name.clone(), Kind::Number(Scalar::Float64), Some(channel), !is_exploded);
                 }
                 Part::Numbers(numbers) => {
                     let one_bytes = (numbers.header.bytes() + numbers.record.bytes()) as u64;
                     let is_one = parts.len() == 1 && largest.is_some_and(|largest| largest.bytes <= one_bytes);
-                    let header = numbers.header.numbers().iter().map(|number| (number, comes_again));
-                    let record = numbers.record.numbers().iter().map(|number| (number, comes_again || !is_one));
+                    let (in_header, in_record) =
+                        (comes_again && !is_exploded, (comes_again || !is_one) && !is_exploded);
+                    let header = numbers.header.numbers().iter().map(|number| (number, in_header));
+                    let record = numbers.record.numbers().iter().map(|number| (number, in_record));
                     for (number, is_list) in header.chain(record) {
                         let Some(channel) = channels.next() else { break };
                         push(channel.name.clone(), Kind::Number(number.of.kind), Some(channel), is_list);
@@ -145,17 +160,28 @@ impl Columns {
         self.firsts.last().is_some_and(|&first| place >= first)
     }
 
-    /// Give each value of a message with the place of its column, in the order in which they came.
+    /// Give each value of a message with the place of its column, in the order in which they came. With the number of a record, of
+    /// all records only this one and the header of its frame.
     ///
     /// # Errors
     /// When the layout cannot read the message: then none is given.
-    pub fn read<'a>(
-        &self,
-        stream: &Stream,
-        message: Message<'a>,
-        mut take: impl FnMut(usize, Cell<'a>),
-    ) -> Result<(), Undecodable> {
-        stream.check(message.frames())?;
+    pub fn read<'a>(&self, packet: &Packet<'a>, mut take: impl FnMut(usize, Cell<'a>)) -> Result<(), Undecodable> {
+        let Packet { stream, message, record, .. } = *packet;
+        // Of a message whose records are given, that is known.
+        if record.is_none() {
+            stream.check(message.frames())?;
+        }
+        let mut before = 0;
+        // Which records of a frame with so many are given.
+        let mut given = |records: usize| match record {
+            None => 0..records,
+            Some(record) => {
+                let first = before;
+                before += records;
+                let place = record.checked_sub(first).filter(|&place| place < records);
+                place.map_or(0..0, |place| place..place + 1)
+            }
+        };
         for (place, content) in stream.read(message.frames()).enumerate() {
             let first = self.firsts.get(place).or(self.firsts.last()).copied().unwrap_or_default();
             match content? {
@@ -163,17 +189,25 @@ impl Columns {
                 Content::Text(text) => take(first, Cell::Text(text)),
                 Content::Json(text) => take(first, Cell::Json(text)),
                 Content::Array(described, of, array) => {
-                    take(first, Cell::Json(described));
-                    for value in array.chunks_exact(of.bytes()).filter_map(|number| of.value(number)) {
+                    let given = given(array.len() / of.bytes());
+                    if record.is_none() || !given.is_empty() {
+                        take(first, Cell::Json(described));
+                    }
+                    let numbers = array.chunks_exact(of.bytes()).skip(given.start).take(given.len());
+                    for value in numbers.filter_map(|number| of.value(number)) {
                         take(first + 1, Cell::Number(self.scaled(first + 1, value)));
                     }
                 }
                 Content::Numbers(numbers, frame) => {
-                    for (place, value) in (first..).zip(numbers.header_of(frame)) {
-                        take(place, Cell::Number(self.scaled(place, value)));
+                    let records = numbers.records_of(frame);
+                    let given = given(records.len());
+                    if record.is_none() || !given.is_empty() {
+                        for (place, value) in (first..).zip(numbers.header_of(frame)) {
+                            take(place, Cell::Number(self.scaled(place, value)));
+                        }
                     }
                     let first = first + numbers.header.numbers().len();
-                    for record in numbers.records_of(frame) {
+                    for record in records.skip(given.start).take(given.len()) {
                         for (place, value) in (first..).zip(record) {
                             take(place, Cell::Number(self.scaled(place, value)));
                         }
@@ -221,7 +255,7 @@ mod tests {
 
     /// Titles, with `*` behind those of lists.
     fn titles(layout: &str, channels: Option<&str>, largest: Option<Largest>) -> String {
-        let columns = Columns::of(&stream(layout, channels), largest, false);
+        let columns = Columns::of(&stream(layout, channels), largest, Style::default());
         let title = |column: &Column| column.title() + if column.is_list { "*" } else { "" };
         columns.iter().map(title).collect::<Vec<_>>().join(" ")
     }
@@ -254,9 +288,11 @@ mod tests {
         let mut entry = batch.message(Origin(1), 0, 0);
         [&b"t"[..], &[9, 2, 3, 4, 0xff], b"a", b"b"].iter().for_each(|frame| entry.frame(&[frame]));
         let message = batch.messages().next().unwrap();
-        let read = |is_raw| {
-            let (columns, mut cells) = (Columns::of(&stream, None, is_raw), Vec::new());
-            columns.read(&stream, message, |place, cell| cells.push((place, cell))).unwrap();
+        let read = |is_raw, record: Option<usize>| {
+            let style = Style { is_raw, is_exploded: record.is_some() };
+            let (columns, mut cells) = (Columns::of(&stream, None, style), Vec::new());
+            let packet = Packet { number: 0, message, stream_id: 1, stream: &stream, record };
+            columns.read(&packet, |place, cell| cells.push((place, cell))).unwrap();
             cells
         };
         let number = |place, value| (place, Cell::Number(value));
@@ -269,7 +305,10 @@ mod tests {
             (3, Cell::Text("a")),
             (3, Cell::Text("b")),
         ];
-        assert_eq!(read(false), expected);
-        assert_eq!(read(true)[1], number(1, Value::Int(2)));
+        assert_eq!(read(false, None), expected);
+        assert_eq!(read(true, None)[1], number(1, Value::Int(2)));
+        let second = vec![expected[0], expected[3], expected[4], expected[5], expected[6]];
+        assert_eq!(read(false, Some(1)), second);
+        assert_eq!(read(false, Some(2)), [expected[5], expected[6]]);
     }
 }

@@ -7,7 +7,7 @@ use crate::codec::stream::Stream;
 use crate::codec::topic::trimmed;
 use crate::escape::csv::cell;
 use crate::escape::json;
-use crate::exporter::columns::{Cell, Columns, FIXED, Kind};
+use crate::exporter::columns::{Cell, Columns, FIXED, Kind, RECORD, Style};
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{Encoder, Packet, Sink, content};
 
@@ -24,6 +24,7 @@ pub(super) struct Csv<'a> {
     streams: BTreeMap<i64, Line>,
     /// The text of each column of the line, and how many values are in it.
     cells: Vec<(Vec<u8>, usize)>,
+    is_exploded: bool,
 }
 
 /// How the messages of a stream are a line.
@@ -36,10 +37,10 @@ struct Line {
 
 impl<'a> Csv<'a> {
     /// A table for these streams. Columns of several streams that have the same name are one.
-    pub fn new(sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, is_raw: bool) -> io::Result<Self> {
+    pub fn new(sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
         let mut titles = BTreeMap::<String, usize>::new();
         let mut line = |stream: &Stream| {
-            let columns = Columns::of(stream, None, is_raw);
+            let columns = Columns::of(stream, None, style);
             let mut place = |title: String| {
                 let next = titles.len();
                 *titles.entry(title).or_insert(next)
@@ -56,16 +57,18 @@ impl<'a> Csv<'a> {
         ordered.sort_unstable();
         let mut out = csv::WriterBuilder::new().buffer_capacity(HELD_BYTES).from_writer(sink);
         let titles = ordered.iter().map(|(_, title)| cell(title.as_bytes()));
-        for title in FIXED.iter().map(|title| title.as_bytes().into()).chain(titles) {
+        let record = style.is_exploded.then_some(RECORD);
+        for title in FIXED.iter().copied().chain(record).map(|title| title.as_bytes().into()).chain(titles) {
             out.write_field(&*title).map_err(io_error)?;
         }
         out.write_record(None::<&[u8]>).map_err(io_error)?;
         let cells = vec![(Vec::new(), 0); ordered.len()];
-        Ok(Self { out, times: Times::default(), field: Vec::new(), streams, cells })
+        let is_exploded = style.is_exploded;
+        Ok(Self { out, times: Times::default(), field: Vec::new(), streams, cells, is_exploded })
     }
 
     fn line(&mut self, packet: &Packet<'_>) -> csv::Result<bool> {
-        let Self { out, times, field, streams, cells } = self;
+        let Self { out, times, field, streams, cells, is_exploded } = self;
         let Some(line) = streams.get(&packet.stream_id) else { return Ok(false) };
         let mut integer = itoa::Buffer::new();
         field.clear();
@@ -77,6 +80,9 @@ impl<'a> Csv<'a> {
         out.write_field(integer.format(packet.stream.endpoint))?;
         out.write_field(&line.topic)?;
         out.write_field(integer.format(packet.number))?;
+        if *is_exploded {
+            out.write_field(packet.record.map_or("", |record| integer.format(record)))?;
+        }
         for (text, count) in &mut *cells {
             text.clear();
             *count = 0;
@@ -120,14 +126,14 @@ impl Line {
                 Cell::Bytes(bytes) => content::append_bare_base64(bytes, text),
             }
         };
-        if self.columns.read(packet.stream, packet.message, take).is_err() {
+        if self.columns.read(packet, take).is_err() {
             return false;
         }
         for ((place, column), &at) in self.columns.iter().enumerate().zip(&self.places) {
             let Some((text, count)) = cells.get_mut(at) else { continue };
             match (column.kind, *count) {
-                (Kind::Number(_), 0) => text.extend_from_slice(b"[]"),
-                (Kind::Number(_), 1) => {}
+                (Kind::Number(_), 0) if column.is_list => text.extend_from_slice(b"[]"),
+                (Kind::Number(_), 0 | 1) => {}
                 (Kind::Number(_), _) => text.push(b']'),
                 (_, 1..) if is_list(place) => text.push(b']'),
                 _ => {}

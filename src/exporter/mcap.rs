@@ -19,7 +19,7 @@ use crate::codec::layout::Part;
 use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::escape::json;
-use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest};
+use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
 use crate::store::{Ledger, Session};
 
@@ -75,7 +75,7 @@ impl<'a> Mcap<'a> {
         }
         let channels = |stream: &Stream, largest: Option<&Largest>| {
             let is_bytes = is_untouched || stream.layout.parts() == [Part::Bytes];
-            let columns = (!is_bytes).then(|| Columns::of(stream, largest.copied(), false));
+            let columns = (!is_bytes).then(|| Columns::of(stream, largest.copied(), Style::default()));
             Channels { columns, json: None, one: None, several: None }
         };
         let streams =
@@ -107,7 +107,7 @@ impl<'a> Mcap<'a> {
                 Cell::Bytes(bytes) => content::append_base64(bytes, text),
             }
         };
-        if columns.read(packet.stream, packet.message, take).is_err() {
+        if columns.read(packet, take).is_err() {
             return false;
         }
         data.clear();

@@ -12,6 +12,7 @@ mod npz;
 mod output;
 mod parquet;
 mod raw;
+mod records;
 mod scope;
 mod text;
 mod wav;
@@ -28,6 +29,9 @@ use crate::error::Result;
 use crate::message::{Batch, Gap, Gaps, Message};
 use crate::store::{Copied, Database, Reader, Session};
 use crate::time::position::Position;
+
+use columns::Style;
+use records::each_record;
 
 pub use output::{Output, Sink};
 pub use scope::Scope;
@@ -101,6 +105,8 @@ pub struct Export {
     pub to: Option<Position>,
     /// Whether numbers stay as they came, where channels are scaled.
     pub is_raw: bool,
+    /// Whether each record is a row of its own, in `csv` and `parquet`.
+    pub is_exploded: bool,
     /// Whether messages stay the bytes that came, in `mcap`.
     pub is_untouched: bool,
     /// Samples in a second, for `wav`; `None` is to be estimated.
@@ -140,6 +146,15 @@ struct Packet<'a> {
     /// The row of its stream.
     stream_id: i64,
     stream: &'a Stream,
+    /// Of its records, only the one of this number is written; `None`: all are.
+    record: Option<usize>,
+}
+
+impl Export {
+    /// How numbers become rows.
+    fn style(&self) -> Style {
+        Style { is_raw: self.is_raw, is_exploded: self.is_exploded }
+    }
 }
 
 /// Write the selected messages of a session. What was written is not under its final name yet.
@@ -158,8 +173,8 @@ pub fn write_messages(
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
     let mut exported = Exported::default();
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
-        Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.is_raw).map_err(failed)?),
-        Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.is_raw).map_err(failed)?),
+        Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.style()).map_err(failed)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.style()).map_err(failed)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
         Format::Npz => Box::new(npz::Npz::new(sink, output.directory(), scope).map_err(failed)?),
         Format::Mcap => {
@@ -183,7 +198,12 @@ pub fn write_messages(
                     exported.gaps.add(Gap { first_number, last_number, elapsed_ns: at_ns, until_elapsed_ns: at_ns });
                     continue;
                 };
-                let is_read = encoder.message(&Packet { number, message, stream_id, stream }).map_err(failed)?;
+                let packet = Packet { number, message, stream_id, stream, record: None };
+                let is_read = match export.is_exploded {
+                    true => each_record(&packet, |record| encoder.message(record)),
+                    false => encoder.message(&packet),
+                };
+                let is_read = is_read.map_err(failed)?;
                 exported.messages += 1;
                 exported.undecodable += u64::from(!is_read);
             }

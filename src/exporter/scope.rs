@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::exporter::columns::Largest;
 use crate::exporter::extent::{Extent, by_stream};
 use crate::exporter::parquet::{COLUMNS_MAX, Table};
+use crate::exporter::records::has_records;
 use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES, Sound};
 use crate::exporter::{Export, Format, Watch};
 use crate::store::{self, Database, Session};
@@ -93,10 +94,16 @@ impl Scope {
             return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
         }
         let refuse = |cause, hint| Error::Export { to: watch.to().to_owned(), cause, hint, exit: Exit::Usage };
+        let is_timeless = |stream: &&Stream| stream.sample_rate_hz.is_none() && has_records(stream);
+        if export.is_exploded && selected.values().any(|stream| is_timeless(&stream)) {
+            let streams = names(selected.values().filter(is_timeless));
+            let cause = format!("no sample rate is known of {streams}, so that records have no time of their own");
+            return Err(refuse(cause, "say it with `fancyhwd session describe SESSION TOPIC --sample-rate HZ`"));
+        }
         if export.format == Format::Parquet {
             let extents = by_stream(database, session, (export.from, export.to), true, watch)?;
             let largest = extents.into_iter().map(|(id, extent)| (id, extent.largest)).collect::<BTreeMap<_, _>>();
-            let columns = Table::of(&selected, &largest, export.is_raw).fields.len();
+            let columns = Table::of(&selected, &largest, export.style()).fields.len();
             if columns > COLUMNS_MAX {
                 let cause =
                     format!("its streams have {columns} columns together, and a file has {COLUMNS_MAX} at most");

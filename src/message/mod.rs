@@ -47,6 +47,11 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// The same frames with other times.
+    pub fn at(self, unix_ns: i64, elapsed_ns: i64) -> Self {
+        Self { unix_ns, elapsed_ns, ..self }
+    }
+
     /// The frames, byte for byte.
     pub fn frames(&self) -> Frames<'a> {
         Frames { rest: self.frames }

@@ -178,6 +178,34 @@ fn csv_has_a_column_for_each_channel_and_a_list_where_a_message_has_several() {
         ["topic,number,n,x (mV),y (g)", "imu,0,1,2,3", r#"imu,2,2,"[4,-6]","[5,7]""#]
     );
     assert_eq!(rows("--topic imu --from n2 --to n4").len(), 3);
+    bench.fancyhwd("session export --database c.db --format csv --explode").run().code(2).says(
+        "no sample rate is known of imu, so that records have no time of their own; say it with `fancyhwd session describe",
+    );
+    bench.fancyhwd("session export --database c.db --format jsonl --explode").run().code(2).says("only with csv and");
+    bench.fancyhwd("session describe 1 imu --sample-rate 8 --database c.db").run().success();
+    let expected = [
+        "topic,number,record,n,x (mV),y (g),json0,bytes1",
+        "imu,0,0,1,2.0,3,,",
+        r#"camera,1,,,,,"{""a"": [1, 2]}",AAE="#,
+        "imu,2,0,2,3.0,5,,",
+        "imu,2,1,2,-2.0,7,,",
+        "imu,3,,3,,,,",
+        "imu,4,,,,,,",
+        r#"camera,5,,,,,[],"[""eA=="",""eXo=""]""#,
+    ];
+    let exploded = rows("--explode");
+    assert_eq!(exploded, expected);
+    // The last record has the time of its message.
+    let times =
+        bench.fancyhwd("session export --database c.db --format csv --explode --from n2 --to n3").run().success();
+    let times: Vec<i64> = times
+        .stdout
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(1).unwrap().replace('.', "").parse().unwrap())
+        .collect();
+    let came: i64 = bench.sqlite3("c.db", "SELECT elapsed_ns FROM messages WHERE id = 3").parse().unwrap();
+    assert_eq!(times, [came - 125_000_000, came]);
     bench.fancyhwd("session export --database c.db --format jsonl --raw").run().code(2).says("only with csv");
     bench
         .fancyhwd("session export --database c.db --format sqlite --from 1s -o x.db")

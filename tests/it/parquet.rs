@@ -68,6 +68,16 @@ fn columns_are_lists_where_a_message_has_several_records_and_null_where_it_has_n
         r#"[1, "camera", 5, null, null, null, "[]", ["78", "797a"]]"#,
     ];
     assert_eq!(all, expected);
+    bench.fancyhwd("session describe 1 imu --sample-rate 8 --database c.db").run().success();
+    let exploded = [
+        r#"[1, "imu", 0, 0, 1, 2.0, 3, null, null]"#,
+        r#"[1, "imu", 2, 0, 2, 3.0, 5, null, null]"#,
+        r#"[1, "imu", 2, 1, 2, -2.0, 7, null, null]"#,
+    ];
+    let rows_of = rows("--explode").unwrap();
+    assert_eq!([&rows_of[0], &rows_of[2], &rows_of[3]], exploded.each_ref());
+    assert_eq!(about(&bench).unwrap()["types"]["x (mV)"], "double");
+    rows("");
     let found = about(&bench).unwrap();
     assert_eq!(found["rows"], 6);
     let types = json!({

@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::codec::layout::{Numbers, Part};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, text};
-use crate::exporter::columns::{Column, Columns};
+use crate::exporter::columns::{Column, Columns, Style};
 use crate::exporter::npz::dtype;
 use crate::exporter::npz::spool::{Rows, Spool};
 use crate::exporter::{Packet, Sink};
@@ -69,7 +69,7 @@ impl Arrays {
         };
         Self {
             name,
-            columns: Columns::of(stream, None, true).iter().cloned().collect(),
+            columns: Columns::of(stream, None, Style { is_raw: true, is_exploded: false }).iter().cloned().collect(),
             numbers,
             read: Rows::default(),
             read_count: 0,

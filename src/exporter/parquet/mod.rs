@@ -18,7 +18,7 @@ use crate::codec::channels::Channels;
 use crate::codec::number::Scalar;
 use crate::codec::stream::Stream;
 use crate::escape::json;
-use crate::exporter::columns::{Cell, Column, Kind};
+use crate::exporter::columns::{Cell, Column, Kind, Style};
 use crate::exporter::scope::{About, Scope};
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
 
@@ -46,8 +46,8 @@ pub(super) struct Parquet<'a> {
 }
 
 impl<'a> Parquet<'a> {
-    pub fn new(sink: Sink<'a>, scope: &Scope, is_raw: bool) -> io::Result<Self> {
-        let table = Table::of(&scope.streams, &scope.largest, is_raw);
+    pub fn new(sink: Sink<'a>, scope: &Scope, style: Style) -> io::Result<Self> {
+        let table = Table::of(&scope.streams, &scope.largest, style);
         let properties = properties(&table, &scope.streams, &scope.about).map_err(io_error)?;
         let sink = BufWriter::with_capacity(BUFFER_BYTES, sink);
         let schema = table.schema().map_err(io_error)?;
@@ -73,24 +73,27 @@ impl<'a> Parquet<'a> {
 impl Encoder for Parquet<'_> {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
         let Some(line) = self.lines.get(&packet.stream_id) else { return Ok(false) };
-        let [time, elapsed, endpoint, topic, number, columns @ ..] = self.buffers.as_mut_slice() else {
-            return Ok(false);
-        };
+        let [time, elapsed, endpoint, topic, number, ..] = self.buffers.as_mut_slice() else { return Ok(false) };
         time.push_integer(packet.message.unix_ns);
         elapsed.push_integer(packet.message.elapsed_ns);
         endpoint.push_integer(packet.stream.endpoint.into());
         topic.push(Cell::Text(&line.topic));
         number.push_integer(packet.number);
+        let buffers = &mut self.buffers;
         let take = |place: usize, cell: Cell<'_>| {
-            if let Some(column) = line.places.get(place).and_then(|&place| columns.get_mut(place)) {
+            if let Some(column) = line.places.get(place).and_then(|&place| buffers.get_mut(place)) {
                 column.push(cell);
             }
         };
-        let is_read = line.columns.read(packet.stream, packet.message, take).is_ok();
+        let is_read = line.columns.read(packet, take).is_ok();
         let mut added_bytes = 4 * size_of::<u64>() + line.topic.len();
+        if let Some((record, column)) = packet.record.zip(self.buffers.get_mut(FIXED.len())) {
+            column.push_integer(record as i64);
+            added_bytes += column.end_row(self.rows).map_err(io::Error::other)?;
+        }
         if is_read {
             for &place in &line.places {
-                if let Some(column) = columns.get_mut(place) {
+                if let Some(column) = self.buffers.get_mut(place) {
                     added_bytes += column.end_row(self.rows).map_err(io::Error::other)?;
                 }
             }
@@ -146,7 +149,7 @@ fn described(table: &Table, id: i64, stream: &Stream) -> Option<Value> {
     let unnamed = Channels::unnamed(&stream.layout);
     let channels = stream.channels.as_ref().unwrap_or(&unnamed);
     let column = |(column, place): (&Column, &usize)| {
-        let Field { name, .. } = table.fields.get(place + FIXED.len())?;
+        let Field { name, .. } = table.fields.get(*place)?;
         let channel = channels.iter().find(|channel| Some(&channel.name) == column.channel.as_ref());
         Some(json!({
             "column": name,

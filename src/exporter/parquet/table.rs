@@ -11,7 +11,7 @@ use crate::codec::number::Scalar;
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, trimmed};
 use crate::escape::csv::cell;
-use crate::exporter::columns::{Column, Columns, Kind, Largest, only};
+use crate::exporter::columns::{Column, Columns, Kind, Largest, RECORD, Style, only};
 use crate::exporter::parquet::buffer::Shape;
 
 /// The most columns of a file: a reader has all of them in memory for each row group, and so do we.
@@ -40,7 +40,7 @@ pub(in crate::exporter) struct Field {
 pub(in crate::exporter) struct Line {
     pub topic: String,
     pub columns: Columns,
-    /// Which column of the file each of them is, behind the fixed ones.
+    /// Which column of the file each of them is.
     pub places: Vec<usize>,
 }
 
@@ -54,14 +54,19 @@ pub(in crate::exporter) struct Table {
 
 impl Table {
     /// Those of these streams. Columns of several streams that have the same title and type are one.
-    pub fn of(streams: &BTreeMap<i64, Stream>, largest: &BTreeMap<i64, Largest>, is_raw: bool) -> Self {
+    pub fn of(streams: &BTreeMap<i64, Stream>, largest: &BTreeMap<i64, Largest>, style: Style) -> Self {
         let mut fields: Vec<Field> =
             FIXED.map(|(name, kind)| Field { name: name.to_owned(), kind, shape: Shape::Required }).into();
-        let mut names: BTreeSet<String> = FIXED.iter().map(|&(name, _)| name.to_owned()).collect();
+        if style.is_exploded {
+            let kind = Kind::Number(Scalar::UInt32);
+            // A message without records has none.
+            fields.push(Field { name: RECORD.to_owned(), kind, shape: Shape::Optional });
+        }
+        let mut names: BTreeSet<String> = fields.iter().map(|field| field.name.clone()).collect();
         let mut known = HashMap::new();
         let mut line = |(&id, stream): (&i64, &Stream)| {
             let largest = largest.get(&id).copied().unwrap_or_default();
-            let columns = Columns::of(stream, Some(largest), is_raw);
+            let columns = Columns::of(stream, Some(largest), style);
             // Two channels of a stream may have the same title: `x (V)`, and `x` with the unit V.
             let mut in_stream = BTreeMap::<String, usize>::new();
             let mut place = |column: &Column| {
@@ -78,7 +83,7 @@ impl Table {
                 if let Some(field) = fields.get_mut(place).filter(|_| column.is_list) {
                     field.shape = Shape::List;
                 }
-                place - FIXED.len()
+                place
             };
             let places = columns.iter().map(&mut place).collect();
             let topic = match std::str::from_utf8(trimmed(&stream.topic)) {

@@ -201,7 +201,7 @@ mcap\t'A channel per stream, for Foxglove, PlotJuggler and ROS tools'
 wav\t'The samples as sound, with all channels'
 raw\t'What follows the topics, and nothing else'
 sqlite\t'A database with this session only'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which npz, mcap, wav and sqlite cannot be written to. With csv, a directory, which ends with `/`, gets a file for each stream' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l from -d 'Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC)' -r
@@ -210,6 +210,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l force -d 'Replace the file if it exists'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l raw -d 'Numbers as the device sent them, without the scale and offset of their channels'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l explode -d 'A row for each record, with a time of its own, instead of for each message: the last record of a message has the time at which it came. Needs a sample rate, which `session describe` says. Only with csv and parquet'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l untouched -d 'Messages as the bytes that came instead of as JSON: what `session import` brings back as it was. Only with mcap'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Log warnings and errors only, and no summary'

@@ -23,7 +23,8 @@ pub struct ExportArguments {
     /// What to write
     #[arg(long, value_name = "FORMAT")]
     pub format: Format,
-    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which mcap, wav and sqlite cannot be written to
+    /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which npz, mcap, wav and sqlite cannot be written to.
+    /// With csv, a directory, which ends with `/`, gets a file for each stream
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists

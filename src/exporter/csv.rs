@@ -1,18 +1,25 @@
 //! A line per message, with a column for each channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 
 use crate::codec::stream::Stream;
-use crate::codec::topic::trimmed;
+use crate::codec::topic::{shown, trimmed};
 use crate::escape::csv::cell;
 use crate::escape::json;
-use crate::exporter::columns::{Cell, Columns, FIXED, Kind, RECORD, Style};
+use crate::exporter::columns::{Cell, Columns, FIXED, Kind, RECORD, Style, only};
 use crate::exporter::text::{Times, append_seconds};
 use crate::exporter::{Encoder, Packet, Sink, content};
 
-/// What the writer holds: it looks for quotes in all of a field each time when that is full, so that long ones need more of it.
+/// What a writer holds: it looks for quotes in all of a field each time when that is full, so that long ones need more of it.
 const HELD_BYTES: usize = 1 << 20;
+
+/// What all writers hold together, ...
+const ALL_HELD_BYTES: usize = 16 << 20;
+
+/// ... but each of them at least.
+const HELD_MIN_BYTES: usize = 4 << 10;
 
 /// The most columns of a table: more than a spreadsheet has (16,384).
 pub(super) const COLUMNS_MAX: usize = 65_536;
@@ -38,6 +45,10 @@ struct Line {
 impl<'a> Csv<'a> {
     /// A table for these streams. Columns of several streams that have the same name are one.
     pub fn new(sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
+        Self::holding(HELD_BYTES, sink, streams, style)
+    }
+
+    fn holding(held_bytes: usize, sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
         let mut titles = BTreeMap::<String, usize>::new();
         let mut line = |stream: &Stream| {
             let columns = Columns::of(stream, None, style);
@@ -55,7 +66,7 @@ impl<'a> Csv<'a> {
         }
         let mut ordered: Vec<(usize, &String)> = titles.iter().map(|(title, &place)| (place, title)).collect();
         ordered.sort_unstable();
-        let mut out = csv::WriterBuilder::new().buffer_capacity(HELD_BYTES).from_writer(sink);
+        let mut out = csv::WriterBuilder::new().buffer_capacity(held_bytes).from_writer(sink);
         let titles = ordered.iter().map(|(_, title)| cell(title.as_bytes()));
         let record = style.is_exploded.then_some(RECORD);
         for title in FIXED.iter().copied().chain(record).map(|title| title.as_bytes().into()).chain(titles) {
@@ -150,6 +161,54 @@ impl Encoder for Csv<'_> {
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// A file for each stream.
+pub(super) struct CsvFiles<'a> {
+    files: BTreeMap<i64, Csv<'a>>,
+}
+
+impl CsvFiles<'_> {
+    /// In this directory.
+    pub fn new(directory: &Path, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
+        let held_bytes = (ALL_HELD_BYTES / streams.len().max(1)).clamp(HELD_MIN_BYTES, HELD_BYTES);
+        let mut names = BTreeSet::new();
+        let endpoints: BTreeSet<u32> = streams.values().map(|stream| stream.endpoint).collect();
+        let mut file = |(&id, stream): (&i64, &Stream)| {
+            let mut name = file_name(stream);
+            if endpoints.len() > 1 && !stream.topic.is_empty() {
+                name += &format!(".{}", stream.endpoint);
+            }
+            let path = directory.join(only(&mut names, name) + ".csv");
+            let streams = BTreeMap::from([(id, stream.clone())]);
+            Ok((id, Csv::holding(held_bytes, Sink::Closed(path), &streams, style)?))
+        };
+        Ok(Self { files: streams.iter().map(&mut file).collect::<io::Result<_>>()? })
+    }
+}
+
+impl Encoder for CsvFiles<'_> {
+    fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
+        self.files.get_mut(&packet.stream_id).map_or(Ok(false), |file| file.message(packet))
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.files.into_values().try_for_each(|file| Box::new(file).finish())
+    }
+}
+
+/// A name for the file of a stream, without its ending: its topic, with a line in the place of what a shell or a file system takes
+/// for something else.
+fn file_name(stream: &Stream) -> String {
+    const TOPIC_MAX_CHARS: usize = 200;
+    let plain = |char: char| if char.is_ascii_alphanumeric() || ".-_".contains(char) { char } else { '_' };
+    let topic: String = shown(&stream.topic).chars().map(plain).take(TOPIC_MAX_CHARS).collect();
+    // No hidden file, and no option.
+    let topic = topic.trim_start_matches(['.', '-']);
+    match topic.is_empty() {
+        true => format!("endpoint{}", stream.endpoint),
+        false => topic.to_owned(),
     }
 }
 

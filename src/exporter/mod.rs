@@ -169,22 +169,26 @@ pub fn write_messages(
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
-    let sink = output.sink(watch.stop())?;
     let failed = |cause| if watch.stop().requested() { watch.stopped() } else { output.failed(cause) };
     let mut exported = Exported::default();
+    let streams = &scope.streams;
+    let sink = || output.sink(watch.stop());
     let mut encoder: Box<dyn Encoder + '_> = match export.format {
-        Format::Csv => Box::new(csv::Csv::new(sink, &scope.streams, export.style()).map_err(failed)?),
-        Format::Parquet => Box::new(parquet::Parquet::new(sink, scope, export.style()).map_err(failed)?),
-        Format::Jsonl => Box::new(jsonl::Jsonl::new(sink)),
-        Format::Npz => Box::new(npz::Npz::new(sink, output.directory(), scope).map_err(failed)?),
+        Format::Csv if output.is_directory() => {
+            Box::new(csv::CsvFiles::new(output.path(), streams, export.style()).map_err(failed)?)
+        }
+        Format::Csv => Box::new(csv::Csv::new(sink()?, streams, export.style()).map_err(failed)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(sink()?, scope, export.style()).map_err(failed)?),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(sink()?)),
+        Format::Npz => Box::new(npz::Npz::new(sink()?, output.directory(), scope).map_err(failed)?),
         Format::Mcap => {
             let (endpoints, ledger) = (database.endpoints(session)?, database.ledger(session.id)?);
             exported.is_ledger_damaged = !ledger.is_whole;
             let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
-            Box::new(mcap::Mcap::new(sink, about).map_err(failed)?)
+            Box::new(mcap::Mcap::new(sink()?, about).map_err(failed)?)
         }
-        Format::Wav => Box::new(wav::Wav::new(sink, scope.sound, scope.sample_rate_hz).map_err(failed)?),
-        Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink)),
+        Format::Wav => Box::new(wav::Wav::new(sink()?, scope.sound, scope.sample_rate_hz).map_err(failed)?),
+        Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink()?)),
     };
     if !session.is_empty() {
         let mut reader = Reader::new(database, session, &scope.messages)?;

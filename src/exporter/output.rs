@@ -1,23 +1,29 @@
 //! Where an export goes: standard output, or a file that gets its name when it is whole.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::syncfs;
 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::exporter::Format;
-use crate::process::leavings::PartialFile;
+use crate::process::leavings::{PartialDirectory, PartialFile};
 use crate::process::stop::Stop;
 use crate::safe_open;
 use crate::store::{FILE_MODE, belongs_to, beside, place};
 
 /// A pipe that can be written takes so many bytes without blocking (pipe(7), `PIPE_BUF`).
 const PIPE_CHUNK_BYTES: usize = 4096;
+
+/// Of a directory of exported files: as their [`FILE_MODE`], to be entered.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// Those beside a database that SQLite, or a recorder, would take as belonging to the exported one.
 const STRANGE_ENDINGS: [&str; 3] = ["-wal", "-journal", "-suspect"];
@@ -39,6 +45,13 @@ pub enum Output {
         /// Whether another file of that name may be replaced.
         replace: bool,
     },
+    /// To a file for each stream in a directory, which is removed as a file is.
+    Directory {
+        /// What it has until all are whole.
+        temporary: PartialDirectory,
+        /// The name that it gets.
+        path: PathBuf,
+    },
 }
 
 impl Output {
@@ -52,6 +65,10 @@ impl Output {
             let to = asked_for.display().to_string();
             Err(Error::Export { to, cause: cause.to_owned(), hint, exit })
         };
+        // A name that ends so is a directory's, whether there is one or not.
+        if asked_for.as_os_str().as_bytes().ends_with(b"/") || asked_for.is_dir() {
+            return Self::open_directory(asked_for, format);
+        }
         let path = place(asked_for);
         if belongs_to(&path, database) {
             return refuse("it belongs to the database that is exported from", "choose another path", Exit::Usage);
@@ -72,17 +89,26 @@ impl Output {
                 Exit::Usage,
             );
         }
-        let directory = directory(&path);
-        match PartialFile::create_in(directory, FILE_MODE) {
-            Ok(temporary) => Ok(Self::File { temporary, path, replace }),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                let cause = format!("there is no directory {}", directory.display());
-                refuse(&cause, "create it, or choose another place with --output", Exit::Failed)
-            }
-            Err(cause) => {
-                refuse(&cause.kind().to_string(), "check who may write there, and the free space", Exit::Failed)
-            }
+        let temporary = PartialFile::create_in(directory(&path), FILE_MODE);
+        temporary
+            .map(|temporary| Self::File { temporary, path: path.clone(), replace })
+            .map_err(not_made(asked_for, &path))
+    }
+
+    fn open_directory(asked_for: &Path, format: Format) -> Result<Self> {
+        let refuse = |cause: String, hint| {
+            Err(Error::Export { to: asked_for.display().to_string(), cause, hint, exit: Exit::Usage })
+        };
+        if format != Format::Csv {
+            let cause = format!("it is a directory, and {format} is one file");
+            return refuse(cause, "choose a file; only --format csv writes one for each stream");
         }
+        let path = place(asked_for);
+        if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return refuse("it is not empty".to_owned(), "choose another directory, which need not exist");
+        }
+        let temporary = PartialDirectory::create_in(directory(&path), DIRECTORY_MODE);
+        temporary.map(|temporary| Self::Directory { temporary, path: path.clone() }).map_err(not_made(asked_for, &path))
     }
 
     /// What people call it.
@@ -90,22 +116,29 @@ impl Output {
         match self {
             Self::Stdout { .. } => "standard output".to_owned(),
             Self::File { path, .. } => path.display().to_string(),
+            Self::Directory { path, .. } => format!("{}/", path.display()),
         }
     }
 
-    /// The file to write to; nothing on standard output.
+    /// The file, or the directory, to write to; nothing on standard output.
     pub fn path(&self) -> &Path {
         match self {
             Self::Stdout { .. } => Path::new(""),
             Self::File { temporary, .. } => temporary.file().path(),
+            Self::Directory { temporary, .. } => temporary.path(),
         }
+    }
+
+    /// Whether each stream has a file of its own.
+    pub fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
     }
 
     /// Where the file is made.
     pub(super) fn directory(&self) -> &Path {
         match self {
             Self::Stdout { .. } => Path::new("."),
-            Self::File { path, .. } => directory(path),
+            Self::File { path, .. } | Self::Directory { path, .. } => directory(path),
         }
     }
 
@@ -119,6 +152,7 @@ impl Output {
             Self::File { temporary, .. } => {
                 temporary.file().as_file().try_clone().map(Sink::File).map_err(|cause| self.failed(cause))
             }
+            Self::Directory { .. } => Err(self.failed(io::ErrorKind::IsADirectory.into())),
         }
     }
 
@@ -126,7 +160,7 @@ impl Output {
     pub(super) fn failed(&self, cause: io::Error) -> Error {
         match self {
             Self::Stdout { .. } => Error::Output(cause),
-            Self::File { .. } => Error::Export {
+            Self::File { .. } | Self::Directory { .. } => Error::Export {
                 to: self.name(),
                 cause: cause.to_string(),
                 hint: "check the free space and the disk's health",
@@ -141,18 +175,22 @@ impl Output {
     /// When the disk fails, or a file of that name appeared that may not be replaced.
     pub fn finish(self) -> Result<u64> {
         let bytes = self.sync().map_err(|cause| self.failed(cause))?;
-        if let Self::File { temporary, path, replace } = self {
+        let (named, path) = match self {
+            Self::Stdout { .. } => return Ok(bytes),
             // A name is replaced, and never what a link leads to; but nothing that is no file.
-            let named = safe_open::check(&path).and_then(|()| temporary.persist(&path, replace));
-            named.map_err(|cause| Error::Export {
-                to: path.display().to_string(),
-                cause: cause.to_string(),
-                hint: "see what is there now",
-                exit: Exit::Failed,
-            })?;
-            let synced = File::open(directory(&path)).and_then(|directory| directory.sync_all());
-            synced.map_err(|cause| Error::ExportNotSynced { path, cause })?;
-        }
+            Self::File { temporary, path, replace } => {
+                (safe_open::check(&path).and_then(|()| temporary.persist(&path, replace)), path)
+            }
+            Self::Directory { temporary, path } => (temporary.persist(&path), path),
+        };
+        named.map_err(|cause| Error::Export {
+            to: path.display().to_string(),
+            cause: cause.to_string(),
+            hint: "see what is there now",
+            exit: Exit::Failed,
+        })?;
+        let synced = File::open(directory(&path)).and_then(|directory| directory.sync_all());
+        synced.map_err(|cause| Error::ExportNotSynced { path, cause })?;
         Ok(bytes)
     }
 
@@ -164,7 +202,27 @@ impl Output {
                 temporary.file().as_file().sync_all()?;
                 Ok(temporary.file().as_file().metadata()?.len())
             }
+            Self::Directory { temporary, .. } => {
+                // All files at once.
+                syncfs(File::open(temporary.path())?)?;
+                fs::read_dir(temporary.path())?.map(|file| Ok(file?.metadata()?.len())).sum()
+            }
         }
+    }
+}
+
+/// The error when a file, or a directory, cannot be made for this path.
+fn not_made<'a>(asked_for: &'a Path, path: &'a Path) -> impl Fn(io::Error) -> Error + 'a {
+    let parent = directory(path);
+    move |cause| {
+        let (cause, hint) = match cause.kind() {
+            io::ErrorKind::NotFound => (
+                format!("there is no directory {}", parent.display()),
+                "create it, or choose another place with --output",
+            ),
+            kind => (kind.to_string(), "check who may write there, and the free space"),
+        };
+        Error::Export { to: asked_for.display().to_string(), cause, hint, exit: Exit::Failed }
     }
 }
 
@@ -184,12 +242,18 @@ pub enum Sink<'a> {
     },
     /// A file.
     File(File),
+    /// A file that is open only while it is written to: there may be more of them than a process may have open.
+    Closed(PathBuf),
 }
 
 impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.write(bytes),
+            Self::Closed(path) => {
+                let mut options = File::options();
+                options.append(true).create(true).mode(FILE_MODE).open(path)?.write(bytes)
+            }
             Self::Stdout { stop, written_bytes } => {
                 let out = io::stdout();
                 let mut fds = [PollFd::new(&out, PollFlags::OUT), PollFd::new(*stop, PollFlags::IN)];
@@ -215,7 +279,7 @@ impl Seek for Sink<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match self {
             Self::File(file) => file.seek(to),
-            Self::Stdout { .. } => Err(io::ErrorKind::NotSeekable.into()),
+            Self::Stdout { .. } | Self::Closed(_) => Err(io::ErrorKind::NotSeekable.into()),
         }
     }
 }

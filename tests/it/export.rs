@@ -683,3 +683,60 @@ fn an_export_whose_directory_cannot_be_synced_says_that_the_file_is_there() {
     // Topics of this capture are no UTF-8.
     assert_eq!(String::from_utf8_lossy(&fs::read(bench.path("out.csv")).unwrap()), whole);
 }
+
+#[test]
+fn csv_has_a_file_for_each_stream_in_a_directory() {
+    let bench = two_devices();
+    let export = "session export --database c.db --format csv";
+    bench.fancyhwd(&format!("{export} -o streams/")).run().success().says("6 messages");
+    for topic in ["imu", "camera"] {
+        let alone = bench.fancyhwd(&format!("{export} --topic {topic}")).run().success().stdout;
+        assert_eq!(fs::read_to_string(bench.path(&format!("streams/{topic}.csv"))).unwrap(), alone);
+    }
+    assert_eq!(fs::read_dir(bench.path("streams")).unwrap().count(), 2);
+    let mode = |name: &str| fs::metadata(bench.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("streams"), mode("streams/imu.csv")), (0o750, 0o640));
+    // What is there stays.
+    bench.fancyhwd(&format!("{export} -o streams --force")).run().code(2).says("it is not empty; choose another");
+    fs::create_dir(bench.path("empty")).unwrap();
+    bench.fancyhwd(&format!("{export} -o empty --to n1")).run().success();
+    // A stream of which nothing is in the range has its heading.
+    assert_eq!(fs::read_to_string(bench.path("empty/camera.csv")).unwrap().lines().count(), 1);
+    bench
+        .fancyhwd("session export --database c.db --format jsonl -o lines/")
+        .run()
+        .code(2)
+        .says("and jsonl is one file");
+    bench.fancyhwd(&format!("{export} -o none/there/")).run().code(1).says("there is no directory ");
+    assert!(!bench.path("none").exists());
+    assert!(!exported_names(&bench).iter().any(|name| name.contains("partial")));
+}
+
+#[test]
+fn thousands_of_streams_have_thousands_of_files() {
+    const STREAMS: usize = 4096;
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let line = format!("record --database c.db --topic * --framing frames --layout int16 --count {}", 2 * STREAMS);
+    let recorder = bench.fancyhwd(&format!("{line} --connect {endpoint}")).start();
+    let socket = zmq::Context::new().socket(zmq::XPUB).unwrap();
+    socket.set_sndhwm(0).unwrap();
+    socket.bind(&endpoint).unwrap();
+    socket.recv_bytes(0).unwrap();
+    for round in 0..2_i16 {
+        for number in 0..STREAMS {
+            socket.send(&format!("s/{number}"), zmq::SNDMORE).unwrap();
+            socket.send(&[round.to_le_bytes(), (number as i16).to_le_bytes()].concat(), 0).unwrap();
+        }
+    }
+    recorder.finish().success();
+    // Far fewer files may be open at once.
+    let export = "ulimit -n 64; exec fancyhwd session export --database c.db --format csv -o all/";
+    bench.program("sh").args(["-c", export]).run().success();
+    assert_eq!(fs::read_dir(bench.path("all")).unwrap().count(), STREAMS);
+    for number in [0, 1, STREAMS - 1] {
+        let rows = csv_rows(&bench.path(&format!("all/s_{number}.csv")), true);
+        let cells: Vec<String> = rows.iter().map(|row| String::from_utf8(row[5].clone()).unwrap()).collect();
+        assert_eq!(cells, [format!("[0,{number}]"), format!("[1,{number}]")]);
+    }
+}

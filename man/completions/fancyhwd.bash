@@ -523,7 +523,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --explode --untouched --sample-rate --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --explode --untouched --sample-rate --fill-gaps --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -52,6 +52,9 @@ pub struct ExportArguments {
     /// Samples per second of a wav file [default: as many as came per second]
     #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<u32>,
+    /// Fill gaps, in which samples are missing as the times of the messages say, with silence. Only with wav
+    #[arg(long)]
+    pub fill_gaps: bool,
     /// What to export from
     #[command(flatten)]
     pub database: DatabaseArguments,
@@ -92,6 +95,10 @@ impl ExportArguments {
             let text = format!("--untouched cannot be used with --format {format}, only with mcap");
             return Err(Error::CommandLine(text));
         }
+        if self.fill_gaps && format != Format::Wav {
+            let text = format!("--fill-gaps cannot be used with --format {format}, only with wav");
+            return Err(Error::CommandLine(text));
+        }
         if let Some(rate_hz) = self.sample_rate {
             if format != Format::Wav {
                 return Err(Error::CommandLine(format!(
@@ -117,6 +124,7 @@ impl ExportArguments {
                 is_raw: self.raw,
                 is_exploded: self.explode,
                 is_untouched: self.untouched,
+                fills_gaps: self.fill_gaps,
                 sample_rate_hz: self.sample_rate,
             },
         })

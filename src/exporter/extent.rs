@@ -61,7 +61,8 @@ impl Extent {
     }
 }
 
-/// Count the messages of a part of a session by stream: the row of each stream that has some, and how much there is of it.
+/// Count the messages of a part of a session by stream: the row of each stream that has some, and how much there is of it. `each` sees
+/// every message.
 ///
 /// # Errors
 /// When the database cannot be read, or a stop is asked for.
@@ -71,6 +72,7 @@ pub(super) fn by_stream(
     (from, to): (Option<Position>, Option<Position>),
     counts_frames: bool,
     watch: &Watch<'_>,
+    mut each: impl FnMut(&Stamp),
 ) -> Result<BTreeMap<i64, Extent>> {
     let numbers = database.numbers(session, from, to)?;
     let mut streams = BTreeMap::<i64, Extent>::new();
@@ -78,6 +80,7 @@ pub(super) fn by_stream(
         if numbers.contains(&stamp.number) {
             let so_far = streams.entry(stamp.stream_id).or_default();
             *so_far = so_far.and(Extent::of(stamp));
+            each(&stamp);
         }
     })?;
     Ok(streams)

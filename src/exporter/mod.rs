@@ -109,6 +109,8 @@ pub struct Export {
     pub is_exploded: bool,
     /// Whether messages stay the bytes that came, in `mcap`.
     pub is_untouched: bool,
+    /// Whether `wav` has silence where samples are missing.
+    pub fills_gaps: bool,
     /// Samples in a second, for `wav`; `None` is to be estimated.
     pub sample_rate_hz: Option<u32>,
 }
@@ -187,7 +189,9 @@ pub fn write_messages(
             let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
             Box::new(mcap::Mcap::new(sink()?, about).map_err(failed)?)
         }
-        Format::Wav => Box::new(wav::Wav::new(sink()?, scope.sound, scope.sample_rate_hz).map_err(failed)?),
+        Format::Wav => {
+            Box::new(wav::Wav::new(sink()?, scope.sound, scope.sample_rate_hz, scope.filled()).map_err(failed)?)
+        }
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink()?)),
     };
     if !session.is_empty() {

@@ -13,9 +13,9 @@ use crate::exporter::columns::Largest;
 use crate::exporter::extent::{Extent, by_stream};
 use crate::exporter::parquet::{COLUMNS_MAX, Table};
 use crate::exporter::records::has_records;
-use crate::exporter::wav::{SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES, Sound};
+use crate::exporter::wav::{GAPS_MAX, Listener, SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES, Silences, Sound, silent_bytes};
 use crate::exporter::{Export, Format, Watch};
-use crate::store::{self, Database, Session};
+use crate::store::{self, Database, Session, Stamp};
 use crate::time::durations::seconds;
 
 /// Topics that a message names; a session may have any number.
@@ -34,6 +34,10 @@ pub struct Scope {
     pub is_estimated: bool,
     /// What the sound is made of.
     pub(super) sound: Sound,
+    /// Where samples are missing in it, ...
+    silences: Silences,
+    /// ... and whether they are filled with silence.
+    pub fills_gaps: bool,
     /// How large the messages of each stream are at most, for typed columns.
     pub(super) largest: BTreeMap<i64, Largest>,
     /// What a file says of the session beside its messages.
@@ -101,7 +105,7 @@ impl Scope {
             return Err(refuse(cause, "say it with `fancyhwd session describe SESSION TOPIC --sample-rate HZ`"));
         }
         if export.format == Format::Parquet {
-            let extents = by_stream(database, session, (export.from, export.to), true, watch)?;
+            let extents = by_stream(database, session, (export.from, export.to), true, watch, |_| {})?;
             let largest = extents.into_iter().map(|(id, extent)| (id, extent.largest)).collect::<BTreeMap<_, _>>();
             let columns = Table::of(&selected, &largest, export.style()).fields.len();
             if columns > COLUMNS_MAX {
@@ -119,7 +123,7 @@ impl Scope {
         if !export.format.hides_topics() {
             let mut largest = BTreeMap::new();
             if export.format == Format::Mcap && !export.is_untouched {
-                let extents = by_stream(database, session, (export.from, export.to), true, watch)?;
+                let extents = by_stream(database, session, (export.from, export.to), true, watch, |_| {})?;
                 largest.extend(extents.into_iter().map(|(id, extent)| (id, extent.largest)));
             }
             return Ok(Self { messages, streams: selected, largest, ..Self::default() });
@@ -159,14 +163,66 @@ impl Scope {
         let sound = sound.unwrap_or_default();
         let told_hz = selected.values().find_map(|stream| stream.sample_rate_hz).map(|rate_hz| rate_hz.round() as u32);
         let told_hz = export.sample_rate_hz.or(told_hz.filter(|rate_hz| (1..=SAMPLE_RATE_MAX_HZ).contains(rate_hz)));
-        let extents = by_stream(database, session, (export.from, export.to), false, watch)?;
+        let extents = by_stream(database, session, (export.from, export.to), false, watch, |_| {})?;
         let extent = extents
             .iter()
             .filter(|(id, _)| selected.contains_key(id))
             .fold(Extent::default(), |sum, (_, extent)| sum.and(*extent));
         let sample_rate_hz = sound_rate_hz(extent, sound, told_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
         let is_estimated = told_hz.is_none();
-        Ok(Self { messages, streams: selected, sample_rate_hz, is_estimated, sound, ..Self::default() })
+        let scope = Self { messages, streams: selected, sample_rate_hz, is_estimated, sound, ..Self::default() };
+        let scope = scope.with_silences(database, session, export, watch)?;
+        if !export.fills_gaps {
+            return Ok(scope);
+        }
+        if is_estimated {
+            let cause = "how long gaps are is not known without the sample rate".to_owned();
+            return Err(refuse(cause, "give it with --sample-rate"));
+        }
+        if scope.streams.len() > 1 {
+            let cause = format!("it has {} streams, which have gaps of their own", scope.streams.len());
+            return Err(refuse(cause, "choose one with --topic, or leave --fill-gaps out"));
+        }
+        if scope.silences.count > GAPS_MAX as u64 {
+            let cause = format!("{} gaps are more than are filled ({GAPS_MAX})", scope.silences.count);
+            return Err(refuse(cause, "check the sample rate, or export parts with --from and --to"));
+        }
+        let silent_bytes = silent_bytes(sound, sample_rate_hz, scope.silences.total_ns);
+        let whole = Extent { bytes: extent.bytes.saturating_add(silent_bytes), ..extent };
+        sound_rate_hz(whole, sound, told_hz).map_err(|(cause, hint)| refuse(cause, hint))?;
+        Ok(Self { fills_gaps: true, ..scope })
+    }
+
+    /// With the gaps of a stream that is to be sound.
+    fn with_silences(
+        mut self,
+        database: &Database,
+        session: &Session,
+        export: &Export,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
+        let sound = self.sound;
+        let mut listener = Listener::new(self.sample_rate_hz);
+        let hear = |stamp: &Stamp| {
+            let header_bytes = stamp.frames.saturating_mul(sound.header_bytes() as u64);
+            let samples = stamp.bytes.saturating_sub(header_bytes) / (sound.record_bytes() as u64).max(1);
+            if self.streams.contains_key(&stamp.stream_id) && !stamp.is_undecodable {
+                listener.hear(stamp.number, stamp.elapsed_ns, samples);
+            }
+        };
+        by_stream(database, session, (export.from, export.to), sound.header_bytes() > 0, watch, hear)?;
+        self.silences = listener.end();
+        Ok(self)
+    }
+
+    /// How many gaps a sound has, and how long they are together.
+    pub fn gaps(&self) -> (u64, i64) {
+        (self.silences.count, self.silences.total_ns)
+    }
+
+    /// The gaps that are filled with silence.
+    pub(super) fn filled(&self) -> Silences {
+        if self.fills_gaps { self.silences.clone() } else { Silences::default() }
     }
 }
 

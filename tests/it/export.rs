@@ -726,7 +726,7 @@ fn thousands_of_streams_have_thousands_of_files() {
     for round in 0..2_i16 {
         for number in 0..STREAMS {
             socket.send(&format!("s/{number}"), zmq::SNDMORE).unwrap();
-            socket.send(&[round.to_le_bytes(), (number as i16).to_le_bytes()].concat(), 0).unwrap();
+            socket.send([round.to_le_bytes(), (number as i16).to_le_bytes()].concat(), 0).unwrap();
         }
     }
     recorder.finish().success();
@@ -739,4 +739,38 @@ fn thousands_of_streams_have_thousands_of_files() {
         let cells: Vec<String> = rows.iter().map(|row| String::from_utf8(row[5].clone()).unwrap()).collect();
         assert_eq!(cells, [format!("[0,{number}]"), format!("[1,{number}]")]);
     }
+}
+
+#[test]
+fn gaps_of_a_sound_are_said_and_filled_when_asked_for() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let line = "record --database c.db --topic mic --framing frames --layout int16 --sample-rate 8000 --count 40";
+    let recorder = bench.fancyhwd(&format!("{line} --connect {endpoint}")).start();
+    let socket = zmq::Context::new().socket(zmq::XPUB).unwrap();
+    socket.bind(&endpoint).unwrap();
+    socket.recv_bytes(0).unwrap();
+    (0..40_u8).for_each(|number| socket.send_multipart([&b"mic"[..], &[number + 1; 160]], 0).unwrap());
+    recorder.finish().success();
+    // Messages of 10 ms each: half a second is missing behind the 20th, and the 30th is late.
+    bench.forge("c.db", "UPDATE messages SET elapsed_ns = (10 * id + 500 * (id > 20) + 7 * (id = 30)) * 1000000");
+    let export = "session export --database c.db --format wav --force -o x.wav";
+    let samples = || fs::read(bench.path("x.wav")).unwrap()[44..].to_vec();
+    let whole: Vec<u8> = (1..=40).flat_map(|number| [number; 160]).collect();
+    bench.fancyhwd(export).run().success().says("1 gap of 0.500 s in all: left out of the sound; --fill-gaps fills");
+    assert_eq!(samples(), whole);
+    bench
+        .fancyhwd(&format!("{export} --fill-gaps"))
+        .run()
+        .success()
+        .says("1 gap of 0.500 s in all: filled with silence");
+    assert_eq!(samples(), [&whole[..20 * 160], &[0; 2 * 4000], &whole[20 * 160..]].concat());
+    let size = u32::from_le_bytes(fs::read(bench.path("x.wav")).unwrap()[40..44].try_into().unwrap());
+    assert_eq!(size as usize, samples().len());
+    bench.fancyhwd(&format!("{export} --fill-gaps --from n21")).run().success();
+    assert_eq!(samples(), whole[21 * 160..]);
+    // Of an estimated rate, nobody knows how long they are.
+    bench.sqlite3("c.db", "UPDATE streams SET sample_rate_hz = NULL");
+    bench.fancyhwd(&format!("{export} --fill-gaps")).run().code(2).says("give it with --sample-rate");
+    bench.fancyhwd("session export --database c.db --format csv --fill-gaps").run().code(2).says("only with wav");
 }

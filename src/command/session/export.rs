@@ -68,7 +68,21 @@ fn write_selected(
             scope.sample_rate_hz
         );
     }
+    if export.format == Format::Wav {
+        tell_of_silence(&scope);
+    }
     write_messages(database, session, export, &scope, output, watch)
+}
+
+/// Say what becomes of the gaps between the messages of a sound.
+fn tell_of_silence(scope: &Scope) {
+    let (count, total_ns) = scope.gaps();
+    let gaps = format!("{} of {:.3} s in all", counted(count, "gap"), seconds(total_ns));
+    match (count, scope.fills_gaps) {
+        (0, _) => {}
+        (_, true) => tracing::info!("{gaps}: filled with silence"),
+        (_, false) => tracing::warn!("{gaps}: left out of the sound; --fill-gaps fills them with silence"),
+    }
 }
 
 /// Say what the export does not hold. Gives whether that is a loss.

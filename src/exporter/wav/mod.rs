@@ -1,11 +1,16 @@
 //! The numbers of a stream as sound: a RIFF file with a channel for each channel of its records.
 
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+mod silence;
+
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use crate::codec::layout::Part;
 use crate::codec::number::{Scalar, Type};
 use crate::codec::stream::Stream;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink};
+use crate::time::clock::NS_PER_S;
+
+pub(super) use silence::{GAPS_MAX, Listener, Silences};
 
 const HEADER_BYTES: u32 = 44;
 
@@ -63,15 +68,37 @@ pub(super) struct Wav<'a> {
     sample_rate_hz: u32,
     bytes: u64,
     swapped: Vec<u8>,
+    /// What is to be filled.
+    silences: Silences,
 }
 
 impl<'a> Wav<'a> {
-    pub fn new(sink: Sink<'a>, sound: Sound, sample_rate_hz: u32) -> io::Result<Self> {
+    /// Sound with these silences.
+    pub fn new(sink: Sink<'a>, sound: Sound, sample_rate_hz: u32, silences: Silences) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, sink);
         // How long it becomes is known at the end.
         out.write_all(&header(0, sound, sample_rate_hz))?;
-        Ok(Self { out, sound, sample_rate_hz, bytes: 0, swapped: Vec::new() })
+        Ok(Self { out, sound, sample_rate_hz, bytes: 0, swapped: Vec::new(), silences })
     }
+
+    /// Write the silence that follows the message of this number, if there is one.
+    fn be_silent_after(&mut self, number: i64) -> io::Result<()> {
+        while let Some(&(after, ns)) = self.silences.after.front().filter(|(after, _)| *after <= number) {
+            self.silences.after.pop_front();
+            if after == number {
+                let bytes = silent_bytes(self.sound, self.sample_rate_hz, ns);
+                self.bytes = self.bytes.saturating_add(bytes);
+                io::copy(&mut io::repeat(0).take(bytes), &mut self.out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes of silence last so long.
+pub(super) fn silent_bytes(sound: Sound, sample_rate_hz: u32, ns: i64) -> u64 {
+    let samples = (ns as f64 * f64::from(sample_rate_hz) / NS_PER_S as f64).round() as u64;
+    samples.saturating_mul(sound.record_bytes() as u64)
 }
 
 impl Encoder for Wav<'_> {
@@ -93,6 +120,7 @@ impl Encoder for Wav<'_> {
             }
             self.out.write_all(&self.swapped)?;
         }
+        self.be_silent_after(packet.number)?;
         Ok(true)
     }
 

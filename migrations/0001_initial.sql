@@ -1,4 +1,4 @@
--- Schema 3. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
+-- Schema 4. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
 -- session began. Nothing but ids is indexed: a session is a range of ids.
 
 -- One row is one capture.
@@ -15,6 +15,8 @@ CREATE TABLE sessions (
     boot_id           TEXT NOT NULL,     -- monotonic times of two sessions compare only within one boot
     version           TEXT NOT NULL,     -- of fancyhwd
     durability        TEXT NOT NULL CHECK (durability IN ('full', 'normal')),
+    continues         INTEGER,           -- the session that was split before this one; NULL: none
+    continues_elapsed_ns  INTEGER,       -- when this one began, since that one did
     -- The totals are brought up to date in each commit, so that they hold whatever happens next.
     first_id          INTEGER NOT NULL,  -- the id that the first message got or would have got
     last_id           INTEGER NOT NULL,  -- first_id - 1 while there is no message
@@ -25,8 +27,8 @@ CREATE TABLE sessions (
     unwanted          INTEGER NOT NULL DEFAULT 0,  -- came, and nobody had asked for them: not stored, not lost
     lost              INTEGER NOT NULL DEFAULT 0,
     bytes             INTEGER NOT NULL DEFAULT 0,  -- of all frames
-    -- BLAKE3 over the digest of the last commit (32 zero bytes without one) and the columns from started_unix_ns to durability,
-    -- unwanted and lost: an 'i' and 8 bytes for an INTEGER, a 't', the length in 8 bytes and the bytes for a TEXT. NULL while open.
+    -- BLAKE3 over the digest of the last commit (32 zero bytes without one) and the columns from started_unix_ns to continues_elapsed_ns,
+    -- unwanted and lost: an 'i' and 8 bytes for an INTEGER, a 't', the length in 8 bytes and the bytes for a TEXT, a '?' for NULL. NULL while open.
     seal              BLOB CHECK (length(seal) = 32),
     CHECK ((ended_unix_ns IS NULL) = (end_reason IS NULL))
 ) STRICT;

@@ -194,7 +194,7 @@ fn read_all(path: &Path) -> Result<()> {
     let _ = (database.strays(), database.compare_fixed());
     let listed = database.list()?;
     for session in &listed.sessions {
-        let _ = (database.ledger(session.id), database.endpoints(session), database.secured(session));
+        let _ = (database.ledger(session), database.endpoints(session), database.secured(session));
         let _ = (database.streams(session), database.fault(session, 0), database.verify(session, &mut on));
         let mut reader = Reader::new(Database::for_reading(path)?, session, &Selection::default())?;
         let _ = (reader.streams(), reader.endpoints(), reader.message_bytes());

@@ -62,9 +62,9 @@ pub enum To {
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    let ledger = database.ledger(session.id)?;
+    let ledger = database.ledger(&session)?;
     if !ledger.is_whole {
-        tracing::warn!("the ledger of session {} is damaged: what it says is missing may be more", session.id);
+        tracing::warn!("the ledger of {} is damaged: what it says is missing may be more", session.title());
     }
     let announcements = announcements(&ledger.entries);
     let database_path = database.path().to_owned();
@@ -72,7 +72,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let mut outlets = outlets(settings, &session, &reader)?;
     let report = settings.timing_report.as_deref();
     let report = report.map(|path| Report::create(path, &database_path)).transpose()?;
-    let status = format!("replaying session {} on {}", session.id, outlets.endpoints());
+    let status = format!("replaying {} on {}", session.title(), outlets.endpoints());
     tracing::info!("{status}");
     let controls = Controls::new(stop)?;
     if controls.has_keyboard() {

@@ -184,7 +184,7 @@ pub fn write_messages(
         Format::Jsonl => Box::new(jsonl::Jsonl::new(sink()?)),
         Format::Npz => Box::new(npz::Npz::new(sink()?, output.directory(), scope).map_err(failed)?),
         Format::Mcap => {
-            let (endpoints, ledger) = (database.endpoints(session)?, database.ledger(session.id)?);
+            let (endpoints, ledger) = (database.endpoints(session)?, database.ledger(session)?);
             exported.is_ledger_damaged = !ledger.is_whole;
             let about = mcap::About { session, endpoints, ledger, scope, is_untouched: export.is_untouched };
             Box::new(mcap::Mcap::new(sink()?, about).map_err(failed)?)

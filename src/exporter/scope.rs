@@ -57,7 +57,7 @@ pub(super) struct About {
 
 impl About {
     fn of(database: &Database, session: &Session) -> Result<Self> {
-        let store::Ledger { entries, is_whole } = database.ledger(session.id)?;
+        let store::Ledger { entries, is_whole } = database.ledger(session)?;
         let mut json = session.as_json();
         if let Some(fields) = json.as_object_mut() {
             let endpoints = database.endpoints(session)?.into_iter();
@@ -92,8 +92,8 @@ impl Scope {
             all.iter().filter(|(_, stream)| is_wanted(stream)).map(|(&id, stream)| (id, stream.clone())).collect();
         if selected.is_empty() && export.wanted.is_some() && wanted != Wanted::Every {
             let cause = match names(all.values()) {
-                found if found.is_empty() => format!("session {} has no messages", session.id),
-                found => format!("session {} has no messages of that topic; it has: {found}", session.id),
+                found if found.is_empty() => format!("{} has no messages", session.title()),
+                found => format!("{} has no messages of that topic; it has: {found}", session.title()),
             };
             return Err(Error::Setting { option: "--topic", value: wanted.to_string(), cause });
         }
@@ -130,8 +130,8 @@ impl Scope {
         }
         if export.wanted.is_none() && selected.len() > 1 {
             let cause = format!(
-                "session {} has {} streams ({}), which cannot be told apart in {}",
-                session.id,
+                "{} has {} streams ({}), which cannot be told apart in {}",
+                session.title(),
                 selected.len(),
                 names(selected.values()),
                 export.format

@@ -37,6 +37,9 @@ pub(super) const HEADER_BYTES: usize = 4 + 4 + 8 + 8;
 /// Where the number of frames stands in the header.
 pub(super) const COUNT_AT: usize = 4;
 
+/// Where the time since the beginning stands in it.
+const ELAPSED_AT: usize = HEADER_BYTES - 8;
+
 /// This bit of a length says that the frame is not here. No message is so large.
 pub(super) const IS_LARGE: u32 = 1 << 31;
 
@@ -134,6 +137,36 @@ impl Batch {
         &self.streams
     }
 
+    /// The same of the messages behind a place, to be changed.
+    pub fn streams_from_mut(&mut self, mark: Mark) -> &mut [i64] {
+        self.streams.get_mut(mark.messages..).unwrap_or_default()
+    }
+
+    /// Let the messages behind a place have come so much later, since what their session began with.
+    pub fn delay_from(&mut self, mark: Mark, later_ns: i64) {
+        let mut next = mark;
+        while let Some(end) = self.behind(next) {
+            let at = next.bytes + ELAPSED_AT;
+            if let Some(bytes) = self.log.get_mut(at..).and_then(|log| log.first_chunk_mut()) {
+                *bytes = i64::from_le_bytes(*bytes).saturating_add(later_ns).to_le_bytes();
+            }
+            next = end;
+        }
+    }
+
+    /// The place behind the next message behind a place, if there is one.
+    fn behind(&self, mark: Mark) -> Option<Mark> {
+        let mut behind = self.messages_from(mark);
+        behind.next()?;
+        let Lying { log, large } = behind.rest;
+        Some(Mark {
+            bytes: self.log.len() - log.len(),
+            large: self.large.len() - large.len(),
+            messages: mark.messages + 1,
+            ..mark
+        })
+    }
+
     /// Note the number of the message that was appended last, and the row of its stream.
     pub fn push_place(&mut self, number: i64, stream: i64) {
         self.numbers.push(number);
@@ -205,17 +238,7 @@ impl Batch {
         let mut kept = mark;
         let mut read = mark;
         while let Some(&number) = self.numbers.get(read.messages) {
-            let mut behind = self.messages_from(read);
-            if behind.next().is_none() {
-                break;
-            }
-            let Lying { log, large } = behind.rest;
-            let end = Mark {
-                bytes: self.log.len() - log.len(),
-                large: self.large.len() - large.len(),
-                messages: read.messages + 1,
-                ..read
-            };
+            let Some(end) = self.behind(read) else { break };
             if keeps(number) {
                 self.log.copy_within(read.bytes..end.bytes, kept.bytes);
                 (read.large..end.large).zip(kept.large..).for_each(|(from, to)| self.large.swap(from, to));

@@ -261,8 +261,8 @@ impl<'a> Writer<'a> {
     fn try_store(&mut self, arrivals: &mut Arrivals, sorted: &Sorted, ended: Option<&Event>) -> Result<Option<i64>> {
         let mut ended = ended.cloned();
         if let Some(clock) = arrivals.session_start.filter(|clock| *clock != self.clock) {
-            self.recording.split(clock.unix_ns)?;
             let later_ns = clock.origin_ns.saturating_sub(self.clock.origin_ns);
+            self.recording.split(clock.unix_ns, later_ns)?;
             if let Some(ended) = &mut ended {
                 ended.begin_later(later_ns);
             }

@@ -210,7 +210,7 @@ fn sessions_whose_rows_are_damaged_do_not_hide_the_others() {
     capture(&bench, 50);
     let more = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 200) \
         INSERT INTO sessions SELECT n, 'number ' || n, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, \
-        host, boot_id, version, durability, 51, 50, NULL, NULL, 0, 0, 0, 0, 0, NULL FROM numbers, sessions";
+        host, boot_id, version, durability, NULL, NULL, 51, 50, NULL, NULL, 0, 0, 0, 0, 0, NULL FROM numbers, sessions";
     bench.sqlite3("c.db", more);
     let (path, damaged_path) = (bench.path("c.db"), bench.path("damaged.db"));
     let leaf = middle_leaf(&path, "sessions");

@@ -45,6 +45,7 @@ mod old_peers;
 mod own_stall;
 mod packaging;
 mod parquet;
+mod parts;
 mod peers;
 mod pipelines;
 mod planted;

@@ -190,7 +190,7 @@ pub fn read_all(path: &Path) -> fancyhwd::error::Result<()> {
     let _ = database.find_session("small");
     let _ = database.find_session("latest");
     for session in database.sessions()? {
-        let _ = database.ledger(session.id);
+        let _ = database.ledger(&session);
         let _ = database.verify(&session, &mut |_| Ok(()));
         let mut reader = Reader::new(Database::for_reading(path)?, &session, &Selection::default())?;
         let _ = reader.seek_before(i64::MAX);

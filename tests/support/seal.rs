@@ -82,8 +82,8 @@ fn write_commits(connection: &Connection, session_id: i64, first_id: i64, last_i
 fn write_seal(connection: &Connection, session_id: i64, last_digest: &Digest) {
     let mut hasher = blake3::Hasher::new();
     hasher.update(last_digest);
-    let sql = "SELECT started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, version, durability, unwanted, lost \
-         FROM sessions WHERE id = ?1";
+    let sql = "SELECT started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, version, durability, \
+         continues, continues_elapsed_ns, unwanted, lost FROM sessions WHERE id = ?1";
     let mut statement = connection.prepare(sql).unwrap();
     let columns = statement.column_count();
     let add = |row: &Row<'_>| {
@@ -91,6 +91,7 @@ fn write_seal(connection: &Connection, session_id: i64, last_digest: &Digest) {
             match row.get_ref(column)? {
                 ValueRef::Integer(number) => hasher.update(b"i").update(&number.to_le_bytes()),
                 ValueRef::Text(text) => hasher.update(b"t").update(&(text.len() as u64).to_le_bytes()).update(text),
+                ValueRef::Null => hasher.update(b"?"),
                 other => panic!("unexpected {other:?}"),
             };
         }

@@ -70,7 +70,7 @@ impl Counted {
                 }
             }
             batch.clear();
-            stop.check(|| format!("count what is missing of session {}", session.id))?;
+            stop.check(|| format!("count what is missing of {}", session.title()))?;
         }
         Ok(counted)
     }
@@ -85,7 +85,7 @@ impl Counted {
         let mut text = String::new();
         for count in self.streams.values() {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "session {}: {}", session.id, count.words());
+            let _ = writeln!(text, "{}: {}", session.title(), count.words());
             for (lost, number, elapsed_ns) in &count.first {
                 let at_s = seconds(*elapsed_ns);
                 let _ = writeln!(text, "  {lost} missing before #{number}, which came at {at_s:.3} s");
@@ -95,7 +95,7 @@ impl Counted {
             }
         }
         if text.is_empty() {
-            let _ = writeln!(text, "session {}: no stream has that counter", session.id);
+            let _ = writeln!(text, "{}: no stream has that counter", session.title());
         }
         text
     }
@@ -110,7 +110,7 @@ impl Counted {
 fn breaks(database: &Database, session: &Session) -> Result<BTreeMap<u32, VecDeque<(i64, i64)>>> {
     let endpoints = database.endpoints(session)?;
     let mut breaks: BTreeMap<u32, VecDeque<(i64, i64)>> = BTreeMap::new();
-    for entry in database.ledger(session.id)?.entries {
+    for entry in database.ledger(session)?.entries {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         let number = endpoints.iter().find(|(_, endpoint)| Some(endpoint.as_str()) == text("endpoint"));
         if let (Some("disconnected"), Some((number, _)), Some(from_ns)) =

@@ -1,9 +1,10 @@
 //! `fancyhwd session describe`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::command::session::figures::name;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
@@ -28,19 +29,29 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let mut database = Database::for_changing(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     let progress = Progress::new(session.tally.messages, true);
-    let mut at = |done| {
-        progress.at(done);
-        stop.check(|| format!("describe session {}", session.id))
-    };
-    let streams = database.describe(&session, &settings.description, &mut at)?;
-    drop(progress);
-    let now = database.find_session(&session.id.to_string())?;
-    for stream in streams.values() {
-        tracing::info!("{}", name(stream));
+    let (mut before, mut streams, mut missing) = (0_u64, BTreeMap::new(), None);
+    for part in database.parts(&session)? {
+        let mut at = |done| {
+            progress.at(before.saturating_add(done));
+            stop.check(|| format!("describe session {}", part.id))
+        };
+        match database.describe(&part, &settings.description, &mut at) {
+            // Not every part of a capture needs to have it.
+            Err(error @ Error::NoSuchStream { .. }) => missing = Some(error),
+            found => streams.extend(found?),
+        }
+        before = before.saturating_add(part.tally.messages);
     }
+    drop(progress);
+    if let Some(error) = missing.filter(|_| streams.is_empty()) {
+        return Err(error);
+    }
+    let now = database.find_session(&settings.session)?;
+    let names: BTreeSet<String> = streams.values().map(name).collect();
+    names.iter().for_each(|name| tracing::info!("{name}"));
     tracing::info!(
-        "session {}: {} of {} messages are undecodable; before, {} were",
-        now.id,
+        "{}: {} of {} messages are undecodable; before, {} were",
+        now.title(),
         now.tally.undecodable,
         now.tally.messages,
         session.tally.undecodable

@@ -73,7 +73,7 @@ fn lines(
     is_late: bool,
 ) -> String {
     let side = |session: &Session, path: &Path, messages| {
-        format!("session {} of {}, {messages} messages", session.id, path.display())
+        format!("{} of {}, {messages} messages", session.title(), path.display())
     };
     let mut lines = vec![
         ("A", side(a, &settings.database, found.messages_in_a())),

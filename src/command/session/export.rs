@@ -45,8 +45,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     // The bar goes before the summary comes.
     drop(watch);
     tracing::info!(
-        "exported session {} as {format}: {}, {bytes} bytes in {:.3} s to {name}",
-        session.id,
+        "exported {} as {format}: {}, {bytes} bytes in {:.3} s to {name}",
+        session.title(),
         counted(exported.messages, "message"),
         seconds(elapsed_ns),
     );
@@ -94,7 +94,7 @@ fn report(session: &Session, exported: &Exported) -> bool {
         );
     }
     if exported.is_deleted {
-        tracing::warn!("missing: session {} was deleted while it was exported", session.id);
+        tracing::warn!("missing: {}: all or a part was deleted while it was exported", session.title());
     } else {
         ledger::warn_of_gaps(&exported.gaps);
     }

@@ -39,7 +39,7 @@ impl Figures {
             }
             statistics.count(&stamp);
         };
-        let mut at = |_| stop.check(|| format!("show session {}", session.id));
+        let mut at = |_| stop.check(|| format!("show {}", session.title()));
         let damage = database.stamps(session, false, &mut at, count)?;
         let mut faults = BTreeMap::new();
         for (stream_id, number) in first_faults {

@@ -21,9 +21,9 @@ pub fn run(settings: &Settings) -> Result<Exit> {
     let label = settings.label.as_deref();
     let mut database = Database::for_changing(&settings.database)?;
     let session = database.find_session(&settings.session)?;
-    database.set_label(session.id, label)?;
-    let before = session.label.map_or("no label".to_owned(), |label| format!("label '{}'", label));
+    database.set_label(&session, label)?;
+    let before = session.label.as_deref().map_or("no label".to_owned(), |label| format!("label '{}'", label));
     let now = label.map_or("no label".to_owned(), |label| format!("label '{}'", label));
-    tracing::info!("session {} has {now}; it had {before}", session.id);
+    tracing::info!("{} has {now}; it had {before}", session.title());
     Ok(Exit::Done)
 }

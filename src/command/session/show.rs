@@ -15,7 +15,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Ledger, Session};
-use crate::time::durations::iso;
+use crate::time::durations::{iso, seconds};
 
 /// What `session show` does.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
     let endpoints = database.endpoints(&session)?;
     let secured = database.secured(&session)?;
-    let ledger = database.ledger(session.id)?;
+    let ledger = database.ledger(&session)?;
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
         true => {
@@ -73,7 +73,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 /// All about one session, a line each.
 fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap<u32, Option<String>>) -> String {
     let lines = [
-        ("session", session.id.to_string()),
+        ("session", session.ids()),
         ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
         ("note", session.note.clone().unwrap_or_else(|| "-".to_owned())),
         ("start", iso(session.started_unix_ns)),
@@ -98,6 +98,14 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
     for (name, value) in lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<12}{}", escape::line(&value));
+    }
+    for part in session.parts.iter().filter(|part| part.id != session.id) {
+        let (number, at_s) = (part.first_id.saturating_sub(session.first_id), seconds(part.later_ns));
+        let began = iso(part.started_unix_ns);
+        let _ = writeln!(text, "{:<12}session {} from #{number} on, at {at_s:.3} s ({began})", "part", part.id);
+    }
+    if let Some((before_id, _)) = session.continues {
+        let _ = writeln!(text, "{:<12}session {before_id}, which was split", "continues");
     }
     for (number, endpoint) in endpoints {
         let security = match secured.get(number) {

@@ -1,7 +1,7 @@
 //! `fancyhwd session verify`.
 
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::codec::counter::Counter;
 use crate::command::print;
@@ -33,17 +33,26 @@ pub struct Settings {
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let mut has_damage = false;
-    let sessions = match &settings.session {
+    let (sessions, whole) = match &settings.session {
         None => {
             let listed = database.list()?;
             has_damage = warn_of_damage(&listed);
-            listed.sessions
+            (listed.sessions, None)
         }
-        Some(wanted) => vec![database.find_session(wanted)?],
+        Some(wanted) => {
+            let whole = database.find_session(wanted)?;
+            // The devices' numbers go on from one part to the next.
+            (database.parts(&whole)?, Some(whole).filter(|whole| whole.parts.count() > 1))
+        }
     };
     let mut report = Report { is_json: settings.is_json, told: 0, has_damage };
     let is_all = settings.session.is_none();
-    let verified = verify(&database, &sessions, settings, &mut report, stop).and_then(|()| {
+    let counters = if whole.is_some() { &[] } else { settings.counters.as_slice() };
+    let verified = verify(&database, &sessions, (&settings.database, counters), is_all, &mut report, stop);
+    let verified = verified.and_then(|()| {
+        if let Some(whole) = whole.filter(|_| !settings.counters.is_empty()) {
+            report.tell_of_counters(&whole, &Counted::of(&settings.database, &whole, &settings.counters, stop)?)?;
+        }
         let strays = if is_all { database.strays()? } else { Vec::new() };
         database.compare_fixed()?.into_iter().chain(strays).try_for_each(|what| report.tell_of_file(&what))
     });
@@ -55,14 +64,14 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 fn verify(
     database: &Database,
     sessions: &[Session],
-    settings: &Settings,
+    (path, counters): (&Path, &[About<Counter>]),
+    is_all: bool,
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let is_all = settings.session.is_none();
-    let count = |session: &Session| match settings.counters.as_slice() {
+    let count = |session: &Session| match counters {
         [] => Ok(None),
-        counters => Counted::of(&settings.database, session, counters, stop).map(Some),
+        counters => Counted::of(path, session, counters, stop).map(Some),
     };
     let messages = |session: &Session| session.tally.messages;
     let progress = Progress::new(sessions.iter().map(messages).fold(0, u64::saturating_add), true);
@@ -102,6 +111,21 @@ impl Report {
         };
         self.told += 1;
         self.has_damage |= verdict.damage.is_some() || counted.is_some_and(Counted::has_loss);
+        Ok(())
+    }
+
+    /// Tell what is missing in a capture of several parts, by the devices' own numbers.
+    fn tell_of_counters(&mut self, whole: &Session, counted: &Counted) -> Result<()> {
+        match self.is_json {
+            true => {
+                let ids: Vec<i64> = whole.parts.iter().map(|part| part.id).collect();
+                let item = json!({ "id": null, "ids": ids, "ok": !counted.has_loss(), "counters": counted.as_json() });
+                print(&pretty_item(&item, self.told))?
+            }
+            false => print(&counted.lines(whole))?,
+        };
+        self.told += 1;
+        self.has_damage |= counted.has_loss();
         Ok(())
     }
 

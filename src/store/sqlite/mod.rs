@@ -17,9 +17,11 @@ pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status
 pub use open::holders::of_writing as holder_of_writing;
 pub use open::space::{Limits, Space};
 pub use read::copying::Copied;
+pub use read::ledger::Ledger;
+pub use read::parts::{Part, Parts};
 pub use read::reader::Reader;
 pub use read::rows::Selection;
-pub use read::sessions::{Ledger, Listed, Name, Session};
+pub use read::sessions::{Listed, Name, Session};
 pub use read::stamps::Stamp;
 pub use read::verify::{Damage, Verdict};
 pub use retention::pruning::Room;

@@ -9,7 +9,7 @@ const APPLICATION_ID: i32 = 0x6668_7764;
 const TABLES_SQL: &str = include_str!("../../../migrations/0001_initial.sql");
 
 /// The number of these tables, the `PRAGMA user_version`.
-pub const SCHEMA: i32 = 3;
+pub const SCHEMA: i32 = 4;
 
 /// The tables that are read.
 pub const TABLES: [&str; 11] = [

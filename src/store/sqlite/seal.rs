@@ -8,7 +8,7 @@ use crate::message::{Digest, FIRST_DIGEST};
 /// What is sealed. The label and the note may be changed later, and so may what is read of messages; the totals are
 /// compared with the messages.
 const SEALED: &str = "SELECT started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, version, durability, \
-     unwanted, lost FROM sessions WHERE id = ?1 AND ended_unix_ns IS NOT NULL";
+     continues, continues_elapsed_ns, unwanted, lost FROM sessions WHERE id = ?1 AND ended_unix_ns IS NOT NULL";
 
 /// The seal of a session whose last commit has this digest; `None` while it is open.
 pub(in crate::store) fn of(
@@ -25,7 +25,7 @@ pub(in crate::store) fn of(
             match row.get_ref(column)? {
                 ValueRef::Integer(number) => hasher.update(b"i").update(&number.to_le_bytes()),
                 ValueRef::Text(text) => hasher.update(b"t").update(&(text.len() as u64).to_le_bytes()).update(text),
-                // As no recorder writes it.
+                // Nothing, or what no recorder writes.
                 ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => hasher.update(b"?"),
             };
         }

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::message::{BATCH_MAX_MESSAGES, Digest, FIRST_DIGEST};
 use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::read::parts::Parts;
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, lowest, pass_over, sound};
 
 /// Rows that are read at once.
@@ -39,8 +40,8 @@ impl Commit {
 /// Reads the rows of commits.
 #[derive(Debug)]
 pub(in crate::store) struct Commits {
-    /// The id of the session's first message, whose commit has none before it.
-    first_id: i64,
+    /// The parts of the session: the commit of the first message of one has none before it.
+    parts: Parts,
     /// The message whose commit is to be found.
     sought_id: Option<i64>,
     /// Rows that were read, those first that come first.
@@ -52,10 +53,11 @@ pub(in crate::store) struct Commits {
 }
 
 impl Commits {
-    /// Those of a session whose first message has this id, from its first one on.
-    pub fn new(first_id: i64) -> Self {
+    /// Those of a session that consists of these parts.
+    pub fn new(parts: Parts) -> Self {
         let (ahead, next_row, last_digest) = Default::default();
-        Self { first_id, sought_id: Some(first_id), ahead, next_row, last_digest }
+        let sought_id = Some(parts.first_id());
+        Self { sought_id, parts, ahead, next_row, last_digest }
     }
 
     /// Go to the commit of this message, or to the first one behind it.
@@ -128,7 +130,7 @@ impl Commits {
         let mut last_row = None;
         while let Some(row) = rows.next()? {
             let (row, commit) = parsed(row, last_row.map_or(next_row, |row: i64| row.saturating_add(1)))?;
-            let previous = if commit.first_id == self.first_id { Some(FIRST_DIGEST) } else { self.last_digest };
+            let previous = if self.parts.has_first(commit.first_id) { Some(FIRST_DIGEST) } else { self.last_digest };
             self.ahead.push_back(Commit { previous, ..commit });
             self.last_digest = Some(commit.digest);
             last_row = Some(row);

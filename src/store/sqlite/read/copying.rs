@@ -21,7 +21,7 @@ use crate::store::sqlite::untrusted::foreign::{self, Deadline, damaged};
 /// The row of the session, ...
 const COPY_SESSION: (&str, &str) = (
     "SELECT * FROM sessions WHERE id >= ?1 AND id = ?2",
-    "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
 /// ... the ledger, of which those entries are copied that can be read, ...
@@ -88,7 +88,7 @@ impl Database {
         let (deadline, rows, is_ledger_damaged) = self.begin_copy(&mut connection, session).map_err(failed(name))?;
         // A recorder may have added to it.
         let last_id =
-            connection.query_row("SELECT last_id FROM sessions", [], |row| row.get(0)).map_err(failed(name))?;
+            connection.query_row("SELECT max(last_id) FROM sessions", [], |row| row.get(0)).map_err(failed(name))?;
         let session = Session { last_id, ..session.clone() };
         let mut copied = Copied { is_ledger_damaged, ..Copied::default() };
         if !session.is_empty() {
@@ -129,27 +129,33 @@ impl Database {
         let transaction = connection.transaction()?;
         // As of one moment, so that totals, events and digests belong together also while the session is being recorded.
         self.connection.execute_batch("BEGIN")?;
-        let are_whole = [COPY_SESSION, COPY_EVENTS, COPY_BATCHES, COPY_STREAMS].map(|(select, insert)| {
-            self.bounded(rows, || copy_readable(&self.connection, select, &transaction, insert, session.id))
+        let copied = session.parts.iter().try_fold([true; 2], |[sessions, ledger], part| {
+            let are_whole = [COPY_SESSION, COPY_EVENTS, COPY_BATCHES, COPY_STREAMS].map(|(select, insert)| {
+                self.bounded(rows, || copy_readable(&self.connection, select, &transaction, insert, part.id))
+            });
+            let [session_is_whole, ledger_is_whole, batches_are_whole, streams_are_whole] = are_whole;
+            // What is not proven for want of its digest is known when it is read.
+            batches_are_whole?;
+            streams_are_whole?;
+            Ok::<_, rusqlite::Error>([sessions && session_is_whole?, ledger && ledger_is_whole?])
         });
         end_reading(&self.connection)?;
-        let [session_is_whole, ledger_is_whole, batches_are_whole, streams_are_whole] = are_whole;
-        if !session_is_whole? {
+        let [are_sessions_whole, is_ledger_whole] = copied?;
+        if !are_sessions_whole {
             return Err(damaged("the row of the session is not as a recorder writes it"));
         }
-        // What is not proven for want of its digest is known when it is read.
-        batches_are_whole?;
-        streams_are_whole?;
-        for sql in COPY_MORE {
-            deadline.rows(rows, || transaction.execute(sql, [session.id]))?;
-        }
-        let is_open = "SELECT ended_unix_ns IS NULL FROM main.sessions WHERE id = ?1";
-        if transaction.query_row(is_open, [session.id], |row| row.get(0))? {
-            // Nobody will end it in the copy.
-            interrupt(&transaction, session.id)?;
+        for part in session.parts.iter() {
+            for sql in COPY_MORE {
+                deadline.rows(rows, || transaction.execute(sql, [part.id]))?;
+            }
+            let is_open = "SELECT ended_unix_ns IS NULL FROM main.sessions WHERE id = ?1";
+            if transaction.query_row(is_open, [part.id], |row| row.get(0))? {
+                // Nobody will end it in the copy.
+                interrupt(&transaction, part.id)?;
+            }
         }
         transaction.commit()?;
-        Ok((deadline, rows, !ledger_is_whole?))
+        Ok((deadline, rows, !is_ledger_whole))
     }
 }
 

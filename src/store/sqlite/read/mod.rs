@@ -2,6 +2,8 @@
 
 pub(in crate::store) mod commits;
 pub(in crate::store) mod copying;
+pub(in crate::store) mod ledger;
+pub(in crate::store) mod parts;
 pub(in crate::store) mod reader;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod sessions;

@@ -4,6 +4,7 @@
 //! before any of its messages is given: small ones are read once, and several make a batch; of one that is larger than a
 //! batch, a first pass only makes the digest.
 
+mod proving;
 mod seeking;
 
 use rusqlite::params;
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use crate::codec::framing::TOPIC_MAX_BYTES;
 use crate::codec::stream::Stream;
 use crate::error::{Error, Result, Trouble};
-use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, Gap, Mark};
+use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Gap, Mark};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::commits::{Commit, Commits};
+use crate::store::sqlite::read::parts::{Part, SameStreams};
+use crate::store::sqlite::read::reader::proving::{Proof, times_ns};
 use crate::store::sqlite::read::rows::{Rows, Selection};
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{end_reading, is_damage};
-use crate::store::sqlite::untrusted::foreign::words;
 use crate::time::position::Position;
 
 /// A batch that is read is full with so many bytes: less than one that is recorded, as one more message, which may be large,
@@ -37,6 +39,8 @@ pub struct Reader {
     last_id: i64,
     commits: Commits,
     rows: Rows,
+    /// The streams that stand for the same ones of other parts.
+    same_streams: SameStreams,
     /// Up to this id, messages were proven in a pass before, and are read again to be given.
     proven_to_id: Option<i64>,
     /// When the message before the next one came, if it was read.
@@ -50,18 +54,6 @@ pub struct Reader {
     unreadable: Option<String>,
 }
 
-/// What became of the attempt to prove a commit.
-enum Proof {
-    /// It is as it was recorded, and in the batch.
-    Whole,
-    /// It is as it was recorded, but larger than a batch. When its first and its last message came.
-    Large(i64, i64),
-    /// It does not fit behind what is in the batch.
-    NoRoom,
-    /// It cannot be read, or is not as it was recorded.
-    Damaged,
-}
-
 impl Reader {
     /// Stand before the first message of the part of `session` that is selected.
     ///
@@ -69,12 +61,13 @@ impl Reader {
     /// When there is no message in it, or the database cannot be read.
     pub fn new(database: Database, session: &Session, selection: &Selection) -> Result<Self> {
         let mut reader = Self {
+            same_streams: database.aliases(session)?,
             database,
             session: session.clone(),
             next_id: None,
             first_id: session.first_id,
             last_id: session.last_id,
-            commits: Commits::new(session.first_id),
+            commits: Commits::new(session.parts.clone()),
             rows: Rows::new(session.id, selection),
             proven_to_id: None,
             elapsed_ns: None,
@@ -200,6 +193,7 @@ impl Reader {
                 break;
             }
             let mark = batch.mark();
+            let part = self.session.parts.of(commit.first_id);
             let proof = self.prove(commit, batch)?;
             if !matches!(proof, Proof::Whole) {
                 batch.truncate(mark);
@@ -210,8 +204,11 @@ impl Reader {
             self.commits.pass();
             seen_messages += commit.messages();
             let times_ns = match proof {
-                Proof::Large(first_ns, last_ns) => (first_ns, last_ns),
-                Proof::Whole => times_ns(batch, mark),
+                Proof::Large(first_ns, last_ns) => (part.later(first_ns), part.later(last_ns)),
+                Proof::Whole => {
+                    self.place(part, mark, batch);
+                    times_ns(batch, mark)
+                }
                 Proof::NoRoom | Proof::Damaged => continue,
             };
             read_bytes += batch.bytes_from(mark);
@@ -246,45 +243,6 @@ impl Reader {
         self.missing_from.get_or_insert(first_id);
     }
 
-    /// Read a commit into the batch, as far as it fits, and compare it with its digest.
-    fn prove(&mut self, commit: Commit, batch: &mut Batch) -> rusqlite::Result<Proof> {
-        let Some(previous) = commit.previous else { return Ok(Proof::Damaged) };
-        match self.read_and_digest(commit, &previous, batch) {
-            Err(cause) if is_damage(&cause) => {
-                self.unreadable.get_or_insert_with(|| words(&cause));
-                Ok(Proof::Damaged)
-            }
-            Ok((_, Some(digest))) if digest != commit.digest => Ok(Proof::Damaged),
-            Ok((proof, _)) => Ok(proof),
-            Err(cause) => Err(cause),
-        }
-    }
-
-    fn read_and_digest(
-        &mut self,
-        commit: Commit,
-        previous: &Digest,
-        batch: &mut Batch,
-    ) -> rusqlite::Result<(Proof, Option<Digest>)> {
-        let mark = batch.mark();
-        let mut digester = Digester::new(previous, commit.first_id.saturating_sub(self.session.first_id));
-        let mut next_id = self.fill(commit.first_id, commit.last_id, batch)?;
-        digester.add(batch, mark);
-        if next_id.is_some() && !mark.is_beginning() {
-            return Ok((Proof::NoRoom, None));
-        }
-        let is_large = next_id.is_some();
-        let (first_ns, mut last_ns) = times_ns(batch, mark);
-        while let Some(piece_id) = next_id {
-            batch.truncate(mark);
-            next_id = self.fill(piece_id, commit.last_id, batch)?;
-            digester.add(batch, mark);
-            last_ns = times_ns(batch, mark).1;
-        }
-        let proof = if is_large { Proof::Large(first_ns, last_ns) } else { Proof::Whole };
-        Ok((proof, Some(digester.finish())))
-    }
-
     /// Give a part of a commit that was proven in a pass before.
     fn read_again(&mut self, next_id: i64, proven_to_id: i64, batch: &mut Batch) -> rusqlite::Result<()> {
         let last_id = proven_to_id.min(self.last_id);
@@ -297,6 +255,7 @@ impl Reader {
             }
             piece_id => piece_id?,
         };
+        self.place(self.session.parts.of(next_id), Mark::default(), batch);
         self.select(next_id, Mark::default(), batch);
         if piece_id.is_none() {
             self.proven_to_id = None;
@@ -305,9 +264,16 @@ impl Reader {
         Ok(())
     }
 
-    fn fill(&mut self, first_id: i64, last_id: i64, batch: &mut Batch) -> rusqlite::Result<Option<i64>> {
-        let Self { database, rows, .. } = self;
-        database.bounded(0, || rows.fill(&database.connection, first_id, last_id, FULL_BYTES, batch))
+    /// Let the messages behind a place be what they are among those of all parts.
+    fn place(&self, part: Part, mark: Mark, batch: &mut Batch) {
+        if part.later_ns != 0 {
+            batch.delay_from(mark, part.later_ns);
+        }
+        if !self.same_streams.is_empty() {
+            for stream_id in batch.streams_from_mut(mark) {
+                *stream_id = self.same_streams.get(stream_id).copied().unwrap_or(*stream_id);
+            }
+        }
     }
 
     /// Of the messages behind a place, leave those that are selected, and number them as in the session.
@@ -338,7 +304,10 @@ impl Reader {
     /// When the database cannot be read.
     pub fn is_deleted(&self) -> Result<bool> {
         match self.missing_from {
-            Some(_) => Ok(!self.database.has_session(self.session.id)?),
+            Some(_) => {
+                let is_gone = |part: Part| self.database.has_session(part.id).map(|is_there| !is_there);
+                self.session.parts.iter().try_fold(false, |is_deleted, part| Ok(is_deleted || is_gone(part)?))
+            }
             None => Ok(false),
         }
     }
@@ -366,12 +335,6 @@ impl Reader {
             false => Error::EmptySelection { id, database },
         }
     }
-}
-
-/// When the first and the last message behind a place came.
-fn times_ns(batch: &Batch, mark: Mark) -> (i64, i64) {
-    let first_ns = batch.messages_from(mark).next().map(|message| message.elapsed_ns).unwrap_or_default();
-    (first_ns, batch.last().map_or(first_ns, |message| message.elapsed_ns))
 }
 
 /// The size of a commit, from that of the messages before it.

@@ -62,6 +62,14 @@ impl Rows {
         Self { session_id, selection: selection.clone(), streams: HashMap::new(), taken: Vec::new() }
     }
 
+    /// The messages that follow are of this session.
+    pub fn enter(&mut self, session_id: i64) {
+        if self.session_id != session_id {
+            self.session_id = session_id;
+            self.streams.clear();
+        }
+    }
+
     /// Append all messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes. Gives
     /// the id to go on at, if that was not the end of the range.
     pub fn fill(

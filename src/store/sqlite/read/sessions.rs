@@ -9,15 +9,20 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::read::parts::{Part, Parts};
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, read_past};
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::durations::{iso, rate_hz};
 
-/// One capture, as its row says.
+/// One capture, as its row says, or the rows of all its parts together.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its number.
+    /// Its number; of several parts, that of the first.
     pub id: i64,
+    /// What it consists of.
+    pub parts: Parts,
+    /// The session that was split before this one, and how much later than that this one began.
+    pub continues: Option<(i64, i64)>,
     /// A name for people, several sessions may share it.
     pub label: Option<String>,
     /// A remark.
@@ -46,7 +51,9 @@ pub struct Session {
     pub last_id: i64,
     /// From the first message to the last.
     pub duration_ns: i64,
-    /// When the last message came, since the session began; 0 while there is none.
+    /// When the first message came, since the session began; 0 while there is none.
+    pub first_elapsed_ns: i64,
+    /// The same of the last message.
     pub last_elapsed_ns: i64,
     /// The totals.
     pub tally: Tally,
@@ -84,6 +91,14 @@ impl Session {
             "boot_id": self.boot_id,
             "version": self.version,
             "durability": self.durability,
+            "continues": self.continues.map(|(before_id, _)| before_id),
+            "parts": self.parts.iter().map(|part| json!({
+                "id": part.id,
+                "started_unix_ns": part.started_unix_ns,
+                "later_ns": part.later_ns,
+                "first_id": part.first_id,
+                "last_id": part.last_id,
+            })).collect::<Vec<_>>(),
         })
     }
 
@@ -123,15 +138,6 @@ impl Name {
     }
 }
 
-/// What is known of what happened to a capture.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    /// Names and values as in the table `events`.
-    pub entries: Vec<Value>,
-    /// Whether all of them could be read.
-    pub is_whole: bool,
-}
-
 /// Which sessions a database has.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -141,19 +147,13 @@ pub struct Listed {
     pub damaged_ids: Vec<RangeInclusive<i64>>,
 }
 
-/// Entries of a ledger that are shown; the table has them all.
-const LEDGER_MAX_ENTRIES: i64 = 1000;
-
-/// ... if they are no longer than this together, a kilobyte for each.
-const LEDGER_MAX_BYTES: usize = 1 << 20;
-
 /// Memory for all sessions together. Some hundred bytes for each are enough for a hundred thousand sessions.
 const SESSIONS_MAX_BYTES: usize = 64 << 20;
 
 /// The columns of [`Session`], in the order in which `from_row` reads them.
-const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, \
+pub(in crate::store) const SELECT: &str = "SELECT id, label, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, \
     version, durability, first_id, last_id, coalesce(first_elapsed_ns, 0), coalesce(last_elapsed_ns, 0), messages, undecodable, \
-    unwanted, lost, bytes FROM sessions";
+    unwanted, lost, bytes, continues, continues_elapsed_ns FROM sessions";
 
 impl Database {
     /// All sessions that can be read, oldest first.
@@ -200,12 +200,18 @@ impl Database {
         Ok(Listed { sessions, damaged_ids })
     }
 
-    /// The session that `wanted` means: an id, which is digits alone, `latest` (the newest finished one), or else a label
-    /// (the newest of that name).
+    /// The capture that `wanted` means: an id, which is digits alone, `latest` (the newest finished session), or else a label
+    /// (the newest of that name, with all its parts if it was split).
     ///
     /// # Errors
     /// When there is none, or the database cannot be read.
     pub fn find_session(&self, wanted: &str) -> Result<Session> {
+        let newest = self.newest(wanted)?;
+        if Name::of(wanted) == Name::Label { self.whole(newest) } else { Ok(newest) }
+    }
+
+    /// The one session of that name, or the newest of several.
+    fn newest(&self, wanted: &str) -> Result<Session> {
         let found = match Name::of(wanted) {
             Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
             Name::Latest => {
@@ -231,7 +237,7 @@ impl Database {
     /// # Errors
     /// When there is none, or several have that label, or the database cannot be read.
     pub fn find_only_session(&self, wanted: &str) -> Result<Session> {
-        let found = self.find_session(wanted)?;
+        let found = self.newest(wanted)?;
         let sql = format!("{SELECT} WHERE label = ?1 AND id <> ?2 LIMIT 1");
         let other = || self.first(&sql, params![wanted, found.id]).map_err(self.failed("read the sessions"));
         match Name::of(wanted) == Name::Label && other()?.is_some() {
@@ -252,41 +258,12 @@ impl Database {
         }
     }
 
-    /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
-    /// came up.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn ledger(&self, session_id: i64) -> Result<Ledger> {
-        let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
-             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'peer', peer, 'lost', lost, 'detail', detail) \
-             FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let mut rows = statement.query(params![*next_id, session_id, LEDGER_MAX_ENTRIES - entries.len() as i64])?;
-            while let Some(row) = rows.next()? {
-                *next_id = id_from(row, *next_id)?.saturating_add(1);
-                let entry = row.get_ref(1)?.as_bytes()?;
-                bytes += entry.len();
-                if bytes > LEDGER_MAX_BYTES {
-                    break;
-                }
-                entries.push(serde_json::from_slice(entry).unwrap_or_default());
-            }
-            Ok(())
-        };
-        let ask = |from_id: i64| {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.query_row(params![from_id, session_id, 1], |row| id_from(row, from_id)).optional()
-        };
-        let damaged =
-            self.quick(|| read_past(i64::MIN, i64::MAX, read, ask)).map_err(self.failed("read the ledger"))?;
-        Ok(Ledger { entries, is_whole: damaged.is_empty() })
-    }
-
     /// The first session that a query finds.
-    fn first(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Option<Session>> {
+    pub(in crate::store) fn first(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> rusqlite::Result<Option<Session>> {
         self.quick(|| self.connection.prepare(sql)?.query_row(params, from_row).optional())
     }
 
@@ -305,12 +282,16 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
     };
     let text = |column| Ok::<_, rusqlite::Error>(optional_text(row, column)?.unwrap_or_default());
     let count = |column| row.get(column).map(|number: i64| number.max(0) as u64);
+    let (id, started_unix_ns, first_id, last_id) = (row.get(0)?, row.get(3)?, row.get(12)?, row.get(13)?);
     let (first_elapsed_ns, last_elapsed_ns): (i64, i64) = (row.get(14)?, row.get(15)?);
+    let (before_id, later_ns): (Option<i64>, Option<i64>) = (row.get(21)?, row.get(22)?);
     Ok(Session {
-        id: row.get(0)?,
+        id,
+        parts: Parts::one(Part { id, first_id, last_id, later_ns: 0, started_unix_ns }),
+        continues: before_id.zip(later_ns),
         label: optional_text(row, 1)?,
         note: optional_text(row, 2)?,
-        started_unix_ns: row.get(3)?,
+        started_unix_ns,
         ended_unix_ns: row.get(4)?,
         end_reason: optional_text(row, 5)?,
         topics: list(6)?,
@@ -319,9 +300,10 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
         boot_id: text(9)?,
         version: text(10)?,
         durability: text(11)?,
-        first_id: row.get(12)?,
-        last_id: row.get(13)?,
+        first_id,
+        last_id,
         duration_ns: last_elapsed_ns.saturating_sub(first_elapsed_ns),
+        first_elapsed_ns,
         last_elapsed_ns,
         tally: Tally {
             messages: count(16)?,

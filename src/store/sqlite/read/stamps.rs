@@ -51,13 +51,21 @@ impl Database {
         at: &mut dyn FnMut(u64) -> Result<()>,
         mut take: impl FnMut(Stamp),
     ) -> Result<Gaps> {
+        let same = self.aliases(session)?;
         let (mut next_id, mut gaps, mut elapsed_ns) = (session.first_id, Gaps::default(), Some(0));
+        let later_ns = |id: i64, elapsed_ns: i64| session.parts.of(id).later(elapsed_ns);
         let number = |id: i64| id.saturating_sub(session.first_id);
         loop {
             let from_id = next_id;
             // A damaged session may claim more ids than can be tried, so only those that are there are counted.
             let read = || {
                 self.read_stamps(session, counts_frames, &mut next_id, &mut |stamp| {
+                    let id = session.first_id.saturating_add(stamp.number);
+                    let stamp = Stamp {
+                        elapsed_ns: later_ns(id, stamp.elapsed_ns),
+                        stream_id: same.get(&stamp.stream_id).copied().unwrap_or(stamp.stream_id),
+                        ..stamp
+                    };
                     elapsed_ns = Some(stamp.elapsed_ns);
                     take(stamp);
                 })
@@ -69,7 +77,7 @@ impl Database {
                         self.bounded(0, || pass_over(next_id, session.last_id, ask)).map_err(self.failed(OPERATION))?;
                     let found = found.and_then(|(_, found)| found);
                     let last_id = found.map_or(session.last_id, |(id, _)| id.saturating_sub(1));
-                    let until_elapsed_ns = found.map(|(_, elapsed_ns)| elapsed_ns);
+                    let until_elapsed_ns = found.map(|(id, elapsed_ns)| later_ns(id, elapsed_ns));
                     gaps.add(Gap {
                         first_number: number(next_id),
                         last_number: number(last_id),

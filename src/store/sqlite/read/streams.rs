@@ -26,12 +26,19 @@ impl Database {
     /// # Errors
     /// When the database cannot be read.
     pub fn endpoints(&self, session: &Session) -> Result<BTreeMap<u32, String>> {
+        let mut endpoints = BTreeMap::new();
+        for part in session.parts.iter().rev() {
+            self.read_endpoints(part.id, &mut endpoints)?;
+        }
+        Ok(endpoints)
+    }
+
+    fn read_endpoints(&self, session_id: i64, endpoints: &mut BTreeMap<u32, String>) -> Result<()> {
         let sql =
             "SELECT number, endpoint FROM endpoints WHERE session_id = ?1 AND number >= ?2 ORDER BY number LIMIT ?3";
-        let mut endpoints = BTreeMap::new();
         let read = |next: &mut i64| -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(sql)?;
-            let mut rows = statement.query(params![session.id, *next, ENDPOINTS_MAX - endpoints.len() as i64])?;
+            let mut rows = statement.query(params![session_id, *next, ENDPOINTS_MAX])?;
             while let Some(row) = rows.next()? {
                 let number = id_from(row, *next)?;
                 let text = String::from_utf8_lossy(row.get_ref(1)?.as_bytes()?).into_owned();
@@ -43,11 +50,11 @@ impl Database {
         let ask = |from: i64| {
             self.connection
                 .prepare_cached(sql)?
-                .query_row(params![session.id, from, 1], |row| id_from(row, from))
+                .query_row(params![session_id, from, 1], |row| id_from(row, from))
                 .optional()
         };
         self.quick(|| read_past(0, i64::from(u32::MAX), read, ask)).map_err(self.failed("read the endpoints"))?;
-        Ok(endpoints)
+        Ok(())
     }
 
     /// The endpoints of a session whose connections were encrypted, by their numbers, with the public key of the peer where it was
@@ -58,23 +65,32 @@ impl Database {
     pub fn secured(&self, session: &Session) -> Result<BTreeMap<u32, Option<String>>> {
         let sql = "SELECT number, substr(peer_key, 1, 40) FROM endpoints WHERE session_id = ?1 AND number BETWEEN 1 AND ?2 \
                    AND security = 'curve' LIMIT ?2";
-        let read = || {
+        let mut secured = BTreeMap::new();
+        let mut read = |session_id| -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params![session.id, ENDPOINTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<BTreeMap<u32, Option<String>>>>()
+            let mut rows =
+                statement.query_map(params![session_id, ENDPOINTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.try_for_each(|row| row.map(|(number, key)| drop(secured.insert(number, key))))
         };
-        self.quick(read).map_err(self.failed("read how the endpoints were secured"))
+        let read = self.quick(|| session.parts.iter().rev().try_for_each(|part| read(part.id)));
+        read.map(|()| secured).map_err(self.failed("read how the endpoints were secured"))
     }
 
-    /// The streams of a session by their rows, as far as they can be read. One whose layout cannot be read is `bytes`.
+    /// The streams of a session by their rows, as far as they can be read. One whose layout cannot be read is `bytes`. Those that are
+    /// the same in several parts stand once, by the row in the first of them.
     ///
     /// # Errors
     /// When the database cannot be read, or they are more than can be shown.
     pub fn streams(&self, session: &Session) -> Result<BTreeMap<i64, Stream>> {
+        Ok(self.same_streams(session)?.0)
+    }
+
+    /// Those of one part.
+    pub(in crate::store) fn streams_of(&self, session_id: i64) -> Result<BTreeMap<i64, Stream>> {
         let sql = "SELECT id, endpoint, framing, topic, layout, assumed, sample_rate_hz, counter FROM streams \
                    WHERE id >= ?1 AND session_id = ?2 AND length(topic) <= ?3 ORDER BY id";
         let (mut streams, mut bytes) = (BTreeMap::new(), 0);
-        let range = |from: i64| params_of(from, session.id);
+        let range = |from: i64| params_of(from, session_id);
         let read = |next_id: &mut i64| -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query(range(*next_id))?;

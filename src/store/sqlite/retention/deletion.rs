@@ -14,6 +14,7 @@ use crate::process::stop::Stop;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::lock;
 use crate::store::sqlite::open::space::Limits;
+use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::retention::leftovers::{self, Leftover, STEP_NS};
 use crate::time::clock::monotonic_ns;
 
@@ -43,13 +44,17 @@ impl Database {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn set_label(&mut self, session_id: i64, label: Option<&str>) -> Result<()> {
+    pub fn set_label(&mut self, session: &Session, label: Option<&str>) -> Result<()> {
         self.change(|database| {
-            database
-                .connection
-                .execute("UPDATE sessions SET label = ?2 WHERE id = ?1", params![session_id, label])
-                .map(|_| ())
-                .map_err(database.failed("set a label"))
+            let failed = database.failed("set a label");
+            let transaction = database.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let set = transaction.and_then(|transaction| {
+                for part in session.parts.iter() {
+                    transaction.execute("UPDATE sessions SET label = ?2 WHERE id = ?1", params![part.id, label])?;
+                }
+                transaction.commit()
+            });
+            set.map_err(failed)
         })
     }
 

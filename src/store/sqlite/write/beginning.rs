@@ -100,6 +100,8 @@ pub(in crate::store) struct Inherited<'a> {
     pub begun: &'a Begun,
     /// Why the recording goes on here, if it began in another file.
     pub moved: Option<&'a Event>,
+    /// The session that was split, and how much later than that this one begins.
+    pub continues: Option<(i64, i64)>,
 }
 
 /// Begin a session. Those that a crash left open are closed first, as `interrupted`.
@@ -187,7 +189,7 @@ fn insert_session(
     )?;
     transaction.execute(
         "INSERT INTO sessions (id, label, note, started_unix_ns, topics, framing, host, boot_id, version, durability, \
-         first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         continues, continues_elapsed_ns, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             session_id,
             about.label,
@@ -199,6 +201,8 @@ fn insert_session(
             about.boot_id,
             env!("CARGO_PKG_VERSION"),
             about.durability.name(),
+            inherited.continues.map(|(before_id, _)| before_id),
+            inherited.continues.map(|(_, later_ns)| later_ns),
             first_id,
             first_id - 1,
         ],

@@ -105,7 +105,7 @@ impl Recording {
     /// # Errors
     /// When the database cannot be written.
     pub fn start(mut database: Database, about: SessionStart, limits: Limits) -> Result<Self> {
-        let inherited = Inherited { begun: &Begun::new(), moved: None };
+        let inherited = Inherited { begun: &Begun::new(), moved: None, continues: None };
         let begun = beginning::start_session(&mut database.connection, &about, inherited)
             .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
@@ -113,16 +113,17 @@ impl Recording {
         Ok(Self { limits, about, file, session: begun.into(), run: Run::default() })
     }
 
-    /// End the session and begin the next one, in one transaction. After an error the session is still the old one, and
+    /// End the session and begin the next one, in one transaction, so much later than this one began. After an error the session is still the old one, and
     /// it can be tried again.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn split(&mut self, started_unix_ns: i64) -> Result<()> {
+    pub fn split(&mut self, started_unix_ns: i64, later_ns: i64) -> Result<()> {
         self.refuse_suspect()?;
         self.about.started_unix_ns = started_unix_ns;
         let failed = self.file.database.failed("begin the next session");
-        let inherited = Inherited { begun: &self.session.begun, moved: None };
+        let inherited =
+            Inherited { begun: &self.session.begun, moved: None, continues: Some((self.session.id, later_ns)) };
         let connection = &mut self.file.database.connection;
         let begun = self.file.syncs.force(connection).and_then(|()| {
             let old = (self.session.id, &self.session.digest);

@@ -78,14 +78,22 @@ impl Database {
 
     /// The id of the first message at or after a position: a binary search over the ids, which are in the order of time.
     pub(in crate::store) fn locate(&self, session: &Session, position: Position) -> Result<i64> {
-        let (column, wanted) = match position.place(session.started_unix_ns, session.last_elapsed_ns) {
-            Place::Number(number) => return Ok(session.first_id.saturating_add(number)),
-            Place::Elapsed(elapsed_ns) => ("elapsed_ns", elapsed_ns),
-            Place::Unix(unix_ns) => ("received_unix_ns", unix_ns),
+        let (first_id, mut last_id) = (session.first_id, session.last_id);
+        let (column, first_id, wanted) = match position.place(session.started_unix_ns, session.last_elapsed_ns) {
+            Place::Number(number) => return Ok(first_id.saturating_add(number)),
+            Place::Elapsed(elapsed_ns) => {
+                // Those of a part that begins later are later too.
+                let part = session.parts.iter().rfind(|part| part.later_ns <= elapsed_ns);
+                let found = part.map_or((first_id, elapsed_ns), |part| {
+                    last_id = last_id.min(part.last_id);
+                    (part.first_id, elapsed_ns.saturating_sub(part.later_ns))
+                });
+                ("elapsed_ns", found.0, found.1)
+            }
+            Place::Unix(unix_ns) => ("received_unix_ns", first_id, unix_ns),
         };
         // The next message at or after an id, and its time.
         let sql = format!("SELECT id, {column} FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1");
-        let last_id = session.last_id;
         let next = |id: i64| -> rusqlite::Result<Option<(i64, i64)>> {
             let mut statement = self.connection.prepare_cached(&sql)?;
             let found = statement.query_row(params![id, last_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -102,7 +110,7 @@ impl Database {
             };
             Ok(found.and_then(|(id, time)| (time < wanted).then_some(id)))
         };
-        let search = || lowest(session.first_id, last_id.saturating_add(1), too_early);
+        let search = || lowest(first_id, last_id.saturating_add(1), too_early);
         self.bounded(0, search).map_err(self.failed("find a position"))
     }
 }

@@ -1,0 +1,79 @@
+//! What happened to a capture, as its rows in `events` say.
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::read::sessions::Session;
+use crate::store::sqlite::untrusted::damage::{id_from, read_past};
+
+/// What is known of what happened to a capture.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// Names and values as in the table `events`.
+    pub entries: Vec<Value>,
+    /// Whether all of them could be read.
+    pub is_whole: bool,
+}
+
+/// Entries of a ledger that are shown; the table has them all.
+const LEDGER_MAX_ENTRIES: i64 = 1000;
+
+/// ... if they are no longer than this together, a kilobyte for each.
+const LEDGER_MAX_BYTES: usize = 1 << 20;
+
+impl Database {
+    /// The ledger of a session in the order in which it was written, without the entries that merely say that a link
+    /// came up.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ledger(&self, session: &Session) -> Result<Ledger> {
+        let mut ledger = Ledger { entries: Vec::new(), is_whole: true };
+        let mut bytes = 0;
+        for part in session.parts.iter() {
+            let begin = ledger.entries.len();
+            self.read_ledger(part.id, &mut ledger, &mut bytes)?;
+            for entry in ledger.entries.iter_mut().skip(begin).filter(|_| part.later_ns != 0) {
+                for name in ["elapsed_ns", "until_elapsed_ns"] {
+                    if let Some(at) = entry.get_mut(name).filter(|at| at.is_i64()) {
+                        *at = at.as_i64().unwrap_or_default().saturating_add(part.later_ns).into();
+                    }
+                }
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Append the ledger of one part, as far as it is shown.
+    fn read_ledger(&self, session_id: i64, ledger: &mut Ledger, bytes: &mut usize) -> Result<()> {
+        let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
+             'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'peer', peer, 'lost', lost, 'detail', detail) \
+             FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
+        let entries = &mut ledger.entries;
+        let read = |next_id: &mut i64| -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params![*next_id, session_id, LEDGER_MAX_ENTRIES - entries.len() as i64])?;
+            while *bytes <= LEDGER_MAX_BYTES
+                && let Some(row) = rows.next()?
+            {
+                *next_id = id_from(row, *next_id)?.saturating_add(1);
+                let entry = row.get_ref(1)?.as_bytes()?;
+                *bytes += entry.len();
+                if *bytes <= LEDGER_MAX_BYTES {
+                    entries.push(serde_json::from_slice(entry).unwrap_or_default());
+                }
+            }
+            Ok(())
+        };
+        let ask = |from_id: i64| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row(params![from_id, session_id, 1], |row| id_from(row, from_id)).optional()
+        };
+        let damaged =
+            self.quick(|| read_past(i64::MIN, i64::MAX, read, ask)).map_err(self.failed("read the ledger"))?;
+        ledger.is_whole &= damaged.is_empty();
+        Ok(())
+    }
+}

@@ -17,14 +17,15 @@ use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ};
 /// Options of `session export`.
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Session to export: an id, a label, or `latest` for the newest finished one
+    /// Session to export: an id, a label, or `latest` for the newest finished one. Several become a file each in the directory of
+    /// --output
     #[arg(value_name = "SESSION", default_value = "latest")]
-    pub session: String,
+    pub session: Vec<String>,
     /// What to write
     #[arg(long, value_name = "FORMAT")]
     pub format: Format,
     /// File to write; without it, or with `-` or `/dev/stdout`, standard output, which npz, mcap, wav and sqlite cannot be written to.
-    /// With csv, a directory, which ends with `/`, gets a file for each stream
+    /// A directory, which ends with `/`, gets a file for each of several sessions, or with csv, for each stream of one
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists
@@ -74,6 +75,10 @@ impl ExportArguments {
             topics => Some(wanted(&topics.iter().map(|topic| topic.as_bytes()).collect::<Vec<_>>())?),
         };
         let endpoints = Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty());
+        if output.is_none() && self.session.len() > 1 {
+            let text = "several sessions need --output with a directory, in which each gets a file";
+            return Err(Error::CommandLine(text.to_owned()));
+        }
         if output.is_none() && !format.can_be_piped() {
             let text = format!("--format {format} needs --output: only a file can be written in this format");
             return Err(Error::CommandLine(text));
@@ -111,7 +116,7 @@ impl ExportArguments {
             }
         }
         Ok(export::Settings {
-            session: self.session.clone(),
+            sessions: self.session.clone(),
             database: database(&self.database)?.path,
             output,
             replace: self.force,

@@ -69,6 +69,20 @@ impl Format {
         matches!(self, Self::Csv | Self::Parquet | Self::Jsonl | Self::Raw)
     }
 
+    /// What names of such files end with.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Jsonl => "jsonl",
+            Self::Npz => "npz",
+            Self::Mcap => "mcap",
+            Self::Wav => "wav",
+            Self::Raw => "raw",
+            Self::Sqlite => "db",
+        }
+    }
+
     /// Whether it holds samples without the topic that they belong to.
     pub fn hides_topics(self) -> bool {
         matches!(self, Self::Wav | Self::Raw)

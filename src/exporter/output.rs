@@ -67,7 +67,13 @@ impl Output {
         };
         // A name that ends so is a directory's, whether there is one or not.
         if asked_for.as_os_str().as_bytes().ends_with(b"/") || asked_for.is_dir() {
-            return Self::open_directory(asked_for, format);
+            return match format {
+                Format::Csv => Self::open_directory(asked_for),
+                _ => {
+                    let cause = format!("it is a directory, and {format} is one file");
+                    refuse(&cause, "choose a file; only --format csv writes one for each stream", Exit::Usage)
+                }
+            };
         }
         let path = place(asked_for);
         if belongs_to(&path, database) {
@@ -95,17 +101,20 @@ impl Output {
             .map_err(not_made(asked_for, &path))
     }
 
-    fn open_directory(asked_for: &Path, format: Format) -> Result<Self> {
-        let refuse = |cause: String, hint| {
-            Err(Error::Export { to: asked_for.display().to_string(), cause, hint, exit: Exit::Usage })
-        };
-        if format != Format::Csv {
-            let cause = format!("it is a directory, and {format} is one file");
-            return refuse(cause, "choose a file; only --format csv writes one for each stream");
-        }
+    /// Make sure that the directory can be written, and begin it.
+    ///
+    /// # Errors
+    /// When there is something of that name, or none can be made there.
+    pub fn open_directory(asked_for: &Path) -> Result<Self> {
         let path = place(asked_for);
-        if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
-            return refuse("it is not empty".to_owned(), "choose another directory, which need not exist");
+        let refuse = |cause: &str| {
+            let (to, cause) = (asked_for.display().to_string(), cause.to_owned());
+            Err(Error::Export { to, cause, hint: "choose another directory, which need not exist", exit: Exit::Usage })
+        };
+        match fs::read_dir(&path).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return refuse("it is not empty"),
+            Err(_) if path.symlink_metadata().is_ok() => return refuse("it is no directory"),
+            _ => {}
         }
         let temporary = PartialDirectory::create_in(directory(&path), DIRECTORY_MODE);
         temporary.map(|temporary| Self::Directory { temporary, path: path.clone() }).map_err(not_made(asked_for, &path))

@@ -774,3 +774,40 @@ fn gaps_of_a_sound_are_said_and_filled_when_asked_for() {
     bench.fancyhwd(&format!("{export} --fill-gaps")).run().code(2).says("give it with --sample-rate");
     bench.fancyhwd("session export --database c.db --format csv --fill-gaps").run().code(2).says("only with wav");
 }
+
+#[test]
+fn several_sessions_have_a_file_each_in_a_directory() {
+    let bench = two_devices();
+    bench.fancyhwd("session export 1 --database c.db --format jsonl -o x.jsonl").run().success();
+    bench.fancyhwd("session import x.jsonl --label back --database c.db").run().success();
+    for (format, ending) in
+        [("csv", "csv"), ("jsonl", "jsonl"), ("npz", "npz"), ("mcap", "mcap"), ("parquet", "parquet"), ("sqlite", "db")]
+    {
+        let line = format!("session export 1 back --database c.db --format {format} -o {format}/");
+        bench.fancyhwd(&line).run().success().says("exported 2 sessions, ");
+        for session in ["1", "2"] {
+            let alone = format!("session export {session} --database c.db --format {format} --force -o alone");
+            bench.fancyhwd(&alone).run().success();
+            let (ours, alone) = (bench.path(&format!("{format}/{session}.{ending}")), bench.path("alone"));
+            assert!(fs::read(ours).unwrap() == fs::read(alone).unwrap(), "{format} {session}");
+        }
+        assert_eq!(fs::read_dir(bench.path(format)).unwrap().count(), 2);
+    }
+    bench
+        .fancyhwd("session export 1 2 --database c.db --format csv")
+        .run()
+        .code(2)
+        .says("need --output with a directory");
+    bench.fancyhwd("session export 1 2 --database c.db --format csv -o csv").run().code(2).says("it is not empty");
+    bench
+        .fancyhwd("session export 1 2 --database c.db --format csv -o x.jsonl")
+        .run()
+        .code(2)
+        .says("it is no directory");
+    // All or none.
+    let line = "session export 1 2 --database c.db";
+    bench.fancyhwd(&format!("{line} --topic camera --format raw -o one/")).run().success();
+    bench.fancyhwd(&format!("{line} 3 --format csv -o two/")).run().code(2).says("cannot find session '3'");
+    bench.fancyhwd(&format!("{line} --format wav -o two/")).run().code(2).says("cannot be told apart");
+    assert!(!bench.path("two").exists() && !exported_names(&bench).iter().any(|name| name.contains("partial")));
+}

@@ -2,7 +2,7 @@
 
 use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages};
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::ledger;
 use crate::error::Result;
@@ -14,11 +14,11 @@ use crate::time::durations::seconds;
 /// What `session export` does.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// An id, a label, or `latest`.
-    pub session: String,
+    /// Each an id, a label, or `latest`.
+    pub sessions: Vec<String>,
     /// From where.
     pub database: PathBuf,
-    /// Into which file; `None` is standard output.
+    /// Into which file, or directory; `None` is standard output.
     pub output: Option<PathBuf>,
     /// Whether the file may be replaced.
     pub replace: bool,
@@ -26,19 +26,46 @@ pub struct Settings {
     pub export: Export,
 }
 
-/// Export a session. The file gets its name at the very end.
+/// Export sessions. A file gets its name at the very end, and a directory when all files in it are whole.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
-    let session = database.find_session(&settings.session)?;
+    let Settings { sessions, replace, export, .. } = settings;
+    if let [session] = sessions.as_slice() {
+        let session = database.find_session(session)?;
+        let output = Output::open(settings.output.as_deref(), *replace, export.format, database.path())?;
+        let name = output.name();
+        return Ok(Exit::from_loss(export_one(settings, database, &session, (output, &name), stop)?));
+    }
+    let found = sessions.iter().map(|wanted| database.find_session(wanted)).collect::<Result<Vec<_>>>()?;
+    let whole = Output::open_directory(settings.output.as_deref().unwrap_or(Path::new("")))?;
+    let mut has_loss = false;
+    for session in found {
+        let file = format!("{}.{}", session.ids().replace(' ', "-"), export.format.ending());
+        let (path, name) = (whole.path().join(&file), whole.name() + &file);
+        let database = Database::for_reading(&settings.database)?;
+        let output = Output::open(Some(&path), false, export.format, database.path())?;
+        has_loss |= export_one(settings, database, &session, (output, &name), stop)?;
+    }
+    let (name, bytes) = (whole.name(), whole.finish()?);
+    tracing::info!("exported {} sessions, {bytes} bytes to {name}", sessions.len());
+    Ok(Exit::from_loss(has_loss))
+}
+
+/// Export one session into what has this name. Gives whether something of it is missing.
+fn export_one(
+    settings: &Settings,
+    database: Database,
+    session: &Session,
+    (output, name): (Output, &str),
+    stop: &Stop,
+) -> Result<bool> {
     let format = settings.export.format;
-    let output = Output::open(settings.output.as_deref(), settings.replace, format, database.path())?;
-    let name = output.name();
     // Lines that run over the terminal show well enough how far it is.
     let is_shown = settings.output.is_some() || !io::stdout().is_terminal();
-    let watch = Watch::new(stop, &name, session.tally.messages, is_shown);
+    let watch = Watch::new(stop, name, session.tally.messages, is_shown);
     let exported = match format {
-        Format::Sqlite => write_database(database, &session, &output, &watch)?,
-        _ => write_selected(settings, database, &session, &output, &watch)?,
+        Format::Sqlite => write_database(database, session, &output, &watch)?,
+        _ => write_selected(settings, database, session, &output, &watch)?,
     };
     let bytes = output.finish()?;
     let elapsed_ns = watch.elapsed_ns();
@@ -50,7 +77,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         counted(exported.messages, "message"),
         seconds(elapsed_ns),
     );
-    Ok(Exit::from_loss(report(&session, &exported)))
+    Ok(report(session, &exported))
 }
 
 fn write_selected(

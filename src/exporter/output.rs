@@ -138,6 +138,15 @@ impl Output {
         }
     }
 
+    /// How many bytes were handed to the operating system so far; `None`: not counted.
+    pub(super) fn written_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stdout { written_bytes } => Some(written_bytes.load(Relaxed)),
+            Self::File { temporary, .. } => temporary.file().as_file().metadata().ok().map(|file| file.len()),
+            Self::Directory { .. } => None,
+        }
+    }
+
     /// Whether each stream has a file of its own.
     pub fn is_directory(&self) -> bool {
         matches!(self, Self::Directory { .. })

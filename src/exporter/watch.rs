@@ -1,6 +1,7 @@
 //! How far an export is: for the terminal, and for whoever asks it to stop.
 
 use crate::error::{Error, Result};
+use crate::exporter::Output;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 
@@ -9,13 +10,14 @@ use crate::process::stop::Stop;
 pub struct Watch<'a> {
     stop: &'a Stop,
     to: String,
+    output: &'a Output,
     progress: Progress,
 }
 
 impl<'a> Watch<'a> {
-    /// Watch an export of so many messages to `to`, with a bar on the terminal if `is_shown`.
-    pub fn new(stop: &'a Stop, to: &str, messages: u64, is_shown: bool) -> Self {
-        Self { stop, to: to.to_owned(), progress: Progress::new(messages, is_shown) }
+    /// Watch an export of so many messages to `output`, which people call `to`, with a bar on the terminal if `is_shown`.
+    pub fn new(stop: &'a Stop, (output, to): (&'a Output, &str), messages: u64, is_shown: bool) -> Self {
+        Self { stop, to: to.to_owned(), output, progress: Progress::new(messages, is_shown) }
     }
 
     pub(super) fn stop(&self) -> &'a Stop {
@@ -33,13 +35,13 @@ impl<'a> Watch<'a> {
     /// When a stop is asked for.
     pub fn at(&self, done: u64) -> Result<()> {
         self.stop.check(|| self.what())?;
-        self.progress.at(done);
+        self.progress.with(done, || self.output.written_bytes());
         Ok(())
     }
 
-    /// How long it has taken so far.
-    pub fn elapsed_ns(&self) -> i64 {
-        self.progress.elapsed_ns()
+    /// When it began, on the monotonic clock.
+    pub fn began_ns(&self) -> i64 {
+        self.progress.began_ns()
     }
 
     fn what(&self) -> String {

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use bytesize::ByteSize;
+
 use crate::log;
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 use crate::time::durations::seconds;
@@ -33,12 +35,30 @@ impl Progress {
 
     /// So many are done.
     pub fn at(&self, done: u64) {
+        self.with(done, || None);
+    }
+
+    /// So many are done, and so many bytes are written.
+    pub fn with(&self, done: u64, bytes: impl FnOnce() -> Option<u64>) {
         let now_ns = monotonic_ns();
         if self.is_shown && now_ns - self.shown_ns.get() >= SHOW_EVERY_NS {
             self.shown_ns.set(now_ns);
-            let rate_hz = done as f64 / seconds(self.elapsed_ns().max(1));
-            log::bar(done, self.all, format!("{done} of {} {}, {rate_hz:.0}/s", self.all, self.of));
+            let elapsed_s = seconds(self.elapsed_ns().max(1));
+            let written = bytes().map_or(String::new(), |bytes| format!(", {} written", ByteSize(bytes)));
+            let left_s = elapsed_s * self.all.saturating_sub(done) as f64 / done.max(1) as f64;
+            let text = format!(
+                "{done} of {} {}, {:.0}/s{written}, {left_s:.0} s left",
+                self.all,
+                self.of,
+                done as f64 / elapsed_s
+            );
+            log::bar(done, self.all, text);
         }
+    }
+
+    /// When it began, on the monotonic clock.
+    pub fn began_ns(&self) -> i64 {
+        self.began_ns
     }
 
     /// How long it has taken so far.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Session};
+use crate::time::clock::monotonic_ns;
 use crate::time::durations::seconds;
 
 /// What `session export` does.
@@ -62,20 +63,20 @@ fn export_one(
     let format = settings.export.format;
     // Lines that run over the terminal show well enough how far it is.
     let is_shown = settings.output.is_some() || !io::stdout().is_terminal();
-    let watch = Watch::new(stop, name, session.tally.messages, is_shown);
+    let watch = Watch::new(stop, (&output, name), session.tally.messages, is_shown);
     let exported = match format {
         Format::Sqlite => write_database(database, session, &output, &watch)?,
         _ => write_selected(settings, database, session, &output, &watch)?,
     };
-    let bytes = output.finish()?;
-    let elapsed_ns = watch.elapsed_ns();
+    let began_ns = watch.began_ns();
     // The bar goes before the summary comes.
     drop(watch);
+    let bytes = output.finish()?;
     tracing::info!(
         "exported {} as {format}: {}, {bytes} bytes in {:.3} s to {name}",
         session.title(),
         counted(exported.messages, "message"),
-        seconds(elapsed_ns),
+        seconds(monotonic_ns() - began_ns),
     );
     Ok(report(session, &exported))
 }

@@ -128,6 +128,8 @@ CREATE TABLE events (
     detail            TEXT
 ) STRICT;
 
+-- Columns of views are named in the SELECT, because some readers ask that for their names.
+
 -- What the views need to read numbers: the names of their types, here and in numpy, ...
 CREATE TABLE types (
     name        TEXT PRIMARY KEY,
@@ -251,22 +253,22 @@ FROM (
 
 -- One row is one number of a message that its layout can read. Parts and records count from 0; a number of a header has no
 -- record.
-CREATE VIEW samples (message_id, part, record, channel, raw, value) AS
-SELECT message_id, part, record, channel, raw, iif(scale IS NULL, raw, raw * scale + "offset")
+CREATE VIEW samples AS
+SELECT message_id, part, record, channel, raw, iif(scale IS NULL, raw, raw * scale + "offset") AS value
 FROM numbers
 WHERE NOT EXISTS (SELECT 1 FROM faults WHERE faults.message_id = numbers.message_id);
 
 -- One row is one message as a person reads it. `number` counts the messages of a session from 0; `samples` are the values of
 -- its records.
-CREATE VIEW decoded_packets (session_id, message_id, number, endpoint, topic, time, elapsed_s, sample_count, samples) AS
-SELECT sessions.id,
-       m.id,
-       m.id - sessions.first_id,
-       streams.endpoint,
-       streams.name,
+CREATE VIEW decoded_packets AS
+SELECT sessions.id AS session_id,
+       m.id AS message_id,
+       m.id - sessions.first_id AS number,
+       streams.endpoint AS endpoint,
+       streams.name AS topic,
        strftime('%Y-%m-%dT%H:%M:%S', m.received_unix_ns / 1000000000, 'unixepoch')
-           || printf('.%09dZ', m.received_unix_ns % 1000000000),
-       m.elapsed_ns / 1e9,
+           || printf('.%09dZ', m.received_unix_ns % 1000000000) AS time,
+       m.elapsed_ns / 1e9 AS elapsed_s,
        (SELECT coalesce(sum((p.value - f.header_bytes) / coalesce(f.record_bytes, t.bytes)), 0)
         FROM json_each(coalesce(m.parts, '[' || length(m.payload) || ']')) AS p CROSS JOIN fields AS f CROSS JOIN types AS t
         WHERE f.stream_id = m.stream_id
@@ -277,7 +279,7 @@ SELECT sessions.id,
             SELECT lower(coalesce(json_extract(described.text, '$.dtype'), json_extract(described.text, '$.type')))
             FROM (SELECT CAST(substr(m.payload, 1 + iif(m.parts IS NULL, 0, (SELECT coalesce(sum(q.value), 0) FROM json_each(m.parts) AS q WHERE q.key < p.key - 1)),
                                      json_extract(m.parts, '$[' || (p.key - 1) || ']')) AS TEXT) AS text) AS described
-            WHERE json_valid(described.text)), f.type)),
+            WHERE json_valid(described.text)), f.type)) AS sample_count,
        -- The joins of `numbers` give the numbers of each field in their order: only several fields have to be sorted, which
        -- takes a fifth of the time.
        CASE WHEN EXISTS (SELECT 1 FROM fields WHERE stream_id = m.stream_id AND place = 'record' AND position > 0) THEN
@@ -289,15 +291,15 @@ SELECT sessions.id,
        ELSE
        (SELECT json_group_array(iif(scale IS NULL, raw, raw * scale + "offset")) FROM numbers
             WHERE numbers.message_id = m.id AND record IS NOT NULL)
-       END
+       END AS samples
 FROM messages AS m
 JOIN streams ON streams.id = m.stream_id
 JOIN sessions ON sessions.id = streams.session_id
 WHERE NOT EXISTS (SELECT 1 FROM faults WHERE faults.message_id = m.id);
 
 -- One row is one frame that is text or JSON.
-CREATE VIEW texts (message_id, part, text) AS
-SELECT m.id, p.key, CAST(substr(m.payload, 1 + iif(m.parts IS NULL, 0, (SELECT coalesce(sum(q.value), 0) FROM json_each(m.parts) AS q WHERE q.key < p.key)), p.value) AS TEXT)
+CREATE VIEW texts AS
+SELECT m.id AS message_id, p.key AS part, CAST(substr(m.payload, 1 + iif(m.parts IS NULL, 0, (SELECT coalesce(sum(q.value), 0) FROM json_each(m.parts) AS q WHERE q.key < p.key)), p.value) AS TEXT) AS text
 FROM messages AS m
       CROSS JOIN json_each(coalesce(m.parts, '[' || length(m.payload) || ']')) AS p
       CROSS JOIN fields AS f
@@ -308,7 +310,7 @@ WHERE f.stream_id = m.stream_id
   AND NOT EXISTS (SELECT 1 FROM faults WHERE faults.message_id = m.id);
 
 -- One row is one message that the layout of its stream cannot read, and why.
-CREATE VIEW undecodable (message_id, stream_id, reason) AS
-SELECT faults.message_id, messages.stream_id, faults.reason
+CREATE VIEW undecodable AS
+SELECT faults.message_id AS message_id, messages.stream_id AS stream_id, faults.reason AS reason
 FROM faults
 JOIN messages ON messages.id = faults.message_id;

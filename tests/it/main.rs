@@ -59,6 +59,7 @@ mod round_trip;
 mod session;
 mod signals;
 mod silence;
+mod sound;
 mod split;
 mod status;
 mod tidy;

@@ -25,6 +25,7 @@ fn wrong_settings_are_refused_before_anything_is_started() {
         ("record", "--framing", "lines"),
         ("record", "--layout", "int12"),
         ("record", "--channels", "a:b:c:d:e"),
+        ("record", "--channels", "imu=a:=g"),
         ("publish", "--device", "wav:"),
         ("record", "--sample-rate", "0"),
         ("record", "--topic", ""),

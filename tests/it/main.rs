@@ -27,6 +27,7 @@ mod errors;
 mod export;
 mod faults;
 mod foreign;
+mod formats;
 mod fuzz_links;
 mod fuzz_targets;
 mod held;

@@ -80,8 +80,8 @@ pub enum Error {
         path.display()
     )]
     NoRoom { path: PathBuf },
-    /// The stream that stands in for the device cannot be opened or read.
-    #[error("cannot {operation} device stream {source_name}: {cause}; check the path and who writes to it")]
+    /// The file that stands in for the device cannot be opened or read.
+    #[error("cannot {operation} device {source_name}: {cause}; check the path and who writes to it")]
     Device { operation: &'static str, source_name: String, cause: io::Error },
     /// The report of a replay cannot be written.
     #[error("cannot write the timing report {}: {cause}; choose another file with --timing-report", path.display())]

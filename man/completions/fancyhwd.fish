@@ -47,12 +47,12 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l topic -d '
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l framing -d 'Where the topic is' -r -f -a "space\t'Before the first space of the only frame'
 frames\t'It is the first frame'
 whole\t'Nowhere: there is none'"
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l layout -d 'What a record is: types such as int16, float32x8 or int24-be,pad' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, or raw numbers from `stream:PATH` or `stream:-` (standard input)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l layout -d 'What a record is: types such as int16, float32x8 or int24-be,pad [default: int16, or the samples of a sound file]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l device -d 'What to publish: `simulated`, raw numbers from `stream:PATH` or `stream:-` (standard input), or the samples of a sound file, `wav:PATH`' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l seed -d 'Seed of the simulated device, as for srand()' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l packet-size -d 'Records in a packet: 1 to 65536' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l counter -d 'Count the packets from 0 by a number of this type before the records, such as uint32' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l interval -d 'Time between two packets, such as 250ms, 1s or 1m30s [default: 1s, or that of the samples of a sound file]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l rate -d 'Packets per second instead of an interval; `max` sends without a pause' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l count -d 'Stop after so many packets' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l allow-any -d 'Let everybody connect to a --bind who has a key, whichever it is, and knows ours'

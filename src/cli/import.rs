@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Options of `session import`.
 #[derive(Args, Debug)]
 pub struct ImportArguments {
-    /// File to import: MCAP or JSON lines
+    /// File to import: MCAP, JSON lines or arrays for numpy
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Name of the new session, not digits alone, which are an id

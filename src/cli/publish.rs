@@ -3,11 +3,10 @@
 use crate::cli::values::{duration_ns, outlets, parse, refuse, send};
 use crate::codec::counter::integer;
 use crate::codec::framing::Framing;
-use crate::codec::layout::{Layout, Numbers, Part};
+use crate::codec::layout::{Fields, Layout, Numbers, Part};
 use crate::codec::topic::Topic;
 use crate::command::publish;
 use crate::error::Result;
-use crate::publisher;
 use crate::publisher::PACKET_MAX_RECORDS;
 use crate::socket::Outlet;
 use crate::time::pace::Cadence;
@@ -27,10 +26,11 @@ pub struct PublishArguments {
     /// Where the topic is
     #[arg(long, value_name = "FRAMING", default_value = "space")]
     pub framing: Framing,
-    /// What a record is: types such as int16, float32x8 or int24-be,pad
-    #[arg(long, value_name = "LAYOUT", default_value = "int16")]
-    pub layout: String,
-    /// What to publish: `simulated`, or raw numbers from `stream:PATH` or `stream:-` (standard input)
+    /// What a record is: types such as int16, float32x8 or int24-be,pad [default: int16, or the samples of a sound file]
+    #[arg(long, value_name = "LAYOUT")]
+    pub layout: Option<String>,
+    /// What to publish: `simulated`, raw numbers from `stream:PATH` or `stream:-` (standard input), or the samples of a sound
+    /// file, `wav:PATH`
     #[arg(long, value_name = "DEVICE", default_value = "simulated")]
     pub device: String,
     /// Seed of the simulated device, as for srand()
@@ -42,7 +42,7 @@ pub struct PublishArguments {
     /// Count the packets from 0 by a number of this type before the records, such as uint32
     #[arg(long, value_name = "TYPE")]
     pub counter: Option<String>,
-    /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s]
+    /// Time between two packets, such as 250ms, 1s or 1m30s [default: 1s, or that of the samples of a sound file]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
     /// Packets per second instead of an interval; `max` sends without a pause
@@ -52,9 +52,6 @@ pub struct PublishArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
-
-/// The interval of the C program that the simulated device stands for.
-const DEFAULT_INTERVAL: &str = "1s";
 
 impl PublishArguments {
     /// Check what was typed for `publish`.
@@ -67,23 +64,14 @@ impl PublishArguments {
             return Err(refuse("--packet-size", &self.packet_size.to_string(), rule));
         }
         let cadence = match (&self.rate, &self.interval) {
-            (Some(rate), _) => Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))?,
-            (None, interval) => {
-                let period_ns = duration_ns("--interval", interval.as_deref().unwrap_or(DEFAULT_INTERVAL))?;
-                Cadence::PeriodNs(period_ns as f64)
-            }
+            (Some(rate), _) => Some(Cadence::from_rate(rate).map_err(|cause| refuse("--rate", rate, cause))?),
+            (None, Some(interval)) => Some(Cadence::PeriodNs(duration_ns("--interval", interval)? as f64)),
+            (None, None) => None,
         };
         let topic: Topic = parse("--topic", &self.topic)?;
         if self.framing == Framing::Space && topic.has_space() {
             let rule = "a space ends the topic in one frame; send it as a frame of its own with --framing frames";
             return Err(refuse("--topic", &self.topic, rule.to_owned()));
-        }
-        let layout: Layout = parse("--layout", &self.layout)?;
-        let [Part::Numbers(Numbers { header, record })] = layout.parts() else {
-            return Err(refuse("--layout", &self.layout, "a device sends numbers in one frame".to_owned()));
-        };
-        if header.bytes() > 0 {
-            return Err(refuse("--layout", &self.layout, "a device sends records without a header".to_owned()));
         }
         let (bind, connect) = outlets(&self.send)?;
         let send = send(&self.send, connect.len(), bind.len())?;
@@ -98,20 +86,28 @@ impl PublishArguments {
             send,
             device: parse("--device", &self.device)?,
             seed: self.seed,
-            publication: publisher::Publication {
-                topic,
-                framing: self.framing,
-                record: record.clone(),
-                packet_records: self.packet_size,
-                counter: self
-                    .counter
-                    .as_deref()
-                    .map(|name| integer(name).map_err(|cause| refuse("--counter", name, cause)))
-                    .transpose()?,
-                cadence,
-                count: self.count,
-                catch_up: self.send.catch_up,
-            },
+            record: self.layout.as_deref().map(record).transpose()?,
+            cadence,
+            topic,
+            framing: self.framing,
+            packet_records: self.packet_size,
+            counter: self
+                .counter
+                .as_deref()
+                .map(|name| integer(name).map_err(|cause| refuse("--counter", name, cause)))
+                .transpose()?,
+            count: self.count,
+            catch_up: self.send.catch_up,
         })
+    }
+}
+
+/// The numbers of a record.
+fn record(text: &str) -> Result<Fields> {
+    let layout: Layout = parse("--layout", text)?;
+    match layout.parts() {
+        [Part::Numbers(Numbers { header, record })] if header.bytes() == 0 => Ok(record.clone()),
+        [Part::Numbers(_)] => Err(refuse("--layout", text, "a device sends records without a header".to_owned())),
+        _ => Err(refuse("--layout", text, "a device sends numbers in one frame".to_owned())),
     }
 }

@@ -1,7 +1,7 @@
 //! What can be typed behind `fancyhwd record`.
 
 use crate::cli::values::{
-    DEFAULT_ENDPOINT, about, binds, bytes, connects, database, duration_ns, label, refuse, size, wanted,
+    DEFAULT_ENDPOINT, about, binds, bytes, channels, connects, database, duration_ns, label, refuse, size, wanted,
 };
 use std::time::Duration;
 
@@ -242,7 +242,7 @@ impl RecordArguments {
             wanted: wanted(&self.topics())?,
             framing: self.framing.told(),
             layouts: about("--layout", &self.layout)?,
-            channels: about("--channels", &self.channels)?,
+            channels: channels("--channels", &self.channels)?,
             sample_rates_hz: about("--sample-rate", &self.sample_rate)?,
             counters: about("--counter", &self.counter)?,
         };

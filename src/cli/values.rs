@@ -9,6 +9,7 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 
 use crate::cli::{DatabaseArguments, SendArguments};
+use crate::codec::channels::Channels;
 use crate::codec::topic::{Wanted, trimmed};
 use crate::command::SendSettings;
 use crate::command::record::DatabasePath;
@@ -99,6 +100,18 @@ pub(super) fn about<T: FromStr<Err: Display>>(option: &'static str, typed: &[Str
         Ok(About { topic: topic.map(|topic| trimmed(topic.as_bytes()).to_vec()), what })
     };
     typed.iter().map(one).collect()
+}
+
+/// `[TOPIC=]CHANNELS`. Nearly every text is a channel: with two `=`, a part of the channels could be taken for the topic.
+pub(super) fn channels(option: &'static str, typed: &[String]) -> Result<Vec<About<Channels>>> {
+    match typed.iter().find(|text| text.matches('=').count() > 1) {
+        Some(text) => {
+            let rule =
+                "there is one `=`, behind the topic; a topic that has one itself is described by `session describe`";
+            Err(refuse(option, text, rule.to_owned()))
+        }
+        None => about(option, typed),
+    }
 }
 
 pub(super) fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64> {

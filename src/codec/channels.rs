@@ -92,8 +92,8 @@ fn channel(text: &str) -> Result<Channel, String> {
         return Err(format!("'{text}': nothing follows the offset in NAME[:UNIT[:SCALE[:OFFSET]]]"));
     }
     for word in [Some(name), unit].into_iter().flatten() {
-        if word.len() > WORD_MAX_BYTES || word.contains(char::is_control) {
-            return Err(format!("{word:?}: a name or unit has at most {WORD_MAX_BYTES} printable bytes"));
+        if word.len() > WORD_MAX_BYTES || word.contains(|char: char| char.is_control() || char == '=') {
+            return Err(format!("{word:?}: a name or unit has at most {WORD_MAX_BYTES} printable bytes, and no `=`"));
         }
     }
     let number = |word: Option<&str>, missing: f64| match word.map(str::parse::<f64>) {
@@ -153,6 +153,7 @@ mod tests {
             ("a:V:0", "a scale of 0"),
             ("a,b,a", "two channels are called 'a'"),
             ("a\x07", "printable"),
+            ("a:=g", "no `=`"),
         ] {
             let error = text.parse::<Channels>().unwrap_err();
             assert!(error.contains(cause), "{text}: {error}");

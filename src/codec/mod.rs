@@ -5,6 +5,7 @@ pub mod counter;
 pub mod framing;
 pub mod layout;
 pub mod likely;
+pub mod npy;
 pub mod number;
 pub mod reading;
 pub mod sequence;

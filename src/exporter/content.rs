@@ -11,22 +11,24 @@ use crate::codec::stream::Stream;
 use crate::escape::json;
 use crate::message::Message;
 
-/// Whether the content of a stream is one list of numbers: `[1,-2,3]`.
-pub(super) fn is_list(stream: &Stream) -> bool {
-    match stream.layout.parts() {
-        [Part::Numbers(numbers)] => numbers.header.numbers().is_empty(),
-        parts => parts == [Part::NdArray],
-    }
+/// Whether the content of a message is one list of numbers: `[1,-2,3]`.
+pub(super) fn is_list(stream: &Stream, message: Message<'_>) -> bool {
+    let frames = match stream.layout.parts() {
+        [Part::Numbers(numbers)] if numbers.header.numbers().is_empty() => 1,
+        [Part::NdArray] => 2,
+        _ => return false,
+    };
+    stream.after_topic(message.frames()).count() == frames
 }
 
-/// Append the numbers of a stream whose content is one list, or else a list of what is in each frame: a list of numbers, or
+/// Append the numbers of a message whose content is one list, or else a list of what is in each frame: a list of numbers, or
 /// `{"header":[..],"records":[..]}`, a string, the JSON that it is, or bytes in base64.
 ///
 /// # Errors
 /// When the layout cannot read the message; then nothing is appended.
 pub(super) fn append(stream: &Stream, message: Message<'_>, text: &mut Vec<u8>) -> Result<(), Undecodable> {
     let begin = text.len();
-    let is_list = is_list(stream);
+    let is_list = is_list(stream, message);
     if !is_list {
         text.push(b'[');
     }
@@ -34,6 +36,9 @@ pub(super) fn append(stream: &Stream, message: Message<'_>, text: &mut Vec<u8>) 
     for (place, content) in stream.read(message.frames()).enumerate() {
         if place > 0 {
             text.push(b',');
+        }
+        if place >= stream.layout.parts().len() {
+            channels.next = channels.last;
         }
         match content {
             Ok(content) => append_frame(content, &mut channels, text),
@@ -65,6 +70,8 @@ pub(super) fn append_raw<'a>(frames: impl Iterator<Item = &'a [u8]>, text: &mut 
 struct Scales<'a> {
     channels: Vec<Option<&'a Channel>>,
     next: usize,
+    /// The first one of the last part, which also serves all further frames.
+    last: usize,
 }
 
 impl<'a> Scales<'a> {
@@ -72,7 +79,13 @@ impl<'a> Scales<'a> {
         let named = stream.channels.iter().flat_map(|channels| channels.iter());
         let channels: Vec<_> = named.map(|channel| Some(channel).filter(|channel| !channel.is_raw())).collect();
         let is_scaled = channels.iter().any(Option::is_some);
-        Self { channels: if is_scaled { channels } else { Vec::new() }, next: 0 }
+        let of_last = match stream.layout.parts().last() {
+            Some(Part::Numbers(numbers)) => numbers.header.numbers().len() + numbers.record.numbers().len(),
+            Some(Part::NdArray) => 1,
+            _ => 0,
+        };
+        let last = channels.len().saturating_sub(of_last);
+        Self { channels: if is_scaled { channels } else { Vec::new() }, next: 0, last }
     }
 
     /// Those of so many numbers.
@@ -163,6 +176,8 @@ mod tests {
     use crate::codec::framing::Framing;
     use crate::message::{Batch, Origin};
 
+    const ARRAY: &[u8] = b"{\"dtype\": \"uint8\", \"shape\": [1]}";
+
     fn content(layout: &str, channels: Option<&str>, frames: &[&[u8]]) -> Result<String, Undecodable> {
         let stream = Stream {
             endpoint: 1,
@@ -189,8 +204,18 @@ mod tests {
         for (layout, channels, frames, expected) in [
             ("int16", None, vec![&b"\x01\x00\xff\xff"[..]], "[1,-1]"),
             ("int16", None, vec![b""], "[]"),
+            ("int16", None, vec![b"\x01\x00", b"", b"\x02\x00"], "[[1],[],[2]]"),
+            ("ndarray", None, vec![ARRAY, b"\x01"], "[1]"),
+            ("ndarray", None, vec![ARRAY, b"\x01", ARRAY, b"\x02"], "[[1],[2]]"),
             ("float32", None, vec![&floats], "[1.5,null,1e999]"),
             ("int8x2", Some("a:V:0.5,b"), vec![b"\x01\x02\x03\x04"], "[0.5,2,1.5,4]"),
+            (
+                "text+uint8/int8",
+                Some("n,a:V:0.5"),
+                vec![b"", b"\x07\x02", b"\x08\x04"],
+                r#"["",{"header":[7],"records":[1.0]},{"header":[8],"records":[2.0]}]"#,
+            ),
+            ("ndarray", Some("a:V:0.5"), vec![ARRAY, b"\x01", ARRAY, b"\x04"], "[[0.5],[2.0]]"),
             ("uint8/int8", None, vec![b"\x07\x01\x02"], r#"[{"header":[7],"records":[1,2]}]"#),
             ("json+int8", None, vec![b" {\"a\": 1}\n", b"\x05"], r#"[{"a": 1},[5]]"#),
             ("text+bytes", None, vec![b"a\"b", b"\x00\x01\x02\x03"], r#"["a\"b","AAECAw=="]"#),

@@ -52,7 +52,7 @@ impl Encoder for Jsonl<'_> {
         line.extend_from_slice(b",\"number\":");
         line.extend_from_slice(itoa::Buffer::new().format(packet.number).as_bytes());
         let begin = line.len();
-        line.extend_from_slice(if content::is_list(stream) { b",\"samples\":" } else { b",\"parts\":" });
+        line.extend_from_slice(if content::is_list(stream, *message) { b",\"samples\":" } else { b",\"parts\":" });
         let unread = content::append(stream, *message, line).err();
         if let Some(why) = &unread {
             line.truncate(begin);

@@ -43,6 +43,11 @@ impl Input {
         self.passed
     }
 
+    /// The file itself, to be read at other places.
+    pub fn file(&self) -> &File {
+        &self.file.get_ref().file
+    }
+
     /// The digest of the file, all of which was read.
     pub fn digest(&self) -> String {
         self.file.get_ref().hasher.finalize().to_hex().to_string()

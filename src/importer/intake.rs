@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::codec::channels::Channels;
 use crate::codec::counter::Counter;
 use crate::codec::framing::{Framed, Framing, TOPICS_MAX, framed};
-use crate::codec::layout::Layout;
+use crate::codec::layout::{Layout, Placed};
 use crate::codec::stream::{Stream, after_topic, assume};
 use crate::importer::{Read, Refused, Watch};
 use crate::message::{Batch, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Origin};
@@ -14,6 +14,12 @@ use crate::streams::Sorted;
 
 /// Endpoints of a session: more are not given on a command line.
 pub(super) const ENDPOINTS_MAX: u32 = 10_000;
+
+/// How all streams of a file are read, in memory. A few words say that a message has 65,536 numbers.
+pub(super) const READINGS_MAX_BYTES: usize = 256 << 20;
+
+/// What a channel takes: its name, unit, scale and offset.
+const CHANNEL_BYTES: usize = 128;
 
 /// A stop is looked for after so many messages.
 const LOOK_MESSAGES: u64 = 1024;
@@ -38,6 +44,15 @@ pub(super) struct Reading {
     pub counter: Option<Counter>,
 }
 
+impl Reading {
+    /// How much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let numbers = self.layout.as_ref().map_or(0, Layout::number_count);
+        let channels = self.channels.as_ref().map_or(0, |channels| channels.iter().len());
+        size_of::<Self>() + numbers * size_of::<Placed>() + channels * CHANNEL_BYTES
+    }
+}
+
 /// What is known at the end of a file.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
@@ -58,6 +73,7 @@ pub(super) struct Intake<'a> {
     watch: &'a Watch<'a>,
     batch: Batch,
     streams: Vec<Stream>,
+    readings_bytes: usize,
     places: Places,
     last_place: Option<usize>,
     sorted: Sorted,
@@ -76,6 +92,7 @@ impl<'a> Intake<'a> {
             watch,
             batch: Batch::default(),
             streams: Vec::new(),
+            readings_bytes: 0,
             places: Places::new(),
             last_place: None,
             sorted: Sorted::default(),
@@ -127,7 +144,7 @@ impl<'a> Intake<'a> {
         let mut entry = self.batch.message(Origin(endpoint), unix_ns, self.last_elapsed_ns);
         frames.clone().for_each(|frame| entry.frame(&[frame]));
         let found = framed(framing, frames.clone().next().unwrap_or_default(), frame_count);
-        let place = self.place(endpoint, found, frames.clone(), reading);
+        let place = self.place(endpoint, found, frames.clone(), reading)?;
         if let Some(stream) = self.streams.get(place)
             && let Err(why) = stream.check(frames)
         {
@@ -148,35 +165,51 @@ impl<'a> Intake<'a> {
         found: Framed<'_>,
         frames: impl Iterator<Item = &'f [u8]> + Clone,
         reading: &Reading,
-    ) -> usize {
+    ) -> Read<usize> {
         let is_it = |stream: &Stream| stream.endpoint == endpoint && stream.framed() == found;
         if let Some(place) = self.last_place
             && self.streams.get(place).is_some_and(is_it)
         {
-            return place;
+            return Ok(place);
         }
         let known = |places: &Places, of: Framed<'_>| places.get(&(endpoint, of.framing))?.get(of.topic).copied();
         let is_one_too_many = self.streams.len() >= TOPICS_MAX && known(&self.places, found).is_none();
         let found = if is_one_too_many { Framed::WHOLE } else { found };
-        let place = known(&self.places, found).unwrap_or_else(|| {
-            let assumed = || assume(found.topic, false, after_topic(found, frames));
-            let layout = reading.layout.clone().unwrap_or_else(assumed);
-            self.streams.push(Stream {
-                endpoint,
-                framing: found.framing,
-                topic: found.topic.to_vec(),
-                is_assumed: reading.is_assumed || reading.layout.is_none(),
-                channels: reading.channels.clone().filter(|channels| channels.fit(&layout).is_ok()),
-                layout,
-                sample_rate_hz: reading.sample_rate_hz,
-                counter: reading.counter.clone(),
-            });
-            let place = self.streams.len() - 1;
-            self.places.entry((endpoint, found.framing)).or_default().insert(found.topic.to_vec(), place);
-            place
-        });
+        let place = match known(&self.places, found) {
+            Some(place) => place,
+            None => self.open(endpoint, found, frames, reading)?,
+        };
         self.last_place = Some(place);
-        place
+        Ok(place)
+    }
+
+    /// Begin a stream. Gives its place.
+    fn open<'f>(
+        &mut self,
+        endpoint: u32,
+        found: Framed<'_>,
+        frames: impl Iterator<Item = &'f [u8]> + Clone,
+        reading: &Reading,
+    ) -> Read<usize> {
+        self.readings_bytes += reading.bytes();
+        if self.readings_bytes > READINGS_MAX_BYTES {
+            return Err(Refused::damaged("its streams say more than can be remembered"));
+        }
+        let assumed = || assume(found.topic, false, after_topic(found, frames));
+        let layout = reading.layout.clone().unwrap_or_else(assumed);
+        self.streams.push(Stream {
+            endpoint,
+            framing: found.framing,
+            topic: found.topic.to_vec(),
+            is_assumed: reading.is_assumed || reading.layout.is_none(),
+            channels: reading.channels.clone().filter(|channels| channels.fit(&layout).is_ok()),
+            layout,
+            sample_rate_hz: reading.sample_rate_hz,
+            counter: reading.counter.clone(),
+        });
+        let place = self.streams.len() - 1;
+        self.places.entry((endpoint, found.framing)).or_default().insert(found.topic.to_vec(), place);
+        Ok(place)
     }
 
     fn commit(&mut self) -> Read<()> {

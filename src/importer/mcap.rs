@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read as _};
 
 use crate::codec::framing::Framing;
 use crate::importer::input::{Input, Summed};
-use crate::importer::intake::{Arrival, ENDPOINTS_MAX, Ended, Intake, Reading};
+use crate::importer::intake::{Arrival, ENDPOINTS_MAX, Ended, Intake, READINGS_MAX_BYTES, Reading};
 use crate::importer::records::Members;
 use crate::importer::{Read, Refused};
 use crate::message::MESSAGE_MAX_BYTES;
@@ -35,8 +35,8 @@ const CHUNK_MAX_BYTES: u64 = RECORD_MAX_BYTES + (64 << 20);
 /// The largest record that says something of a session or channel, ...
 const SAID_MAX_BYTES: u64 = 16 << 20;
 
-/// ... and all channels together.
-const CHANNELS_MAX_BYTES: usize = 64 << 20;
+/// ... and all channels together, with how they are read.
+const CHANNELS_MAX_BYTES: usize = READINGS_MAX_BYTES;
 
 /// A compression has a short name.
 const NAME_MAX_BYTES: u32 = 64;
@@ -263,15 +263,15 @@ impl Known {
                         .filter(|rate_hz: &f64| rate_hz.is_finite() && *rate_hz > 0.0),
                     counter: said("counter").and_then(|text| text.parse().ok()),
                 };
-                Channel { bytes: body.len(), reading, of: Of::Ours(number, framing, is_several) }
+                Channel { bytes: body.len() + reading.bytes(), reading, of: Of::Ours(number, framing, is_several) }
             }
             _ => {
                 let layout = if encoding == "json" { "json" } else { "bytes" };
                 let reading = Reading { layout: layout.parse().ok(), is_assumed: true, ..Reading::default() };
-                Channel { bytes: body.len(), reading, of: Of::Topic(topic.as_bytes().to_vec()) }
+                Channel { bytes: body.len() + reading.bytes(), reading, of: Of::Topic(topic.as_bytes().to_vec()) }
             }
         };
-        self.channels_bytes += body.len();
+        self.channels_bytes += channel.bytes;
         if let Some(before) = self.channels.insert(id, channel) {
             self.channels_bytes -= before.bytes;
         }

@@ -5,6 +5,7 @@ mod input;
 mod intake;
 mod jsonl;
 mod mcap;
+mod npz;
 mod records;
 
 use std::fs::OpenOptions;
@@ -57,6 +58,7 @@ type Read<T> = std::result::Result<T, Refused>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Mcap,
+    Npz,
     Jsonl,
 }
 
@@ -87,12 +89,13 @@ impl Source {
         let beginning = input.beginning().map_err(|cause| refuse(&cause.to_string(), "check the disk's health"))?;
         let format = match beginning {
             bytes if bytes.starts_with(mcap::MAGIC) => Format::Mcap,
+            bytes if bytes.starts_with(npz::MAGIC) => Format::Npz,
             bytes if bytes.trim_ascii_start().starts_with(b"{") => Format::Jsonl,
             bytes if bytes.starts_with(b"SQLite format 3\0") => {
                 return Err(refuse("it is a database", "use it as it is, with --database"));
             }
             [] => return Err(refuse("it is empty", "choose another one")),
-            _ => return Err(refuse("it is neither an MCAP file nor JSON lines", "choose another one")),
+            _ => return Err(refuse("it is no MCAP file, no JSON lines and no arrays for numpy", "choose another one")),
         };
         Ok(Self { path: path.to_owned(), input, format, bytes: about.len() })
     }
@@ -107,10 +110,11 @@ impl Source {
     /// # Errors
     /// When the file is not as it should be, the database cannot be written, or a stop is asked for.
     pub fn read(self, recording: &mut Recording, watch: &Watch<'_>) -> Result<u64> {
-        let Self { path, input, format, .. } = self;
+        let Self { path, input, format, bytes } = self;
         let mut intake = Intake::new(recording, watch);
         let read = match format {
             Format::Mcap => mcap::read(input, &mut intake),
+            Format::Npz => npz::read(input, bytes, &mut intake),
             Format::Jsonl => jsonl::read(input, &mut intake),
         };
         let messages = read.and_then(|ended| {

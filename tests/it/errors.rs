@@ -25,6 +25,8 @@ fn wrong_settings_are_refused_before_anything_is_started() {
         ("record", "--framing", "lines"),
         ("record", "--layout", "int12"),
         ("record", "--channels", "a:b:c:d:e"),
+        ("record", "--channels", "imu=a:=g"),
+        ("publish", "--device", "wav:"),
         ("record", "--sample-rate", "0"),
         ("record", "--topic", ""),
         ("publish", "--packet-size", "0"),
@@ -132,7 +134,7 @@ fn a_stream_that_cannot_be_read_is_an_error() {
     let publish =
         |device: &str| bench.fancyhwd(&format!("-q publish --bind tcp://127.0.0.1:* --device {device}")).run();
     one_line(publish("stream:missing"), 1, &["cannot open device stream missing", "No such file"]);
-    one_line(publish("stream:/tmp"), 1, &["cannot read device stream /tmp", "Is a directory"]);
+    one_line(publish("stream:/tmp"), 1, &["cannot open device stream /tmp", "Is a directory"]);
 }
 
 #[test]

@@ -197,8 +197,10 @@ fn a_large_session_takes_little_memory() {
         "session export --database c.db --format mcap -o x.mcap",
         "session export --database c.db --format mcap --untouched -o y.mcap",
         "session export --database c.db --format jsonl -o y.jsonl",
+        "session export --database c.db --format npz -o y.npz",
         "session import y.mcap --database d.db",
         "session import y.jsonl --database d.db",
+        "session import y.npz --database d.db",
     ] {
         let peak_kib = peak(line);
         assert!((1000..60_000).contains(&peak_kib), "{line}: {peak_kib} KiB");
@@ -206,7 +208,7 @@ fn a_large_session_takes_little_memory() {
     let (summary, messages) = read(&bench, "x.mcap");
     assert_eq!((messages.len(), &summary["by_index"]), (500_000, &json!(500_000)));
     assert!(summary["chunks"].as_u64() > Some(5), "{summary}");
-    for id in [1, 2] {
+    for id in [1, 2, 3] {
         bench.fancyhwd(&format!("session diff 1 {id} --database c.db --other d.db")).run().success();
     }
     assert!(fs::metadata(bench.path("x.mcap")).unwrap().len() > 1_000_000);

@@ -73,13 +73,14 @@ fn recorded_speech_comes_through_device_record_and_replay_byte_for_byte() {
     const SAMPLES: usize = 480;
     let bench = Bench::new();
     let sound = "/usr/share/sounds/alsa/Front_Center.wav";
-    let file = fs::read(sound).expect("the package alsa-utils is installed");
+    const HEADER_BYTES: usize = 44;
+    let file = fs::read(sound).expect("the package alsa-utils is installed").split_off(HEADER_BYTES);
     let packets = file.len().div_ceil(2 * SAMPLES);
 
     let device = bench.endpoint("device");
     let first = bench.fancyhwd(&format!("record --database first.db --count {packets} --connect {device}")).start();
     let publish = format!(
-        "publish --device stream:{sound} --packet-size {SAMPLES} --interval 100us --wait-subscribers 1 --bind {device}"
+        "publish --device wav:{sound} --packet-size {SAMPLES} --interval 100us --wait-subscribers 1 --bind {device}"
     );
     bench.fancyhwd(&publish).start().finish().success();
     first.finish().success();

@@ -8,15 +8,12 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::codec::layout::{Numbers, Part};
+use crate::codec::npy::{self, STAMP_BYTES};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, text};
-use crate::exporter::columns::{Column, Columns, Style};
-use crate::exporter::npz::dtype;
+use crate::exporter::columns::{Columns, Style, only};
 use crate::exporter::npz::spool::{Rows, Spool};
 use crate::exporter::{Packet, Sink};
-
-/// Both times and the number, in each row.
-const STAMP_BYTES: usize = 24;
 
 /// What is put together before it goes on: the check sum of a ZIP file is slow for small pieces.
 const PIECE_BYTES: usize = 256 << 10;
@@ -27,7 +24,8 @@ pub(super) type Zip<'a> = ZipWriter<BufWriter<Sink<'a>>>;
 /// What there is of a stream.
 pub(super) struct Arrays {
     name: String,
-    columns: Vec<Column>,
+    /// What its numbers are called.
+    names: Vec<String>,
     /// How its messages are read, if they are numbers in one frame.
     numbers: Option<Numbers>,
     /// Those that are read. Each row: stamp, bytes behind it (u32), and those.
@@ -60,16 +58,25 @@ impl Arrays {
         if name.is_empty() {
             name = format!("endpoint{}", stream.endpoint);
         }
-        while !names.insert(name.clone()) {
-            name = format!("{name}@{}", stream.endpoint);
+        let (base, mut place) = (format!("{name}@{}", stream.endpoint), names.len());
+        if !names.insert(name.clone()) {
+            name.clone_from(&base);
+            // Topics of one endpoint can look the same when they are names of files.
+            while !names.insert(name.clone()) {
+                name = format!("{base}@{place}");
+                place += 1;
+            }
         }
         let numbers = match stream.layout.parts() {
             [Part::Numbers(numbers)] => Some(numbers.clone()),
             _ => None,
         };
+        let mut taken: BTreeSet<String> = npy::FIXED.map(str::to_owned).into();
+        let columns = Columns::of(stream, None, Style { is_raw: true, is_exploded: false });
+        let names = columns.iter().map(|column| only(&mut taken, column.name.clone())).collect();
         Self {
             name,
-            columns: Columns::of(stream, None, Style { is_raw: true, is_exploded: false }).iter().cloned().collect(),
+            names,
             numbers,
             read: Rows::default(),
             read_count: 0,
@@ -82,9 +89,9 @@ impl Arrays {
         }
     }
 
-    /// What they are of.
+    /// What they are of, and how many messages are in them.
     pub fn about(&self, stream: &Stream) -> Value {
-        let (topic, topic_hex) = text(&stream.topic);
+        let topic_hex: String = stream.topic.iter().map(|byte| format!("{byte:02x}")).collect();
         let channels = stream.channels.iter().flat_map(|channels| channels.iter());
         let channels: Vec<Value> = channels
             .map(|channel| {
@@ -95,11 +102,14 @@ impl Arrays {
             "array": self.name,
             "endpoint": stream.endpoint,
             "framing": stream.framing.name(),
-            "topic": topic,
+            "topic": text(&stream.topic).0,
             "topic_hex": topic_hex,
             "layout": stream.layout.to_string(),
+            "assumed": stream.is_assumed,
             "sample_rate_hz": stream.sample_rate_hz,
+            "counter": stream.counter.as_ref().map(ToString::to_string),
             "channels": channels,
+            "messages": self.read_count + self.other_count,
         })
     }
 
@@ -124,9 +134,9 @@ impl Arrays {
             self.read_count += 1;
             self.records += records.len() as u64;
             let mut payload = frame;
-            if dtype::has_int24(numbers) {
-                dtype::append_widened(&numbers.header, header, scratch);
-                records.for_each(|record| dtype::append_widened(&numbers.record, record, scratch));
+            if npy::has_int24(numbers) {
+                npy::widen(&numbers.header, header, scratch);
+                records.for_each(|record| npy::widen(&numbers.record, record, scratch));
                 payload = scratch;
             }
             let bytes = length(payload)?;
@@ -165,12 +175,12 @@ impl Arrays {
     }
 
     fn write_read(&self, numbers: &Numbers, spool: &Spool, zip: &mut Zip<'_>) -> io::Result<()> {
-        let is_kept = !dtype::has_int24(numbers);
-        let header_bytes = dtype::row_bytes(&numbers.header, is_kept);
-        let record_bytes = dtype::row_bytes(&numbers.record, is_kept).max(1);
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let header_bytes = npy::row_bytes(&numbers.header);
+        let record_bytes = npy::row_bytes(&numbers.record).max(1);
         if let Uniform::Bytes(bytes) = self.uniform {
             let records = (bytes as usize).saturating_sub(header_bytes) / record_bytes;
-            let dtype = dtype::of_row(numbers, &self.columns, records);
+            let dtype = npy::of_row(numbers, &names, records);
             let mut array = Array::begin(zip, &self.name, &dtype, self.read_count)?;
             self.each_read(spool, |stamp, payload| {
                 array.push(stamp)?;
@@ -178,7 +188,7 @@ impl Arrays {
             })?;
             return array.end();
         }
-        let dtype = dtype::of_header(numbers, &self.columns);
+        let dtype = npy::of_header(numbers, &names);
         let mut array = Array::begin(zip, &self.name, &dtype, self.read_count)?;
         let mut first = 0_i64;
         self.each_read(spool, |stamp, payload| {
@@ -191,7 +201,7 @@ impl Arrays {
             Ok(())
         })?;
         array.end()?;
-        let dtype = dtype::of_record(numbers, &self.columns);
+        let dtype = npy::of_record(numbers, &names);
         let mut array = Array::begin(zip, &format!("{}.records", self.name), &dtype, self.records)?;
         self.each_read(spool, |_, payload| array.push(payload.get(header_bytes..).unwrap_or_default()))?;
         array.end()
@@ -199,8 +209,7 @@ impl Arrays {
 
     fn write_others(&self, spool: &Spool, zip: &mut Zip<'_>) -> io::Result<()> {
         let name = |what: &str| format!("{}.{what}", self.name);
-        let dtype = format!("[{}, ('first_frame', '<i8'), ('frames', '<i8')]", dtype::STAMP);
-        let mut array = Array::begin(zip, &name("messages"), &dtype, self.other_count)?;
+        let mut array = Array::begin(zip, &name("messages"), &npy::of_frames(), self.other_count)?;
         let mut first = 0_i64;
         self.each_other(spool, |stamp, lengths, _| {
             let frames = (lengths.len() / 4) as i64;
@@ -210,10 +219,10 @@ impl Arrays {
             Ok(())
         })?;
         array.end()?;
-        let mut array = Array::begin(zip, &name("frames"), "'<u4'", self.frames)?;
+        let mut array = Array::begin(zip, &name("frames"), npy::LENGTHS, self.frames)?;
         self.each_other(spool, |_, lengths, _| array.push(lengths))?;
         array.end()?;
-        let mut array = Array::begin(zip, &name("bytes"), "'|u1'", self.bytes)?;
+        let mut array = Array::begin(zip, &name("bytes"), npy::BYTES, self.bytes)?;
         self.each_other(spool, |_, _, bytes| array.push(bytes))?;
         array.end()
     }
@@ -275,7 +284,7 @@ impl<'z, 'a> Array<'z, 'a> {
     pub fn begin(zip: &'z mut Zip<'a>, name: &str, dtype: &str, rows: u64) -> io::Result<Self> {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
         zip.start_file(format!("{name}.npy"), options)?;
-        zip.write_all(&dtype::head(dtype, rows))?;
+        zip.write_all(&npy::head(dtype, rows))?;
         Ok(Self { zip, held: Vec::with_capacity(PIECE_BYTES) })
     }
 

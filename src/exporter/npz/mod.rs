@@ -5,7 +5,6 @@
 //! are its. All other messages are in `NAME.messages`, `NAME.frames` (how long each frame is) and `NAME.bytes`.
 
 mod arrays;
-mod dtype;
 mod spool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +14,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zip::ZipWriter;
 
+use crate::codec::npy;
 use crate::codec::stream::Stream;
 use crate::escape;
 use crate::exporter::{Encoder, Packet, Scope, Sink};
@@ -30,24 +30,19 @@ const ABOUT: &str = "fancyhwd";
 pub(super) struct Npz<'a> {
     sink: Sink<'a>,
     spool: Spool,
+    scope: &'a Scope,
     streams: BTreeMap<i64, Arrays>,
-    about: Value,
     row: Vec<u8>,
 }
 
 impl<'a> Npz<'a> {
     /// For these streams. Rows wait in `directory`.
-    pub fn new(sink: Sink<'a>, directory: &Path, scope: &Scope) -> io::Result<Self> {
+    pub fn new(sink: Sink<'a>, directory: &Path, scope: &'a Scope) -> io::Result<Self> {
         let spool = Spool::new(directory, scope.streams.len())?;
-        let (mut names, mut said) = (BTreeSet::from([ABOUT.to_owned()]), Vec::new());
-        let arrays = |(&id, stream): (&i64, &Stream)| {
-            let arrays = Arrays::of(stream, &mut names);
-            said.push(arrays.about(stream));
-            (id, arrays)
-        };
+        let mut names = BTreeSet::from([ABOUT.to_owned()]);
+        let arrays = |(&id, stream): (&i64, &Stream)| (id, Arrays::of(stream, &mut names));
         let streams = scope.streams.iter().map(arrays).collect();
-        let about = json!({ "session": scope.about.session, "ledger": scope.about.ledger, "streams": said });
-        Ok(Self { sink, spool, streams, about, row: Vec::new() })
+        Ok(Self { sink, spool, scope, streams, row: Vec::new() })
     }
 }
 
@@ -63,10 +58,13 @@ impl Encoder for Npz<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        let Self { sink, spool, streams, about, .. } = *self;
+        let Self { sink, spool, scope, streams, .. } = *self;
         let mut zip = ZipWriter::new(BufWriter::with_capacity(BUFFER_BYTES, sink));
+        let arrays_of = |(id, stream)| streams.get(id).map(|arrays: &Arrays| arrays.about(stream));
+        let said: Vec<Value> = scope.streams.iter().filter_map(arrays_of).collect();
+        let about = json!({ "session": scope.about.session, "ledger": scope.about.ledger, "streams": said });
         let about = escape::json::compact(&about);
-        let mut array = Array::begin(&mut zip, ABOUT, "'|u1'", about.len() as u64)?;
+        let mut array = Array::begin(&mut zip, ABOUT, npy::BYTES, about.len() as u64)?;
         array.push(about.as_bytes())?;
         array.end()?;
         for arrays in streams.values() {

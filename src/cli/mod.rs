@@ -1,5 +1,6 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod cut;
 mod export;
 mod import;
 mod keys;
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
+pub use cut::CutArguments;
 pub use export::ExportArguments;
 pub use import::ImportArguments;
 pub use keys::{KeyArguments, KeygenArguments};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::cut::CutArguments;
 use crate::cli::export::ExportArguments;
 use crate::cli::import::ImportArguments;
 use crate::cli::range::{SelectionArguments, position};
@@ -63,6 +64,11 @@ pub enum SessionCommand {
     /// Reads MCAP files and JSON lines. What `session export --format mcap --untouched` and `--format jsonl` wrote comes back
     /// with the same frames, topics and times. A session is there when all of the file is, or not at all.
     Import(ImportArguments),
+    /// Make a session of a part of another one
+    ///
+    /// Copies the messages of a range, of topics or of endpoints into a new session of the same database, with their times, their
+    /// streams and the ledger of that range. A session is there when all of it is, or not at all.
+    Cut(CutArguments),
 }
 
 /// Options of `session list`.

@@ -13,6 +13,7 @@ mod support;
 mod bind;
 mod counters;
 mod curve;
+mod cut;
 mod damaged;
 mod delete;
 mod describe;

@@ -1,5 +1,6 @@
 //! Captures in an SQLite database: the only place that knows SQLite.
 
+pub(in crate::store) mod cutting;
 pub(in crate::store) mod describing;
 pub(in crate::store) mod failover;
 pub(in crate::store) mod fields;
@@ -11,6 +12,7 @@ pub(in crate::store) mod seal;
 pub(in crate::store) mod untrusted;
 pub(in crate::store) mod write;
 
+pub use cutting::Extract;
 pub use describing::Description;
 pub use open::database::Database;
 pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status_path, true_path};

@@ -7,6 +7,7 @@ mod keys;
 mod publish;
 mod range;
 mod record;
+mod recover;
 mod replay;
 mod session;
 mod values;
@@ -32,6 +33,7 @@ pub use import::ImportArguments;
 pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
+pub use recover::RecoverArguments;
 pub use replay::ReplayArguments;
 pub use session::{
     DeleteArguments, DescribeArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,

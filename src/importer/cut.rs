@@ -8,8 +8,8 @@ use crate::codec::topic::Wanted;
 use crate::error::Result;
 use crate::importer::Watch;
 use crate::importer::gathering::Gathering;
+use crate::importer::missing::Missing;
 use crate::message::{Batch, Gap, Gaps};
-use crate::observe::event::{Event, Kind};
 use crate::store::{self, Database, Extract, Reader, Recording, Selection, Session};
 
 /// The longest note of a session that is taken over into that of its part.
@@ -41,16 +41,7 @@ pub fn cut(
     let streams = reader.database().streams(session)?;
     let are_endpoints_whole = recording.take_endpoints(reader.database(), session)?;
     let is_unselected = selection.wanted == Wanted::Every && selection.endpoints.is_none();
-    let mut pass = Pass {
-        gathering: Gathering::new(recording),
-        session,
-        is_unselected,
-        gaps: Gaps::default(),
-        pending: None,
-        first_ns: None,
-        last_ns: 0,
-        last_unix_ns: 0,
-    };
+    let mut pass = Missing::new(Gathering::new(recording), session, is_unselected, "damaged");
     let (mut places, mut batch) = (HashMap::new(), Batch::default());
     while reader.step(&mut batch)? {
         for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
@@ -66,9 +57,8 @@ pub fn cut(
                 continue;
             };
             let place = *places.entry(stream_id).or_insert_with(|| pass.gathering.add(stream.clone()));
-            pass.gathering.copy(message, place)?;
-            pass.first_ns.get_or_insert(message.elapsed_ns);
-            (pass.last_ns, pass.last_unix_ns) = (message.elapsed_ns, message.unix_ns);
+            pass.arrive(message.elapsed_ns, message.unix_ns);
+            pass.gathering.copy(message, message.elapsed_ns, place)?;
         }
         for gap in batch.gaps() {
             pass.miss(*gap)?;
@@ -78,12 +68,12 @@ pub fn cut(
     }
     // At the end it gives nothing, or says why there was nothing.
     reader.read(&mut batch)?;
-    pass.note_pending()?;
+    pass.note()?;
     let messages = pass.gathering.messages();
     if messages == 0 {
         return Err(reader.gone(session.first_id));
     }
-    let Pass { gathering, gaps, first_ns, last_ns, last_unix_ns, .. } = pass;
+    let Missing { gathering, gaps, first_ns, last_ns, last_unix_ns, .. } = pass;
     let numbers_of_endpoints: Vec<u32> = gathering.streams().iter().map(|stream| stream.endpoint).collect();
     let recording = gathering.finish()?;
     let mut cut = Cut { messages, gaps, is_ledger_damaged: !are_endpoints_whole };
@@ -116,51 +106,6 @@ pub fn cut(
         boot_id: session.boot_id.clone(),
     })?;
     Ok(cut)
-}
-
-/// What is known so far.
-struct Pass<'a> {
-    gathering: Gathering<'a>,
-    session: &'a Session,
-    /// Whether all messages of the range are taken, so that all that are missing are missing here.
-    is_unselected: bool,
-    gaps: Gaps,
-    /// The last gap, which may go on.
-    pending: Option<Gap>,
-    first_ns: Option<i64>,
-    last_ns: i64,
-    last_unix_ns: i64,
-}
-
-impl Pass<'_> {
-    /// These messages are missing.
-    fn miss(&mut self, gap: Gap) -> Result<()> {
-        self.gaps.add(gap);
-        match self.pending {
-            Some(pending) if pending.touches(&gap) => self.pending = Some(pending.and(&gap)),
-            _ => {
-                self.note_pending()?;
-                self.pending = Some(gap);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is missing is said in the ledger.
-    fn note_pending(&mut self) -> Result<()> {
-        let Some(gap) = self.pending.take() else { return Ok(()) };
-        let (title, started_unix_ns) = (self.session.title(), self.session.started_unix_ns);
-        let elapsed_ns = gap.elapsed_ns.or(gap.until_elapsed_ns).unwrap_or_default();
-        let (first, last) = (gap.first_number, gap.last_number);
-        let what = match gap.messages() {
-            1 => format!("message #{first} of {title} is damaged"),
-            _ => format!("messages #{first} to #{last} of {title} are damaged"),
-        };
-        let lost = self.is_unselected.then(|| gap.messages());
-        let event = Event::at(started_unix_ns.saturating_add(elapsed_ns), elapsed_ns, Kind::Damaged, lost);
-        let until_elapsed_ns = gap.until_elapsed_ns.filter(|_| gap.elapsed_ns.is_some());
-        self.gathering.note(Event { until_elapsed_ns, detail: Some(what), ..event })
-    }
 }
 
 /// The part of the session that is in the cut, for its ledger. Where the time of an end cannot be read, it is all before or behind.

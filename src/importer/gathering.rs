@@ -63,9 +63,9 @@ impl<'a> Gathering<'a> {
         if self.batch.is_full() { self.commit() } else { Ok(()) }
     }
 
-    /// Take a message as it is in another batch.
-    pub fn copy(&mut self, message: Message<'_>, place: usize) -> Result<()> {
-        let mut entry = self.message(message.origin, message.unix_ns, message.elapsed_ns);
+    /// Take a message of another batch, which came at this time since the session began.
+    pub fn copy(&mut self, message: Message<'_>, elapsed_ns: i64, place: usize) -> Result<()> {
+        let mut entry = self.message(message.origin, message.unix_ns, elapsed_ns);
         for piece in message.frames().pieces() {
             match piece {
                 Piece::Lent(frame) => entry.frame(&[frame]),

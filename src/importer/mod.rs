@@ -7,7 +7,9 @@ mod input;
 mod intake;
 mod jsonl;
 mod mcap;
+mod missing;
 mod records;
+mod recover;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -20,6 +22,7 @@ use crate::process::stop::Stop;
 use crate::store::Recording;
 
 pub use cut::{Cut, cut};
+pub use recover::{Recovered, recover};
 
 use input::Input;
 use intake::Intake;

@@ -54,6 +54,7 @@ mod power;
 mod publish;
 mod readme;
 mod record;
+mod recover;
 mod replay;
 mod replay_edges;
 mod round_trip;

@@ -11,6 +11,7 @@ pub mod import;
 pub mod label;
 pub mod list;
 mod message;
+pub mod recover;
 pub mod show;
 mod text;
 pub mod verify;

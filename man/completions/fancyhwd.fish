@@ -223,10 +223,10 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l from -d 'Begin at this position: an offset (90s), a message number (n1500) or a time (2026-11-22T10:00:00Z)' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l to -d 'End before this position' -r
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l topic -d 'Topic to keep, exactly; `*` keeps every topic [default: every topic]. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l topic -d 'Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l from -d 'Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC)' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l to -d 'End before this position' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l label -d 'Name of the new session, not digits alone, which are an id' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from cut" -s v -l verbose -d 'Log more; twice for everything'

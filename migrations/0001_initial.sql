@@ -8,7 +8,8 @@ CREATE TABLE sessions (
     note              TEXT,
     started_unix_ns   INTEGER NOT NULL,
     ended_unix_ns     INTEGER,           -- NULL while open
-    end_reason        TEXT CHECK (end_reason IN ('stopped', 'limit', 'split', 'disk-full', 'failed', 'interrupted', 'imported')),
+    end_reason        TEXT CHECK (end_reason IN ('stopped', 'limit', 'split', 'disk-full', 'failed', 'interrupted', 'imported', 'cut',
+                          'recovered')),
     topics            TEXT NOT NULL,     -- JSON array of what was asked for; ["*"] is every topic
     framing           TEXT NOT NULL CHECK (framing IN ('auto', 'space', 'frames', 'whole')),  -- what was told
     host              TEXT NOT NULL,

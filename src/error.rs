@@ -33,13 +33,13 @@ pub enum Error {
     SeveralSessions { wanted: String, database: PathBuf },
     /// The session holds nothing that could be replayed.
     #[error(
-        "cannot replay session {id} of {}: the session has no messages; choose another one with `fancyhwd session list`",
+        "cannot read session {id} of {}: the session has no messages; choose another one with `fancyhwd session list`",
         database.display()
     )]
     EmptySession { id: i64, database: PathBuf },
     /// The session holds messages, but none of those that were asked for.
     #[error(
-        "cannot replay session {id} of {}: nothing in it is as asked for; \
+        "cannot read session {id} of {}: nothing in it is as asked for; \
          compare --from, --to and --topic with what `fancyhwd session show` says of it",
         database.display()
     )]

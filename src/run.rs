@@ -53,6 +53,8 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Show(typed) => session::show::run(&typed.settings()?, stop),
             SessionCommand::Export(typed) => session::export::run(&typed.settings()?, stop),
             SessionCommand::Import(typed) => session::import::run(&typed.settings()?, stop),
+            SessionCommand::Cut(typed) => session::cut::run(&typed.settings()?, stop),
+            SessionCommand::Recover(typed) => session::recover::run(&typed.settings(), stop),
             SessionCommand::Verify(typed) => session::verify::run(&typed.settings()?, stop),
             SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),
             SessionCommand::Describe(typed) => session::describe::run(&typed.settings()?, stop),

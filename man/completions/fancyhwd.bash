@@ -31,6 +31,9 @@ _fancyhwd() {
             fancyhwd,session)
                 cmd="fancyhwd__subcmd__session"
                 ;;
+            fancyhwd__subcmd__session,cut)
+                cmd="fancyhwd__subcmd__session__subcmd__cut"
+                ;;
             fancyhwd__subcmd__session,delete)
                 cmd="fancyhwd__subcmd__session__subcmd__delete"
                 ;;
@@ -51,6 +54,9 @@ _fancyhwd() {
                 ;;
             fancyhwd__subcmd__session,list)
                 cmd="fancyhwd__subcmd__session__subcmd__list"
+                ;;
+            fancyhwd__subcmd__session,recover)
+                cmd="fancyhwd__subcmd__session__subcmd__recover"
                 ;;
             fancyhwd__subcmd__session,show)
                 cmd="fancyhwd__subcmd__session__subcmd__show"
@@ -403,12 +409,50 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export import"
+            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export import cut recover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__cut)
+            opts="-v -q -h --topic --endpoint --from --to --label --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -620,6 +664,28 @@ _fancyhwd() {
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__recover)
+            opts="-o -v -q -h --output --force --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

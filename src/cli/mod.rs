@@ -1,11 +1,13 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod cut;
 mod export;
 mod import;
 mod keys;
 mod publish;
 mod range;
 mod record;
+mod recover;
 mod replay;
 mod session;
 mod values;
@@ -25,11 +27,13 @@ use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
+pub use cut::CutArguments;
 pub use export::ExportArguments;
 pub use import::ImportArguments;
 pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
+pub use recover::RecoverArguments;
 pub use replay::ReplayArguments;
 pub use session::{
     DeleteArguments, DescribeArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::cli::cut::CutArguments;
 use crate::cli::export::ExportArguments;
 use crate::cli::import::ImportArguments;
 use crate::cli::range::{SelectionArguments, position};
 use crate::cli::record::RecordFraming;
+use crate::cli::recover::RecoverArguments;
 use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
@@ -63,6 +65,16 @@ pub enum SessionCommand {
     /// Reads MCAP files and JSON lines. What `session export --format mcap --untouched` and `--format jsonl` wrote comes back
     /// with the same frames, topics and times. A session is there when all of the file is, or not at all.
     Import(ImportArguments),
+    /// Make a session of a part of another one
+    ///
+    /// Copies the messages of a range, of topics or of endpoints into a new session of the same database, with their times, their
+    /// streams and the ledger of that range. A session is there when all of it is, or not at all.
+    Cut(CutArguments),
+    /// Take out of a damaged database what can be read
+    ///
+    /// Reads a database page by page, also where its tables are broken, into a new one, and says what of it is proven by digests,
+    /// what is not, and what is gone.
+    Recover(RecoverArguments),
 }
 
 /// Options of `session list`.

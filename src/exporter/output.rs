@@ -153,7 +153,7 @@ impl Output {
     }
 
     /// Where the file is made.
-    pub(super) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         match self {
             Self::Stdout { .. } => Path::new("."),
             Self::File { path, .. } | Self::Directory { path, .. } => directory(path),
@@ -175,7 +175,7 @@ impl Output {
     }
 
     /// An error in writing.
-    pub(super) fn failed(&self, cause: io::Error) -> Error {
+    pub fn failed(&self, cause: io::Error) -> Error {
         match self {
             Self::Stdout { .. } => Error::Output(cause),
             Self::File { .. } | Self::Directory { .. } => Error::Export {

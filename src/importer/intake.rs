@@ -7,10 +7,10 @@ use crate::codec::counter::Counter;
 use crate::codec::framing::{Framed, Framing, TOPICS_MAX, framed};
 use crate::codec::layout::{Layout, Placed};
 use crate::codec::stream::{Stream, after_topic, assume};
+use crate::importer::gathering::Gathering;
 use crate::importer::{Read, Refused, Watch};
-use crate::message::{Batch, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Origin};
-use crate::store::{self, Recording, ToCommit};
-use crate::streams::Sorted;
+use crate::message::{FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Origin};
+use crate::store::{self, Recording};
 
 /// Endpoints of a session: more are not given on a command line.
 pub(super) const ENDPOINTS_MAX: u32 = 10_000;
@@ -69,15 +69,11 @@ type Places = HashMap<(u32, Framing), HashMap<Vec<u8>, usize>>;
 
 /// Takes the messages of a file.
 pub(super) struct Intake<'a> {
-    recording: &'a mut Recording,
+    gathering: Gathering<'a>,
     watch: &'a Watch<'a>,
-    batch: Batch,
-    streams: Vec<Stream>,
     readings_bytes: usize,
     places: Places,
     last_place: Option<usize>,
-    sorted: Sorted,
-    messages: u64,
     /// Bytes of the file that are read.
     passed: u64,
     last_unix_ns: i64,
@@ -88,15 +84,11 @@ pub(super) struct Intake<'a> {
 impl<'a> Intake<'a> {
     pub fn new(recording: &'a mut Recording, watch: &'a Watch<'a>) -> Self {
         Self {
-            recording,
+            gathering: Gathering::new(recording),
             watch,
-            batch: Batch::default(),
-            streams: Vec::new(),
             readings_bytes: 0,
             places: Places::new(),
             last_place: None,
-            sorted: Sorted::default(),
-            messages: 0,
             passed: 0,
             last_unix_ns: 0,
             last_elapsed_ns: 0,
@@ -106,7 +98,7 @@ impl<'a> Intake<'a> {
 
     /// How many messages were taken.
     pub fn messages(&self) -> u64 {
-        self.messages
+        self.gathering.messages()
     }
 
     /// So many bytes of the file are read.
@@ -123,7 +115,7 @@ impl<'a> Intake<'a> {
         reading: &Reading,
     ) -> Read<()> {
         let Arrival { endpoint, framing, unix_ns, .. } = arrival;
-        let number = self.messages;
+        let number = self.messages();
         if !(1..=ENDPOINTS_MAX).contains(&endpoint) {
             let cause = format!("message {number} is from endpoint {endpoint}, and there are at most {ENDPOINTS_MAX}");
             return Err(Refused::damaged(cause));
@@ -141,21 +133,12 @@ impl<'a> Intake<'a> {
         self.last_elapsed_ns = self.last_elapsed_ns.max(arrival.elapsed_ns);
         self.last_unix_ns = unix_ns;
         self.last_endpoint = self.last_endpoint.max(endpoint);
-        let mut entry = self.batch.message(Origin(endpoint), unix_ns, self.last_elapsed_ns);
+        let mut entry = self.gathering.message(Origin(endpoint), unix_ns, self.last_elapsed_ns);
         frames.clone().for_each(|frame| entry.frame(&[frame]));
         let found = framed(framing, frames.clone().next().unwrap_or_default(), frame_count);
         let place = self.place(endpoint, found, frames.clone(), reading)?;
-        if let Some(stream) = self.streams.get(place)
-            && let Err(why) = stream.check(frames)
-        {
-            self.sorted.faults.push((self.sorted.streams.len(), why.to_string()));
-        }
-        self.sorted.streams.push(place);
-        self.messages += 1;
-        if self.batch.is_full() {
-            self.commit()?;
-        }
-        if self.messages.is_multiple_of(LOOK_MESSAGES) { self.at(self.passed) } else { Ok(()) }
+        self.gathering.place(place, frames)?;
+        if self.messages().is_multiple_of(LOOK_MESSAGES) { self.at(self.passed) } else { Ok(()) }
     }
 
     /// The place of the stream of a message.
@@ -168,12 +151,12 @@ impl<'a> Intake<'a> {
     ) -> Read<usize> {
         let is_it = |stream: &Stream| stream.endpoint == endpoint && stream.framed() == found;
         if let Some(place) = self.last_place
-            && self.streams.get(place).is_some_and(is_it)
+            && self.gathering.streams().get(place).is_some_and(is_it)
         {
             return Ok(place);
         }
         let known = |places: &Places, of: Framed<'_>| places.get(&(endpoint, of.framing))?.get(of.topic).copied();
-        let is_one_too_many = self.streams.len() >= TOPICS_MAX && known(&self.places, found).is_none();
+        let is_one_too_many = self.gathering.streams().len() >= TOPICS_MAX && known(&self.places, found).is_none();
         let found = if is_one_too_many { Framed::WHOLE } else { found };
         let place = match known(&self.places, found) {
             Some(place) => place,
@@ -197,7 +180,7 @@ impl<'a> Intake<'a> {
         }
         let assumed = || assume(found.topic, false, after_topic(found, frames));
         let layout = reading.layout.clone().unwrap_or_else(assumed);
-        self.streams.push(Stream {
+        let place = self.gathering.add(Stream {
             endpoint,
             framing: found.framing,
             topic: found.topic.to_vec(),
@@ -207,30 +190,16 @@ impl<'a> Intake<'a> {
             sample_rate_hz: reading.sample_rate_hz,
             counter: reading.counter.clone(),
         });
-        let place = self.streams.len() - 1;
         self.places.entry((endpoint, found.framing)).or_default().insert(found.topic.to_vec(), place);
         Ok(place)
     }
 
-    fn commit(&mut self) -> Read<()> {
-        let Self { batch, streams, sorted, .. } = self;
-        let what = ToCommit { batch, streams, sorted, unwanted: 0, events: &[], ended: None };
-        self.recording.commit(&what)?;
-        self.recording.checkpoint()?;
-        self.batch.clear();
-        self.sorted.streams.clear();
-        self.sorted.faults.clear();
-        Ok(())
-    }
-
     /// All of the file is read. Gives the number of messages.
-    pub fn finish(mut self, file: &str, ended: Ended) -> Read<u64> {
+    pub fn finish(self, file: &str, ended: Ended) -> Read<u64> {
         let Ended { mut origin, mut endpoints, digest } = ended;
-        if self.messages == 0 {
+        let messages = self.messages();
+        if messages == 0 {
             return Err(Refused::File("there is no message in it".to_owned(), "choose another one"));
-        }
-        if !self.batch.is_empty() {
-            self.commit()?;
         }
         let named = endpoints.range(..=ENDPOINTS_MAX).next_back().map_or(0, |(&number, _)| number);
         let name = |number: u32| endpoints.remove(&number).unwrap_or_else(|| format!("endpoint {number} of {file}"));
@@ -242,7 +211,7 @@ impl<'a> Intake<'a> {
         if origin.topics.is_empty() {
             origin.topics.push("*".to_owned());
         }
-        self.recording.set_origin(&origin)?;
-        Ok(self.messages)
+        self.gathering.finish()?.set_origin(&origin)?;
+        Ok(messages)
     }
 }

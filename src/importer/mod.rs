@@ -1,12 +1,16 @@
-//! A file of another format into a session. Nothing in the file is believed: what it says of sizes only bounds what is read,
-//! and memory is taken for what is there.
+//! A file of another format, or a part of another session, into a session. Nothing in a file is believed: what it says of sizes
+//! only bounds what is read, and memory is taken for what is there.
 
+mod cut;
+mod gathering;
 mod input;
 mod intake;
 mod jsonl;
 mod mcap;
+mod missing;
 mod npz;
 mod records;
+mod recover;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -17,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::Recording;
+
+pub use cut::{Cut, cut};
+pub use recover::{Recovered, recover};
 
 use input::Input;
 use intake::Intake;
@@ -132,23 +139,23 @@ impl Source {
 #[derive(Debug)]
 pub struct Watch<'a> {
     stop: &'a Stop,
-    path: &'a Path,
+    what: String,
     progress: Progress,
 }
 
 impl<'a> Watch<'a> {
-    /// Watch the import of a file of so many bytes, with a bar on the terminal.
-    pub fn new(stop: &'a Stop, path: &'a Path, bytes: u64) -> Self {
-        Self { stop, path, progress: Progress::of(bytes, "bytes", true) }
+    /// Watch what is done, such as `import x.mcap`, with a bar on the terminal for so many `of`, such as bytes.
+    pub fn new(stop: &'a Stop, what: String, all: u64, of: &'static str) -> Self {
+        Self { stop, what, progress: Progress::of(all, of, true) }
     }
 
-    /// So many bytes are read.
+    /// So many are done.
     ///
     /// # Errors
     /// When a stop is asked for.
-    fn at(&self, bytes: u64) -> Result<()> {
-        self.stop.check(|| format!("import {}", self.path.display()))?;
-        self.progress.at(bytes);
+    pub fn at(&self, done: u64) -> Result<()> {
+        self.stop.check(|| self.what.clone())?;
+        self.progress.at(done);
         Ok(())
     }
 

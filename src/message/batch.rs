@@ -329,6 +329,11 @@ impl Entry<'_> {
         self.large_frame(Arc::new(std::mem::replace(frame, empty())));
     }
 
+    /// Append one frame that has memory of its own already.
+    pub fn share(&mut self, frame: &Arc<dyn Frame>) {
+        self.large_frame(frame.clone());
+    }
+
     fn large_frame(&mut self, frame: Arc<dyn Frame>) {
         self.begin_frame(IS_LARGE);
         self.batch.large.push(frame);

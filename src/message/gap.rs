@@ -27,13 +27,13 @@ impl Gap {
     }
 
     /// Whether there is nothing between both, or they overlap.
-    fn touches(&self, other: &Self) -> bool {
+    pub fn touches(&self, other: &Self) -> bool {
         self.first_number <= other.last_number.saturating_add(1)
             && other.first_number <= self.last_number.saturating_add(1)
     }
 
-    /// Both as one.
-    fn and(&self, other: &Self) -> Self {
+    /// Both as one, and what lies between them.
+    pub fn and(&self, other: &Self) -> Self {
         let (first, last) = if self.first_number <= other.first_number { (self, other) } else { (other, self) };
         let latest = if self.last_number >= other.last_number { self } else { other };
         Self {

@@ -49,6 +49,8 @@ pub enum Kind {
     Gap,
     /// The database could not be written any more.
     Failed,
+    /// Messages of the session that this one was made of are damaged, and not here.
+    Damaged,
 }
 
 impl Kind {
@@ -78,6 +80,7 @@ impl Kind {
             Self::Deleted => "deleted",
             Self::Gap => "gap",
             Self::Failed => "failed",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -125,7 +125,8 @@ impl Unreported {
             | Kind::OwnStall
             | Kind::Cut
             | Kind::Refused
-            | Kind::Gap => {
+            | Kind::Gap
+            | Kind::Damaged => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };
                 tracing::warn!("{kind}{from}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");

@@ -3,8 +3,8 @@
 mod sqlite;
 
 pub use sqlite::{
-    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, FILE_MODE, Ledger,
-    Limits, Listed, Missed, Name, Origin, Part, Parts, Reader, Recording, Room, STATUS_BYTES, Selection, Session,
-    SessionStart, Space, Stamp, ToCommit, Verdict, belongs_to, beside, holder_of_writing, place, status_path,
-    true_path,
+    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, Extract, FILE_MODE,
+    LOST_ENDPOINT, Ledger, Limits, Listed, Missed, Name, Origin, Part, Parts, Piece, Proven, Reader, Recording, Room,
+    RowState, STATUS_BYTES, Salvage, Selection, Session, SessionStart, Space, Stamp, ToCommit, Unread, Verdict,
+    belongs_to, beside, holder_of_writing, place, status_path, true_path,
 };

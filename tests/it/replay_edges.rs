@@ -46,8 +46,7 @@ fn an_empty_session_is_refused_however_it_is_asked_for() {
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     for options in ["", "--loop", "--speed max", "--rate 5", "--from #0", "--to 1h", "--paused"] {
         let refused = bench.fancyhwd(&format!("replay 1 {options} --database c.db --bind tcp://127.0.0.1:*")).run();
-        let refused =
-            refused.code(2).says("cannot replay session 1 of ").says(": the session has no messages; choose ");
+        let refused = refused.code(2).says("cannot read session 1 of ").says(": the session has no messages; choose ");
         assert_eq!((refused.stderr.lines().count(), refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
     }
 }

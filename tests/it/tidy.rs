@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 17] = [
 /// The same in `store/sqlite`.
 const STORE_FLOORS: [&[&str]; 7] = [
     &["mod"],
-    &["retention", "failover", "describing"],
+    &["retention", "failover", "describing", "cutting", "recover"],
     &["read", "write"],
     &["open"],
     &["seal", "fields"],

@@ -91,3 +91,32 @@ pub fn damage(from: &Path, to: &Path, number: usize, change: impl FnOnce(&mut [u
     change(&mut database[(number - 1) * PAGE_BYTES..number * PAGE_BYTES]);
     fs::write(to, database).unwrap();
 }
+
+/// The rows of a table: their ids, and the pages that they are on, those behind the leaf included.
+pub fn rows(path: &Path, table: &str) -> Vec<(i64, Vec<usize>)> {
+    let database = fs::read(path).unwrap();
+    let mut rows = Vec::new();
+    for leaf in tree(path, table).leaves {
+        let bytes = page(&database, leaf);
+        for cell in 0..u16_at(bytes, 3) {
+            let at = u16_at(bytes, 8 + 2 * cell);
+            let (payload_bytes, length) = varint(&bytes[at..]);
+            let (id, more) = varint(&bytes[at + length..]);
+            let payload_bytes = payload_bytes as usize;
+            let mut pages = vec![leaf];
+            if payload_bytes > PAGE_BYTES - 35 {
+                // As the file format has it.
+                let least = (PAGE_BYTES - 12) * 32 / 255 - 23;
+                let wanted = least + (payload_bytes - least) % (PAGE_BYTES - 4);
+                let local = if wanted <= PAGE_BYTES - 35 { wanted } else { least };
+                let mut next = u32_at(bytes, at + length + more + local);
+                while next != 0 {
+                    pages.push(next);
+                    next = u32_at(page(&database, next), 0);
+                }
+            }
+            rows.push((id, pages));
+        }
+    }
+    rows
+}

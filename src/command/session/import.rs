@@ -26,7 +26,7 @@ pub struct Settings {
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let file = &settings.file;
     let source = Source::open(file)?;
-    let watch = Watch::new(stop, file, source.bytes());
+    let watch = Watch::new(stop, format!("import {}", file.display()), source.bytes(), "bytes");
     make_directory(&settings.database)?;
     let is_new = !settings.database.path.exists();
     let database = Database::for_recording(&settings.database.path)?;

@@ -1,6 +1,7 @@
 //! `fancyhwd session`: what was captured, as a table for people, as JSON for programs, and in files of other formats.
 
 mod counted;
+pub mod cut;
 pub mod delete;
 pub mod describe;
 pub mod diff;
@@ -10,6 +11,7 @@ pub mod import;
 pub mod label;
 pub mod list;
 mod message;
+pub mod recover;
 pub mod show;
 mod text;
 pub mod verify;

@@ -1,16 +1,19 @@
 //! Captures in an SQLite database: the only place that knows SQLite.
 
+pub(in crate::store) mod cutting;
 pub(in crate::store) mod describing;
 pub(in crate::store) mod failover;
 pub(in crate::store) mod fields;
 pub(in crate::store) mod open;
 pub(in crate::store) mod read;
+pub(in crate::store) mod recover;
 pub(in crate::store) mod retention;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod seal;
 pub(in crate::store) mod untrusted;
 pub(in crate::store) mod write;
 
+pub use cutting::Extract;
 pub use describing::Description;
 pub use open::database::Database;
 pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status_path, true_path};
@@ -24,6 +27,7 @@ pub use read::rows::Selection;
 pub use read::sessions::{Listed, Name, Session};
 pub use read::stamps::Stamp;
 pub use read::verify::{Damage, Verdict};
+pub use recover::{LOST_ENDPOINT, Piece, Proven, RowState, Salvage, Unread};
 pub use retention::pruning::Room;
 pub use write::beginning::{EndReason, EndpointStart, SessionStart};
 pub use write::durability::Durability;

@@ -114,6 +114,31 @@ impl Database {
         }
     }
 
+    /// Open an empty file that nobody else knows, or one that was begun so, to write a database into it that gets its name when it
+    /// is whole. Errors call it `path`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::store) fn for_building(file: &Path, path: &Path) -> Result<Self> {
+        let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = open(file, mode)?;
+        let set_up = |connection: &mut Connection| {
+            connection.pragma_update(None, "journal_mode", "MEMORY")?;
+            connection.pragma_update(None, "synchronous", "OFF")?;
+            prepare_empty(connection)?;
+            schema::make(connection)
+        };
+        let made = set_up(&mut connection);
+        let database = Self { connection, path: path.to_owned(), name: file.to_owned(), held: None, deadline: None };
+        made.map_err(database.failed("make tables"))?;
+        Ok(database)
+    }
+
+    /// Whether it is one that recordings go into.
+    pub(in crate::store) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Remove it: it was made in vain.
     pub(in crate::store) fn discard(self) {
         files::remove(&self.path);

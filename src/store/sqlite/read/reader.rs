@@ -119,6 +119,17 @@ impl Reader {
         Ok(bytes.unwrap_or_default().unsigned_abs().saturating_add(TOPIC_MAX_BYTES as u64 + 1))
     }
 
+    /// What is read from.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The numbers of the first and the last message that are read.
+    pub fn numbers(&self) -> (i64, i64) {
+        let number = |id: i64| id.saturating_sub(self.session.first_id);
+        (number(self.first_id), number(self.last_id))
+    }
+
     /// The streams that are read.
     ///
     /// # Errors

@@ -115,40 +115,10 @@ impl Rows {
 
     /// Nothing is appended when it cannot be read.
     fn append(&mut self, connection: &Connection, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
-        let no_frames = || damaged("the frames of a message do not agree with their lengths");
-        let payload = row.get_ref(4)?.as_blob()?;
-        let parts = row.get_ref(5)?.as_bytes_or_null()?;
-        let (unix_ns, elapsed_ns) = (row.get(1)?, row.get(2)?);
-        if parts.is_some_and(|parts| {
-            lengths(parts).try_fold(0, |sum: usize, length| sum.checked_add(length?)) != Some(payload.len())
-        }) {
-            return Err(no_frames());
-        }
+        let (payload, parts) = (row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_bytes_or_null()?);
+        let times = (row.get(1)?, row.get(2)?);
         let is_selecting = self.are_selected();
-        let place = self.place(connection, row.get(3)?)?;
-        if place.framing == Framing::Space && parts.is_some() {
-            return Err(no_frames());
-        }
-        let mut entry = batch.message(Origin(place.endpoint), unix_ns, elapsed_ns);
-        match (place.framing, parts) {
-            (Framing::Space, _) => entry.frame(&[&place.topic, &[SEPARATOR], payload]),
-            (Framing::Frames | Framing::Whole, parts) => {
-                if place.framing == Framing::Frames {
-                    entry.frame(&[&place.topic]);
-                }
-                match parts {
-                    None => entry.frame(&[payload]),
-                    Some(parts) => {
-                        let mut rest = payload;
-                        for length in lengths(parts).flatten() {
-                            let (frame, after) = rest.split_at_checked(length).ok_or_else(no_frames)?;
-                            entry.frame(&[frame]);
-                            rest = after;
-                        }
-                    }
-                }
-            }
-        }
+        put_together(self.place(connection, row.get(3)?)?, times, payload, parts, batch)?;
         let is_taken = !is_selecting || self.takes(batch);
         self.taken.push(is_taken);
         Ok(())
@@ -174,8 +144,45 @@ impl Rows {
     }
 }
 
+/// Append a message with both times, as its row has it. Nothing is appended when it makes no sense.
+pub(in crate::store) fn put_together(
+    place: &Place,
+    (unix_ns, elapsed_ns): (i64, i64),
+    payload: &[u8],
+    parts: Option<&[u8]>,
+    batch: &mut Batch,
+) -> rusqlite::Result<()> {
+    let no_frames = || damaged("the frames of a message do not agree with their lengths");
+    let has_lengths =
+        |parts| lengths(parts).try_fold(0, |sum: usize, length| sum.checked_add(length?)) == Some(payload.len());
+    if !parts.is_none_or(has_lengths) || (place.framing == Framing::Space && parts.is_some()) {
+        return Err(no_frames());
+    }
+    let mut entry = batch.message(Origin(place.endpoint), unix_ns, elapsed_ns);
+    match (place.framing, parts) {
+        (Framing::Space, _) => entry.frame(&[&place.topic, &[SEPARATOR], payload]),
+        (Framing::Frames | Framing::Whole, parts) => {
+            if place.framing == Framing::Frames {
+                entry.frame(&[&place.topic]);
+            }
+            match parts {
+                None => entry.frame(&[payload]),
+                Some(parts) => {
+                    let mut rest = payload;
+                    for length in lengths(parts).flatten() {
+                        let (frame, after) = rest.split_at_checked(length).ok_or_else(no_frames)?;
+                        entry.frame(&[frame]);
+                        rest = after;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What a message of this stream is put together with. A topic that is too long is not even read.
-fn place(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::Result<Place> {
+pub(in crate::store) fn place(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::Result<Place> {
     let sql = "SELECT endpoint, framing, topic FROM streams WHERE id = ?1 AND session_id = ?2 AND length(topic) <= ?3";
     let found =
         connection.prepare_cached(sql)?.query_row(params![stream_id, session_id, TOPIC_MAX_BYTES as i64], |row| {

@@ -27,6 +27,10 @@ pub enum EndReason {
     Failed,
     /// It came out of a file, whole.
     Imported,
+    /// It was cut out of another session.
+    Cut,
+    /// It was taken out of a damaged database.
+    Recovered,
 }
 
 impl EndReason {
@@ -39,6 +43,8 @@ impl EndReason {
             Self::DiskFull => "disk-full",
             Self::Failed => "failed",
             Self::Imported => "imported",
+            Self::Cut => "cut",
+            Self::Recovered => "recovered",
         }
     }
 }
@@ -136,7 +142,8 @@ fn note_gap(
     was_interrupted: bool,
 ) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT id, started_unix_ns, ended_unix_ns, end_reason FROM sessions \
-         WHERE id = (SELECT max(id) FROM sessions WHERE end_reason <> 'imported') AND (?1 OR (?2 AND end_reason <> 'limit'))";
+         WHERE id = (SELECT max(id) FROM sessions WHERE end_reason NOT IN ('imported', 'cut', 'recovered')) \
+         AND (?1 OR (?2 AND end_reason <> 'limit'))";
     let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get(3)?));
     let before = transaction.query_row(sql, params![was_interrupted, about.resumes], columns).optional()?;
     let Some((session_id, started_ns, ended_ns, reason)): Option<(i64, i64, i64, String)> = before else {

@@ -47,12 +47,14 @@ pub(in crate::store) struct Syncs {
     synced_ns: i64,
     /// Something was committed without a sync.
     is_unsynced: bool,
+    /// The file has no name yet, and is synced before it gets one.
+    is_nameless: bool,
 }
 
 impl Syncs {
     /// Of a connection whose commits are synced, as they are unless SQLite is told otherwise.
-    pub fn new(durability: Durability) -> Self {
-        Self { durability, is_on: true, synced_ns: monotonic_ns(), is_unsynced: false }
+    pub fn new(durability: Durability, is_nameless: bool) -> Self {
+        Self { durability, is_on: true, synced_ns: monotonic_ns(), is_unsynced: false, is_nameless }
     }
 
     /// Prepare the commit of a batch. Returns whether it is going to be synced.
@@ -85,7 +87,7 @@ impl Syncs {
     }
 
     fn set(&mut self, connection: &Connection, is_on: bool) -> rusqlite::Result<()> {
-        if self.is_on != is_on {
+        if self.is_on != is_on && !self.is_nameless {
             connection.pragma_update(None, "synchronous", if is_on { "FULL" } else { "NORMAL" })?;
             self.is_on = is_on;
         }

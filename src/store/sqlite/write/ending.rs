@@ -86,7 +86,8 @@ impl Recording {
 
     /// Nobody knows what of this file is on the disk: say so beside it, and do not touch it any more.
     pub fn distrust(&mut self, error: &Error) {
-        if error.trouble() != Trouble::Disk {
+        // What has no name yet is removed.
+        if error.trouble() != Trouble::Disk || !self.file.database.is_held() {
             return;
         }
         if std::mem::replace(&mut self.file.is_suspect, true) {

@@ -113,6 +113,14 @@ impl Recording {
         Ok(Self { limits, about, file, session: begun.into(), run: Run::default() })
     }
 
+    /// Begin a session in a file that nobody else knows yet, which errors call `path`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn build(file: &Path, path: &Path, about: SessionStart) -> Result<Self> {
+        Self::start(Database::for_building(file, path)?, about, Limits::default())
+    }
+
     /// End the session and begin the next one, in one transaction, so much later than this one began. After an error the session is still the old one, and
     /// it can be tried again.
     ///
@@ -336,7 +344,7 @@ impl Recording {
 impl File {
     /// A file in which this session is the first of the run.
     pub fn new(database: Database, about: &SessionStart, first_session_id: i64) -> Self {
-        let syncs = Syncs::new(about.durability);
+        let syncs = Syncs::new(about.durability, !database.is_held());
         Self { database, syncs, first_session_id, tally: Tally::default(), is_in_doubt: false, is_suspect: false }
     }
 }

@@ -1,0 +1,87 @@
+//! `fancyhwd session cut`.
+
+use crate::command::ledger;
+use crate::command::record::DatabasePath;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::importer::{self, Cut, Watch};
+use crate::process::stop::Stop;
+use crate::store::{Database, Durability, EndReason, Limits, Reader, Recording, Selection, Session, SessionStart};
+use crate::time::clock::unix_ns;
+use crate::time::durations::seconds;
+
+/// What `session cut` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An id, a label, or `latest`.
+    pub session: String,
+    /// Which of its messages.
+    pub selection: Selection,
+    /// A name for the new session.
+    pub label: Option<String>,
+    /// Where both are.
+    pub database: DatabasePath,
+}
+
+/// Make a session of a part of another one. It is there when all of the part is in it, or not at all.
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let source = Database::for_reading(&settings.database.path)?;
+    let session = source.find_session(&settings.session)?;
+    let reader = Reader::new(source, &session, &settings.selection)?;
+    let (first, last) = reader.numbers();
+    let what = format!("cut {} of {}", session.title(), reader.database().path().display());
+    let watch = Watch::new(stop, what, last.abs_diff(first).saturating_add(1), "messages");
+    let database = Database::for_recording(&settings.database.path)?;
+    let mut recording = Recording::start(database, about(settings, &session), Limits::default())?;
+    let (session_id, path) = (recording.session_id(), recording.path().to_owned());
+    let cut = match importer::cut(reader, &session, &settings.selection, &mut recording, &watch) {
+        Ok(cut) => cut,
+        Err(error) => {
+            // What failed first is what the user must know.
+            if let Err(other) = recording.discard(false) {
+                tracing::error!("what is cut so far may be left as session {session_id}: {other}");
+            }
+            return Err(error);
+        }
+    };
+    recording.end(EndReason::Cut)?;
+    let elapsed_ns = watch.elapsed_ns();
+    // The bar goes before the summary comes.
+    drop(watch);
+    let words = if cut.messages == 1 { "message" } else { "messages" };
+    tracing::info!(
+        "cut {} into session {session_id} of {}: {} {words} in {:.3} s",
+        session.title(),
+        path.display(),
+        cut.messages,
+        seconds(elapsed_ns)
+    );
+    Ok(Exit::from_loss(report(&cut)))
+}
+
+/// Say what the cut does not hold. Gives whether that is a loss.
+fn report(cut: &Cut) -> bool {
+    ledger::warn_of_gaps(&cut.gaps);
+    if cut.is_ledger_damaged {
+        tracing::warn!("missing: endpoints or entries of its ledger, which are damaged");
+    }
+    cut.is_ledger_damaged || !cut.gaps.is_empty()
+}
+
+/// Of what is not known before all of the part was read, something that fits if this process is killed.
+fn about(settings: &Settings, session: &Session) -> SessionStart {
+    SessionStart {
+        label: settings.label.clone(),
+        note: Some(format!("a part of {}", session.title())),
+        started_unix_ns: unix_ns(),
+        endpoints: Vec::new(),
+        connected: 0,
+        socket: "sub",
+        topics: vec!["*".to_owned()],
+        framing: None,
+        host: String::new(),
+        boot_id: String::new(),
+        durability: Durability::Normal,
+        resumes: false,
+    }
+}

@@ -66,7 +66,7 @@ impl Output {
             Err(Error::Export { to, cause: cause.to_owned(), hint, exit })
         };
         // A name that ends so is a directory's, whether there is one or not.
-        if asked_for.as_os_str().as_bytes().ends_with(b"/") || asked_for.is_dir() {
+        if asked_for.as_os_str().as_bytes().ends_with(b"/") {
             return match format {
                 Format::Csv => Self::open_directory(asked_for),
                 _ => {

@@ -697,9 +697,9 @@ fn csv_has_a_file_for_each_stream_in_a_directory() {
     let mode = |name: &str| fs::metadata(bench.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("streams"), mode("streams/imu.csv")), (0o750, 0o640));
     // What is there stays.
-    bench.fancyhwd(&format!("{export} -o streams --force")).run().code(2).says("it is not empty; choose another");
+    bench.fancyhwd(&format!("{export} -o streams/ --force")).run().code(2).says("it is not empty; choose another");
     fs::create_dir(bench.path("empty")).unwrap();
-    bench.fancyhwd(&format!("{export} -o empty --to n1")).run().success();
+    bench.fancyhwd(&format!("{export} -o empty/ --to n1")).run().success();
     // A stream of which nothing is in the range has its heading.
     assert_eq!(fs::read_to_string(bench.path("empty/camera.csv")).unwrap().lines().count(), 1);
     bench

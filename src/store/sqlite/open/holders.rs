@@ -20,6 +20,10 @@ const READER_BYTES: RangeInclusive<u64> = 123..=127;
 /// Any byte of a file.
 const ALL_BYTES: RangeInclusive<u64> = 0..=u64::MAX;
 
+/// How often the list is read when nobody is found: the kernel gives it page by page, and while others give locks back, one in it may
+/// be passed over.
+const LOOKS: usize = 3;
+
 /// So many processes are named at most.
 const NAMED_MAX: usize = 3;
 
@@ -61,7 +65,7 @@ pub(in crate::store) fn is_flocked(name: &Path) -> bool {
 /// Those of the first place where there are any.
 fn first_of(places: &[(&Path, &RangeInclusive<u64>)]) -> Option<String> {
     let ours = std::process::id() as i32;
-    places.iter().find_map(|(file, bytes)| {
+    (0..LOOKS).flat_map(|_| places).find_map(|(file, bytes)| {
         let is_in_the_way = |lock: &Lock| {
             !lock.is_flock && lock.pid != ours && lock.first <= *bytes.end() && lock.last >= *bytes.start()
         };

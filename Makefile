@@ -3,7 +3,7 @@
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils e2fsprogs iproute2 libfaketime man-db mandoc mount python3 python3-numpy python3-venv python3-zmq sox strace
-BENCH_PACKAGES = $(BUILD_PACKAGES) python3 python3-zmq strace
+BENCH_PACKAGES = $(BUILD_PACKAGES) alsa-utils python3 python3-venv python3-zmq sox strace
 FUZZ_PACKAGES = $(BUILD_PACKAGES) g++
 DEB_PACKAGES = $(BUILD_PACKAGES) debhelper dpkg-dev
 RPM_PACKAGES = $(BUILD_PACKAGES) rpm
@@ -57,7 +57,8 @@ fuzz: build
 # Measure this machine: half an hour. The tables are printed and kept in benches/results/.
 bench: build
 	@packaging/install-missing $(BENCH_PACKAGES)
-	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay
+	-@tests/python-env "$(TARGET)/python-env"
+	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover
 
 # Write manual pages and completions anew from the command line's definition.
 man: build

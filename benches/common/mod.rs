@@ -8,6 +8,7 @@ pub mod support;
 
 pub mod lab;
 pub mod series;
+pub mod source;
 pub mod table;
 pub mod usage;
 pub mod machine;

@@ -1,7 +1,7 @@
 //! `make bench`: the replay beside the least that can send the same packets at the same times.
 //!
 //! As in the other benchmark, everything is measured in one run, round by round. The sessions that are replayed are written
-//! by plain SQL, exactly spaced (`source.rs`). The programs beside fancyhwd are in C (`sender.c`, `subscriber.c`).
+//! by plain SQL, exactly spaced (`common/source.rs`). The programs beside fancyhwd are in C (`sender.c`, `subscriber.c`).
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,20 +14,17 @@
 mod common;
 
 mod scale;
-mod source;
 mod peers;
 
 mod pacing;
 mod start;
 mod fast;
 mod round_trip;
-mod export;
 
 use std::process::ExitCode;
 
 use common::lab::Section;
-use common::{lab, series, support, table, usage};
-use export::Export;
+use common::{lab, series, source, support, table, usage};
 use fast::Fast;
 use pacing::{Drift, Pacing};
 use round_trip::RoundTrip;
@@ -59,6 +56,5 @@ fn sections(scale: Scale) -> Vec<Box<dyn Section>> {
         Box::new(Start::new(scale)),
         Box::new(Fast::new(scale)),
         Box::new(RoundTrip::new(scale)),
-        Box::new(Export::new(scale)),
     ]
 }

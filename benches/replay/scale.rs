@@ -17,8 +17,6 @@ pub struct Scale {
     pub large_packets: u64,
     /// How long a device sends that is recorded, replayed and recorded.
     pub round_trip_s: u64,
-    /// Packets that are exported.
-    pub csv_packets: u64,
 }
 
 /// What is published as a result.
@@ -30,7 +28,6 @@ pub const FULL: Scale = Scale {
     fast_packets: 3_000_000,
     large_packets: 2_000,
     round_trip_s: 10,
-    csv_packets: 1_000_000,
 };
 
 /// To see whether it works.
@@ -42,5 +39,4 @@ pub const QUICK: Scale = Scale {
     fast_packets: 300_000,
     large_packets: 300,
     round_trip_s: 2,
-    csv_packets: 100_000,
 };

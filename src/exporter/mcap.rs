@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 use mcap::records::{MessageHeader, Metadata};
-use mcap::{Compression, McapError, WriteOptions, Writer};
+use mcap::{Attachment, Compression, McapError, WriteOptions, Writer};
 use serde_json::{Map, Value, json};
 
 use crate::codec::framing::Framing;
@@ -21,6 +21,7 @@ use crate::codec::topic::printable;
 use crate::escape::json;
 use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
+use crate::message::{Digester, FIRST_DIGEST};
 use crate::store::{Ledger, Session};
 
 /// A chunk ends when it holds this much: a reader decompresses a whole one for any message in it.
@@ -28,6 +29,9 @@ const CHUNK_BYTES: u64 = 4 << 20;
 
 /// The encoding of messages that are as they came.
 const UNTOUCHED: &str = "fancyhwd";
+
+/// The attachment with the digest of all messages as they came: that which one commit of them would have.
+const DIGEST: &str = "fancyhwd.digest";
 
 /// What is known before the first message.
 pub(super) struct About<'a> {
@@ -43,6 +47,8 @@ pub(super) struct Mcap<'a> {
     started_unix_ns: i64,
     endpoints: BTreeMap<u32, String>,
     is_untouched: bool,
+    /// Over all messages as they came.
+    digester: Digester,
     streams: BTreeMap<i64, Channels>,
     data: Vec<u8>,
     /// The text of each column of the message, and how many values are in it.
@@ -81,7 +87,8 @@ impl<'a> Mcap<'a> {
         let streams =
             scope.streams.iter().map(|(&id, stream)| (id, channels(stream, scope.largest.get(&id)))).collect();
         let (data, cells) = (Vec::new(), Vec::new());
-        Ok(Self { writer, started_unix_ns: session.started_unix_ns, endpoints, is_untouched, streams, data, cells })
+        let (started_unix_ns, digester) = (session.started_unix_ns, Digester::new(&FIRST_DIGEST, 0));
+        Ok(Self { writer, started_unix_ns, endpoints, is_untouched, digester, streams, data, cells })
     }
 
     /// Make the message JSON, if it can be. Says whether it is.
@@ -186,6 +193,7 @@ impl<'a> Mcap<'a> {
 impl Encoder for Mcap<'_> {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
         let (stream, message) = (packet.stream, packet.message);
+        self.digester.add_message(message.origin, (message.unix_ns, message.elapsed_ns), message.frames());
         let is_json = self.fill_json(packet);
         let channel_id = match is_json {
             true => self.json_channel(packet)?,
@@ -210,6 +218,15 @@ impl Encoder for Mcap<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
+        let digest: String = self.digester.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+        let attachment = Attachment {
+            log_time: self.started_unix_ns as u64,
+            create_time: 0,
+            name: DIGEST.to_owned(),
+            media_type: "text/plain".to_owned(),
+            data: digest.into_bytes().into(),
+        };
+        self.writer.attach(&attachment).map_err(io_error)?;
         self.writer.finish().map_err(io_error)?;
         self.writer.into_inner().flush()
     }

@@ -8,7 +8,7 @@ use crate::codec::framing::{Framed, Framing, TOPICS_MAX, framed};
 use crate::codec::layout::{Layout, Placed};
 use crate::codec::stream::{Stream, after_topic, assume};
 use crate::importer::gathering::Gathering;
-use crate::importer::{Read, Refused, Watch};
+use crate::importer::{Imported, Read, Refused, Watch};
 use crate::message::{FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Origin};
 use crate::store::{self, Recording};
 
@@ -62,6 +62,8 @@ pub(super) struct Ended {
     pub endpoints: BTreeMap<u32, String>,
     /// The digest of the file.
     pub digest: String,
+    /// Whether its messages are not those that it was made of.
+    pub is_changed: bool,
 }
 
 /// Streams by endpoint and framing, and then by topic.
@@ -194,9 +196,9 @@ impl<'a> Intake<'a> {
         Ok(place)
     }
 
-    /// All of the file is read. Gives the number of messages.
-    pub fn finish(self, file: &str, ended: Ended) -> Read<u64> {
-        let Ended { mut origin, mut endpoints, digest } = ended;
+    /// All of the file is read.
+    pub fn finish(self, file: &str, ended: Ended) -> Read<Imported> {
+        let Ended { mut origin, mut endpoints, digest, is_changed } = ended;
         let messages = self.messages();
         if messages == 0 {
             return Err(Refused::File("there is no message in it".to_owned(), "choose another one"));
@@ -212,6 +214,6 @@ impl<'a> Intake<'a> {
             origin.topics.push("*".to_owned());
         }
         self.gathering.finish()?.set_origin(&origin)?;
-        Ok(messages)
+        Ok(Imported { messages, is_changed })
     }
 }

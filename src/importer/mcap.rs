@@ -9,7 +9,7 @@ use crate::importer::input::{Input, Summed};
 use crate::importer::intake::{Arrival, ENDPOINTS_MAX, Ended, Intake, READINGS_MAX_BYTES, Reading};
 use crate::importer::records::Members;
 use crate::importer::{Read, Refused};
-use crate::message::MESSAGE_MAX_BYTES;
+use crate::message::{Digester, FIRST_DIGEST, MESSAGE_MAX_BYTES, Origin};
 use crate::store;
 
 /// What a file begins and ends with.
@@ -20,6 +20,7 @@ const FOOTER: u8 = 0x02;
 const CHANNEL: u8 = 0x04;
 const MESSAGE: u8 = 0x05;
 const CHUNK: u8 = 0x06;
+const ATTACHMENT: u8 = 0x09;
 const METADATA: u8 = 0x0c;
 const DATA_END: u8 = 0x0f;
 
@@ -47,13 +48,17 @@ const AT_ONCE_BYTES: u64 = 64 << 10;
 /// The encoding of messages that are as they came.
 const UNTOUCHED: &str = "fancyhwd";
 
+/// The attachment with the digest of all messages, as one commit of them would have it.
+const DIGEST: &str = "fancyhwd.digest";
+
 /// The only number of the endpoint of a file that is not ours.
 const ONLY: u32 = 1;
 
 /// Read a file.
 pub(super) fn read(input: Input, intake: &mut Intake<'_>) -> Read<Ended> {
     let mut file = Summed::new(input);
-    let mut reader = Reader { intake, known: Known::default(), body: Vec::new() };
+    let mut reader =
+        Reader { intake, known: Known::default(), digester: Digester::new(&FIRST_DIGEST, 0), body: Vec::new() };
     let mut magic = [0; MAGIC.len()];
     file.read_exact(&mut magic)?;
     let mut is_first = true;
@@ -92,11 +97,14 @@ pub(super) fn read(input: Input, intake: &mut Intake<'_>) -> Read<Ended> {
     if magic != MAGIC || file.read(&mut [0])? > 0 {
         return Err(Refused::damaged("it does not end as an MCAP file does"));
     }
-    let Known { origin, endpoints, has_origin, has_ours, .. } = reader.known;
+    let found: String = reader.digester.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+    let Known { origin, endpoints, has_origin, has_ours, digest, .. } = reader.known;
     if has_origin && !has_ours {
         tracing::warn!("it was exported without --untouched: messages are what was made of them, not what came");
     }
-    Ok(Ended { origin, endpoints, digest: file.inner.digest() })
+    // A tool may have left some out, or put several files together.
+    let is_changed = has_ours && digest.is_some_and(|digest| digest != found);
+    Ok(Ended { origin, endpoints, digest: file.inner.digest(), is_changed })
 }
 
 /// Opcode and length of the next record.
@@ -119,6 +127,7 @@ fn skip(from: &mut impl io::Read, length: u64) -> Read<()> {
 struct Reader<'a, 'b> {
     intake: &'a mut Intake<'b>,
     known: Known,
+    digester: Digester,
     body: Vec<u8>,
 }
 
@@ -132,6 +141,8 @@ struct Known {
     endpoints: BTreeMap<u32, String>,
     channels: HashMap<u16, Channel>,
     channels_bytes: usize,
+    /// What all messages were when they were exported.
+    digest: Option<String>,
     /// The time of the first message, from which the others count.
     began_ns: Option<i64>,
 }
@@ -172,14 +183,21 @@ impl Reader<'_, '_> {
     /// Read a record of the file or of a chunk.
     fn record(&mut self, from: &mut impl io::Read, opcode: u8, length: u64) -> Read<()> {
         match opcode {
-            CHANNEL | MESSAGE | METADATA => self.body(from, opcode, length)?,
+            // Those of others may be pictures.
+            ATTACHMENT if length > AT_ONCE_BYTES => return skip(from, length),
+            CHANNEL | MESSAGE | METADATA | ATTACHMENT => self.body(from, opcode, length)?,
             _ => return skip(from, length),
         }
-        let Self { intake, known, body } = self;
+        let Self { intake, known, digester, body } = self;
         match opcode {
             CHANNEL => known.channel(body),
             METADATA => known.metadata(body),
-            _ => known.message(body, intake),
+            ATTACHMENT => {
+                // One that is not ours may be anything.
+                let _ = known.attachment(body);
+                Ok(())
+            }
+            _ => known.message(body, intake, digester),
         }
     }
 
@@ -302,7 +320,18 @@ impl Known {
         Ok(())
     }
 
-    fn message(&mut self, body: &[u8], intake: &mut Intake<'_>) -> Read<()> {
+    fn attachment(&mut self, body: &[u8]) -> Read<()> {
+        let mut members = Members(body);
+        let _times = (members.u64()?, members.u64()?);
+        let (name, _type, length) = (members.text()?, members.text()?, members.u64()?);
+        let data = members.bytes(usize::try_from(length).unwrap_or(usize::MAX))?;
+        if name == DIGEST {
+            self.digest = Some(String::from_utf8_lossy(data).into_owned());
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, body: &[u8], intake: &mut Intake<'_>, digester: &mut Digester) -> Read<()> {
         let mut members = Members(body);
         let (id, _sequence) = (members.u16()?, members.u32()?);
         let (log_time, publish_time) = (members.u64()?, members.u64()?);
@@ -320,7 +349,9 @@ impl Known {
                 let began_ns = *self.began_ns.get_or_insert(self.origin.started_unix_ns);
                 let elapsed_ns = published_ns.wrapping_sub(began_ns);
                 let arrival = Arrival { endpoint: *endpoint, framing: *framing, unix_ns, elapsed_ns };
+                let (origin, times) = (Origin(*endpoint), (unix_ns, elapsed_ns));
                 if !is_several {
+                    digester.add_message(origin, times, std::iter::once(members.0));
                     return intake.take(arrival, std::iter::once(members.0), &channel.reading);
                 }
                 let mut checked = Members(members.0);
@@ -330,6 +361,7 @@ impl Known {
                 }
                 let mut rest = Members(members.0);
                 let frames = std::iter::from_fn(move || rest.counted().ok());
+                digester.add_message(origin, times, frames.clone());
                 intake.take(arrival, frames, &channel.reading)
             }
             Of::Topic(topic) => {

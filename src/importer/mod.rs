@@ -69,6 +69,15 @@ enum Format {
     Jsonl,
 }
 
+/// What was imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Messages.
+    pub messages: u64,
+    /// Whether they are not those that the file was made of, as its digest says.
+    pub is_changed: bool,
+}
+
 /// A file that can be imported.
 #[derive(Debug)]
 pub struct Source {
@@ -112,11 +121,11 @@ impl Source {
         self.bytes
     }
 
-    /// Write all of it into a session that has just begun. Gives the number of messages.
+    /// Write all of it into a session that has just begun.
     ///
     /// # Errors
     /// When the file is not as it should be, the database cannot be written, or a stop is asked for.
-    pub fn read(self, recording: &mut Recording, watch: &Watch<'_>) -> Result<u64> {
+    pub fn read(self, recording: &mut Recording, watch: &Watch<'_>) -> Result<Imported> {
         let Self { path, input, format, bytes } = self;
         let mut intake = Intake::new(recording, watch);
         let read = match format {
@@ -124,11 +133,11 @@ impl Source {
             Format::Npz => npz::read(input, bytes, &mut intake),
             Format::Jsonl => jsonl::read(input, &mut intake),
         };
-        let messages = read.and_then(|ended| {
+        let imported = read.and_then(|ended| {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             intake.finish(&file, ended)
         });
-        messages.map_err(|refused| match refused {
+        imported.map_err(|refused| match refused {
             Refused::File(cause, hint) => Error::Import { path, cause, hint },
             Refused::Other(error) => error,
         })

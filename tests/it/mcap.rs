@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::export::two_devices;
 use crate::support::allowed::python;
 use crate::support::{Bench, root};
 
@@ -212,4 +213,37 @@ fn a_large_session_takes_little_memory() {
         bench.fancyhwd(&format!("session diff 1 {id} --database c.db --other d.db")).run().success();
     }
     assert!(fs::metadata(bench.path("x.mcap")).unwrap().len() > 1_000_000);
+}
+
+#[test]
+fn an_import_says_when_messages_are_not_those_that_were_exported() {
+    let bench = two_devices();
+    bench.fancyhwd("session export 1 --database c.db --format mcap --untouched -o x.mcap").run().success();
+    bench.fancyhwd("session import x.mcap --database d.db").run().success();
+    let Some(python) = python() else { return };
+    // As a tool does that filters: all but one message.
+    let script = "import sys
+from mcap.reader import make_reader
+from mcap.writer import Writer
+reader = make_reader(open('x.mcap', 'rb'), validate_crcs=True)
+(digest,) = [a for a in reader.iter_attachments() if a.name == 'fancyhwd.digest']
+assert len(digest.data) == 64, digest
+with open('less.mcap', 'wb') as file:
+    writer = Writer(file)
+    writer.start()
+    for metadata in reader.iter_metadata():
+        writer.add_metadata(metadata.name, metadata.metadata)
+    ids = {}
+    for number, (_, channel, message) in enumerate(reader.iter_messages(log_time_order=False)):
+        if channel.id not in ids:
+            ids[channel.id] = writer.register_channel(channel.topic, channel.message_encoding, 0, channel.metadata)
+        if number != int(sys.argv[1]):
+            writer.add_message(ids[channel.id], message.log_time, message.data, message.publish_time, message.sequence)
+    writer.add_attachment(0, digest.log_time, digest.name, digest.media_type, digest.data)
+    writer.finish()";
+    for (left_out, code) in [("3", 3), ("-1", 0)] {
+        bench.program(&python).args(["-c", script, left_out]).run().success();
+        let said = bench.fancyhwd("session import less.mcap --database d.db").run().code(code).stderr;
+        assert_eq!(said.contains("its messages are not those of the session"), code == 3, "{said}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::command::record::{DatabasePath, make_directory};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::importer::{Source, Watch};
+use crate::importer::{Imported, Source, Watch};
 use crate::process::stop::Stop;
 use crate::store::{Database, Durability, EndReason, Limits, Recording, SessionStart};
 use crate::time::clock::unix_ns;
@@ -32,8 +32,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_recording(&settings.database.path)?;
     let mut recording = Recording::start(database, about(settings), Limits::default())?;
     let (session_id, path) = (recording.session_id(), recording.path().to_owned());
-    let messages = match source.read(&mut recording, &watch) {
-        Ok(messages) => messages,
+    let Imported { messages, is_changed } = match source.read(&mut recording, &watch) {
+        Ok(imported) => imported,
         Err(error) => {
             // What failed first is what the user must know.
             if let Err(other) = recording.discard(is_new) {
@@ -52,7 +52,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         path.display(),
         seconds(elapsed_ns)
     );
-    Ok(Exit::Done)
+    if is_changed {
+        tracing::warn!("its messages are not those of the session that it was exported from, as its digest says");
+    }
+    Ok(Exit::from_loss(is_changed))
 }
 
 /// Of what is not known before all of the file was read, something that fits if this process is killed.

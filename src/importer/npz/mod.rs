@@ -310,6 +310,7 @@ impl Session<'_> {
             },
             endpoints: endpoints.map(|(&number, text)| (number, text.clone())).collect(),
             digest,
+            is_changed: false,
         }
     }
 }

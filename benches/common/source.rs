@@ -10,7 +10,7 @@ use fancyhwd::store::Database;
 use fancyhwd::time::clock::{NS_PER_S, unix_ns};
 use rusqlite::{Connection, params};
 
-use crate::lab::Lab;
+use crate::common::lab::Lab;
 
 /// What every message begins with.
 pub const HEAD: &[u8] = b"fancyhw_data ";
@@ -71,12 +71,12 @@ impl Source {
         let started_unix_ns = unix_ns();
         let last_elapsed_ns = (self.packets as i64 - 1) * INTERVAL_NS;
         let bytes = self.packets as i64 * self.message_bytes() as i64;
-        let stream = "BEGIN; INSERT INTO endpoints VALUES (1, 1, '', 'sub', 'connect'); \
-             INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL); \
+        let stream = "BEGIN; INSERT INTO endpoints VALUES (1, 1, '', 'sub', 'connect', 'none', NULL); \
+             INSERT INTO streams VALUES (1, 1, 1, 'space', CAST('fancyhw_data' AS BLOB), 'fancyhw_data', 'int16', 1, NULL, NULL); \
              INSERT INTO fields VALUES (1, 0, 1, 'record', 0, 0, 'int16', 'ch0', NULL, NULL, NULL, 0, 2)";
         connection.execute_batch(stream).unwrap();
         let session = "INSERT INTO sessions VALUES (1, NULL, NULL, ?1, ?1 + ?2, 'limit', '[\"fancyhw_data\"]', 'auto', '', '', ?3, \
-             'full', 1, ?4, 0, ?2, ?4, 0, 0, 0, ?5)";
+             'full', NULL, NULL, 1, ?4, 0, ?2, ?4, 0, 0, 0, ?5, NULL)";
         let version = env!("CARGO_PKG_VERSION");
         let figures = params![started_unix_ns, last_elapsed_ns, version, self.packets as i64, bytes];
         connection.execute(session, figures).unwrap();

@@ -164,7 +164,8 @@ for name in ("send_string", "send_json", "send_pyobj"):
 
 def log_handler(count, endpoint):
     """Python's logging by way of pyzmq: topic.level, then the line."""
-    socket = bound(zmq.Context(), endpoint, 1)
+    context = zmq.Context()
+    socket = bound(context, endpoint, 1)
     handler = PUBHandler(socket)
     handler.root_topic = "app"
     logger = logging.getLogger("device")
@@ -173,6 +174,7 @@ def log_handler(count, endpoint):
     for i in range(count):
         logger.debug("take_reading %d", i)
         logger.error("starting cycle %d...done.", i)
+    end(context, [socket])
 
 
 def bound(context, endpoint, number):
@@ -183,6 +185,13 @@ def bound(context, endpoint, number):
     socket.bind(endpoint)
     socket.subscribed()
     return socket
+
+
+def end(context, sockets):
+    """Let all be sent before the process ends: Python does not wait for it."""
+    for socket in sockets:
+        socket.close()
+    context.term()
 
 
 device, count, endpoints = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
@@ -196,3 +205,4 @@ else:
             ONE_LINERS[device](sockets[0], i)
         else:
             globals()[device](sockets, i)
+    end(context, sockets)

@@ -145,12 +145,16 @@ if __name__ == "__main__":
     elif command == "publish":
         import zmq
 
-        socket = zmq.Context().socket(zmq.XPUB)
+        context = zmq.Context()
+        socket = context.socket(zmq.XPUB)
         socket.sndhwm = 0
         socket.bind(arguments[0])
         socket.recv()
         for topic, frames in messages():
             socket.send_multipart([topic.encode()] + [frame.bytes for frame in frames])
         print(len(messages()))
+        # Python does not wait until all is sent.
+        socket.close()
+        context.term()
     else:
         check(arguments[0])

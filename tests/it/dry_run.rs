@@ -11,7 +11,9 @@ const COUNT: usize = 30;
 fn beside(bench: &Bench, device: &str, endpoint: &str, line: &str) -> String {
     let recorder = bench.program("sh").args(["-c", &format!("exec {line}")]).start();
     let script = root().join("tests/peers/devices.py");
-    bench.program("/usr/bin/python3").arg(script).args([device, &COUNT.to_string(), endpoint]).run().success();
+    let device = bench.program("/usr/bin/python3").arg(script).args([device, &COUNT.to_string(), endpoint]);
+    let topics = line.matches(" --topic ").count().max(1).to_string();
+    device.env("SUBSCRIPTIONS", topics).run().success();
     recorder.finish().success().stdout
 }
 

@@ -27,6 +27,9 @@ use crate::store::{Ledger, Session};
 /// A chunk ends when it holds this much: a reader decompresses a whole one for any message in it.
 const CHUNK_BYTES: u64 = 4 << 20;
 
+/// How hard it is compressed: more takes longer, and makes JSON of numbers hardly smaller.
+const ZSTD_LEVEL: u32 = 1;
+
 /// The encoding of messages that are as they came.
 const UNTOUCHED: &str = "fancyhwd";
 
@@ -73,6 +76,7 @@ impl<'a> Mcap<'a> {
         let options = WriteOptions::new()
             .compression(Some(Compression::Zstd))
             .compression_threads(0)
+            .compression_level(ZSTD_LEVEL)
             .chunk_size(Some(CHUNK_BYTES))
             .library(concat!("fancyhwd ", env!("CARGO_PKG_VERSION")));
         let mut writer = options.create(BufWriter::with_capacity(BUFFER_BYTES, sink)).map_err(io_error)?;

@@ -2,6 +2,7 @@
 //!
 //! Each format is an `Encoder`. A session that becomes a database of its own is copied row by row instead, by the store.
 
+mod ahead;
 mod columns;
 mod content;
 mod csv;
@@ -26,10 +27,11 @@ use clap::ValueEnum;
 use crate::codec::stream::Stream;
 use crate::codec::topic::Wanted;
 use crate::error::Result;
-use crate::message::{Batch, Gap, Gaps, Message};
+use crate::message::{Gap, Gaps, Message};
 use crate::store::{Copied, Database, Reader, Session};
 use crate::time::position::Position;
 
+use ahead::each_batch;
 use columns::Style;
 use records::each_record;
 
@@ -209,9 +211,8 @@ pub fn write_messages(
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink()?)),
     };
     if !session.is_empty() {
-        let mut reader = Reader::new(database, session, &scope.messages)?;
-        let mut batch = Batch::default();
-        while reader.step(&mut batch)? {
+        let reader = Reader::new(database, session, &scope.messages)?;
+        let reader = each_batch(reader, |batch, passed| {
             for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
                 let Some(stream) = scope.streams.get(&stream_id) else {
                     // What it is cannot be read.
@@ -230,9 +231,8 @@ pub fn write_messages(
                 exported.undecodable += u64::from(!is_read);
             }
             batch.gaps().iter().for_each(|gap| exported.gaps.add(*gap));
-            watch.at(reader.passed())?;
-            batch.clear();
-        }
+            watch.at(passed)
+        })?;
         if exported.messages == 0 && !exported.gaps.is_empty() {
             return Err(reader.gone(session.first_id));
         }

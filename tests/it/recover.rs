@@ -447,6 +447,12 @@ fn a_log_is_read_as_far_as_it_goes_and_behind_its_damage() {
         fs::write(&log_path, &damaged).unwrap();
         // A log that was cut off ends with its last commit.
         let exit = run(&bench, "--force --json");
+        if exit.status.code() == Some(1) {
+            // Cut off before anything of a session was committed.
+            assert!(round % 2 == 1 && exit.stderr.lines().count() == 1, "{}", exit.stderr);
+            assert!(exit.stderr.contains("no page of it has anything of a capture"), "{}", exit.stderr);
+            continue;
+        }
         let told: Value = serde_json::from_str(&exit.stdout).unwrap();
         let one = &told["sessions"][0];
         let proven = one["proven"].as_u64().unwrap();

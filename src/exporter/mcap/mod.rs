@@ -7,11 +7,13 @@
 //! the `frames` as they came, a `payload` or the `payloads` behind the topic. Before each of several, or of none, stands
 //! its length in 4 bytes, little-endian.
 
+mod lane;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 use mcap::records::{MessageHeader, Metadata};
-use mcap::{Attachment, Compression, McapError, WriteOptions, Writer};
+use mcap::{Attachment, Compression, McapError, WriteOptions};
 use serde_json::{Map, Value, json};
 
 use crate::codec::framing::Framing;
@@ -20,6 +22,7 @@ use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::escape::json;
 use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
+use crate::exporter::mcap::lane::Lane;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
 use crate::message::{Digester, FIRST_DIGEST};
 use crate::store::{Ledger, Session};
@@ -45,8 +48,8 @@ pub(super) struct About<'a> {
     pub is_untouched: bool,
 }
 
-pub(super) struct Mcap<'a> {
-    writer: Writer<BufWriter<Sink<'a>>>,
+pub(super) struct Mcap {
+    lane: Lane,
     started_unix_ns: i64,
     endpoints: BTreeMap<u32, String>,
     is_untouched: bool,
@@ -69,17 +72,18 @@ struct Channels {
     several: Option<u16>,
 }
 
-impl<'a> Mcap<'a> {
-    pub fn new(sink: Sink<'a>, about: About<'_>) -> io::Result<Self> {
+impl Mcap {
+    pub fn new(sink: Sink<'_>, about: About<'_>) -> io::Result<Self> {
         let About { session, endpoints, ledger, scope, is_untouched } = about;
-        // Compressed in this thread.
+        let Sink::File(file) = sink else { return Err(io::ErrorKind::NotSeekable.into()) };
+        // Compressed in the thread that writes.
         let options = WriteOptions::new()
             .compression(Some(Compression::Zstd))
             .compression_threads(0)
             .compression_level(ZSTD_LEVEL)
             .chunk_size(Some(CHUNK_BYTES))
             .library(concat!("fancyhwd ", env!("CARGO_PKG_VERSION")));
-        let mut writer = options.create(BufWriter::with_capacity(BUFFER_BYTES, sink)).map_err(io_error)?;
+        let mut writer = options.create(BufWriter::with_capacity(BUFFER_BYTES, Sink::File(file))).map_err(io_error)?;
         for (name, metadata) in [("session", of_session(session, &endpoints)), ("ledger", of_ledger(&ledger))] {
             writer.write_metadata(&Metadata { name: format!("fancyhwd.{name}"), metadata }).map_err(io_error)?;
         }
@@ -92,7 +96,8 @@ impl<'a> Mcap<'a> {
             scope.streams.iter().map(|(&id, stream)| (id, channels(stream, scope.largest.get(&id)))).collect();
         let (data, cells) = (Vec::new(), Vec::new());
         let (started_unix_ns, digester) = (session.started_unix_ns, Digester::new(&FIRST_DIGEST, 0));
-        Ok(Self { writer, started_unix_ns, endpoints, is_untouched, digester, streams, data, cells })
+        let lane = Lane::new(writer)?;
+        Ok(Self { lane, started_unix_ns, endpoints, is_untouched, digester, streams, data, cells })
     }
 
     /// Make the message JSON, if it can be. Says whether it is.
@@ -165,9 +170,11 @@ impl<'a> Mcap<'a> {
         }
         let topic = name(packet.stream, &self.endpoints);
         let schema = json::compact(&schema(&topic, columns.iter()));
-        let schema = self.writer.add_schema(&topic, "jsonschema", schema.as_bytes()).map_err(io_error)?;
         let metadata = of_stream(packet.stream, &self.endpoints);
-        let id = self.writer.add_channel(schema, &topic, "json", &metadata).map_err(io_error)?;
+        let id = self.lane.then(move |out| {
+            let schema = out.add_schema(&topic, "jsonschema", schema.as_bytes())?;
+            out.add_channel(schema, &topic, "json", &metadata)
+        })?;
         Ok(*json.insert(id))
     }
 
@@ -189,12 +196,12 @@ impl<'a> Mcap<'a> {
         let mut metadata = of_stream(packet.stream, &self.endpoints);
         metadata.insert("data".to_owned(), data.to_owned());
         let topic = name(packet.stream, &self.endpoints);
-        let id = self.writer.add_channel(0, &topic, encoding, &metadata).map_err(io_error)?;
+        let id = self.lane.then(move |out| out.add_channel(0, &topic, encoding, &metadata))?;
         Ok(*known.insert(id))
     }
 }
 
-impl Encoder for Mcap<'_> {
+impl Encoder for Mcap {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
         let (stream, message) = (packet.stream, packet.message);
         self.digester.add_message(message.origin, (message.unix_ns, message.elapsed_ns), message.frames());
@@ -216,12 +223,12 @@ impl Encoder for Mcap<'_> {
             log_time: message.unix_ns as u64,
             publish_time: self.started_unix_ns.wrapping_add(message.elapsed_ns) as u64,
         };
-        self.writer.write_to_known_channel(&header, &self.data).map_err(io_error)?;
+        self.lane.message(header, &mut self.data)?;
         let is_asked = !self.is_untouched && stream.layout.parts() != [Part::Bytes];
         Ok(is_json || !is_asked)
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(self: Box<Self>) -> io::Result<()> {
         let digest: String = self.digester.finish().iter().map(|byte| format!("{byte:02x}")).collect();
         let attachment = Attachment {
             log_time: self.started_unix_ns as u64,
@@ -230,9 +237,10 @@ impl Encoder for Mcap<'_> {
             media_type: "text/plain".to_owned(),
             data: digest.into_bytes().into(),
         };
-        self.writer.attach(&attachment).map_err(io_error)?;
-        self.writer.finish().map_err(io_error)?;
-        self.writer.into_inner().flush()
+        let mut out = self.lane.end()?;
+        out.attach(&attachment).map_err(io_error)?;
+        out.finish().map_err(io_error)?;
+        out.into_inner().flush()
     }
 }
 

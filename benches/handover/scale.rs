@@ -12,7 +12,7 @@ pub struct Scale {
 }
 
 /// What is published as a result.
-pub const FULL: Scale = Scale { rounds: 1, packets: 10_000_000, weighed_packets: 1_000_000 };
+pub const FULL: Scale = Scale { rounds: 3, packets: 10_000_000, weighed_packets: 1_000_000 };
 
 /// To see whether it works.
 pub const QUICK: Scale = Scale { rounds: 1, packets: 200_000, weighed_packets: 100_000 };

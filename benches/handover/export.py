@@ -1,6 +1,8 @@
 """What a user would write to get a session out of its database.
 
-usage: export.py csv|parquet|npz|mcap DATABASE FILE
+usage: export.py csv|parquet|npz|mcap DATABASE FILE [view]
+
+It decodes the payloads itself; with `view`, it reads the view decoded_packets instead, which does.
 """
 
 import json
@@ -10,12 +12,19 @@ import sys
 import numpy
 import pandas
 
-FORMAT, DATABASE, FILE = sys.argv[1:]
+FORMAT, DATABASE, FILE, *VIEW = sys.argv[1:]
 QUERY = "SELECT id, received_unix_ns, elapsed_ns, payload FROM messages ORDER BY id"
+VIEW_QUERY = "SELECT message_id AS id, time, elapsed_s, samples FROM decoded_packets"
 
 
 def pieces():
     connection = sqlite3.connect(DATABASE)
+    if VIEW:
+        for frame in pandas.read_sql(VIEW_QUERY, connection, chunksize=100_000):
+            frame["time"] = pandas.to_datetime(frame["time"])
+            frame["ch0"] = [numpy.array(json.loads(samples), "<i2") for samples in frame.pop("samples")]
+            yield frame
+        return
     for frame in pandas.read_sql(QUERY, connection, chunksize=100_000):
         frame["time"] = pandas.to_datetime(frame.pop("received_unix_ns"), utc=True)
         frame["ch0"] = [numpy.frombuffer(payload, "<i2") for payload in frame.pop("payload")]

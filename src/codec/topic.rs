@@ -65,7 +65,7 @@ pub fn text(topic: &[u8]) -> (Cow<'_, str>, Option<String>) {
     let topic = trimmed(topic);
     match std::str::from_utf8(topic) {
         Ok(text) => (Cow::Borrowed(text), None),
-        Err(_) => (printable(topic).into(), Some(topic.iter().map(|byte| format!("{byte:02x}")).collect())),
+        Err(_) => (printable(topic).into(), Some(escape::hex(topic))),
     }
 }
 

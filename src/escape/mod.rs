@@ -7,6 +7,11 @@ pub mod json;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether a character is never shown as it is: a control character (C0, DEL, C1), an end of a line or paragraph, one that
 /// turns the direction of writing around, or one without a width.
 pub fn must_escape(char: char) -> bool {

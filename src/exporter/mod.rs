@@ -74,6 +74,13 @@ impl Format {
     /// What names of such files end with.
     pub fn ending(self) -> &'static str {
         match self {
+            Self::Sqlite => "db",
+            other => other.name(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
             Self::Csv => "csv",
             Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
@@ -81,7 +88,7 @@ impl Format {
             Self::Mcap => "mcap",
             Self::Wav => "wav",
             Self::Raw => "raw",
-            Self::Sqlite => "db",
+            Self::Sqlite => "sqlite",
         }
     }
 
@@ -93,16 +100,7 @@ impl Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Csv => "csv",
-            Self::Parquet => "parquet",
-            Self::Jsonl => "jsonl",
-            Self::Npz => "npz",
-            Self::Mcap => "mcap",
-            Self::Wav => "wav",
-            Self::Raw => "raw",
-            Self::Sqlite => "sqlite",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -216,9 +214,7 @@ pub fn write_messages(
             for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
                 let Some(stream) = scope.streams.get(&stream_id) else {
                     // What it is cannot be read.
-                    let at_ns = Some(message.elapsed_ns);
-                    let (first_number, last_number) = (number, number);
-                    exported.gaps.add(Gap { first_number, last_number, elapsed_ns: at_ns, until_elapsed_ns: at_ns });
+                    exported.gaps.add(Gap::of(number, message.elapsed_ns));
                     continue;
                 };
                 let packet = Packet { number, message, stream_id, stream, record: None };

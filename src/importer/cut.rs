@@ -47,13 +47,7 @@ pub fn cut(
         for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
             let Some(stream) = streams.get(&stream_id) else {
                 // What it is cannot be read.
-                let at_ns = Some(message.elapsed_ns);
-                pass.miss(Gap {
-                    first_number: number,
-                    last_number: number,
-                    elapsed_ns: at_ns,
-                    until_elapsed_ns: at_ns,
-                })?;
+                pass.miss(Gap::of(number, message.elapsed_ns))?;
                 continue;
             };
             let place = *places.entry(stream_id).or_insert_with(|| pass.gathering.add(stream.clone()));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufReader, Read as _};
 
 use crate::codec::framing::Framing;
+use crate::escape;
 use crate::importer::input::{Input, Summed};
 use crate::importer::intake::{Arrival, ENDPOINTS_MAX, Ended, Intake, READINGS_MAX_BYTES, Reading};
 use crate::importer::records::Members;
@@ -97,7 +98,7 @@ pub(super) fn read(input: Input, intake: &mut Intake<'_>) -> Read<Ended> {
     if magic != MAGIC || file.read(&mut [0])? > 0 {
         return Err(Refused::damaged("it does not end as an MCAP file does"));
     }
-    let found: String = reader.digester.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = escape::hex(&reader.digester.finish());
     let Known { origin, endpoints, has_origin, has_ours, digest, .. } = reader.known;
     if has_origin && !has_ours {
         tracing::warn!("it was exported without --untouched: messages are what was made of them, not what came");

@@ -21,6 +21,12 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// One message, of which only the time is known.
+    pub fn of(number: i64, elapsed_ns: i64) -> Self {
+        let at_ns = Some(elapsed_ns);
+        Self { first_number: number, last_number: number, elapsed_ns: at_ns, until_elapsed_ns: at_ns }
+    }
+
     /// How many messages are missing.
     pub fn messages(&self) -> u64 {
         self.last_number.abs_diff(self.first_number).saturating_add(1)

@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::disk::SmallDisk;
-use crate::mcap::record;
+use crate::mcap::{message, record};
 use crate::support::{Bench, FANCYHWD, Finished, eventually};
 
 /// All that is stored of a session but its ids, its label, note and moment of writing.
@@ -43,10 +43,6 @@ fn of_messages(bench: &Bench, which: &str) -> String {
 
 fn cut(bench: &Bench, line: &str) -> Finished {
     bench.fancyhwd(&format!("session cut {line} --database c.db")).run()
-}
-
-fn message(device: usize, frames: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
-    (device, frames.iter().map(|frame| frame.to_vec()).collect())
 }
 
 /// Two devices with all framings, a layout with channels and a counter, a message that cannot be read and a large one, a

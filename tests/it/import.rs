@@ -4,14 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::mcap::record;
+use crate::mcap::{message, record};
 use crate::support::allowed::python;
 use crate::support::{Bench, FANCYHWD, eventually, root};
 use rustix::process::Signal;
-
-fn message(device: usize, frames: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
-    (device, frames.iter().map(|frame| frame.to_vec()).collect())
-}
 
 /// Three sessions with all framings: several devices, topics that are no UTF-8 or end in NUL, empty frames, no frames behind
 /// the topic, a large frame, and a wall clock that was set back.

@@ -8,6 +8,11 @@ use crate::export::two_devices;
 use crate::support::allowed::python;
 use crate::support::{Bench, root};
 
+/// A message of the device with this number, from 0.
+pub fn message(device: usize, frames: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
+    (device, frames.iter().map(|frame| frame.to_vec()).collect())
+}
+
 /// Record what these devices send, in order, with further options, into `c.db`. A message is the number of its device and
 /// its frames.
 pub fn record(bench: &Bench, options: &str, messages: &[(usize, Vec<Vec<u8>>)]) {

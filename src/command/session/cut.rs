@@ -2,12 +2,12 @@
 
 use crate::command::ledger;
 use crate::command::record::DatabasePath;
+use crate::command::session::making::{about, all_of};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::importer::{self, Cut, Watch};
 use crate::process::stop::Stop;
-use crate::store::{Database, Durability, EndReason, Limits, Reader, Recording, Selection, Session, SessionStart};
-use crate::time::clock::unix_ns;
+use crate::store::{Database, EndReason, Limits, Reader, Recording, Selection};
 use crate::time::durations::seconds;
 
 /// What `session cut` does.
@@ -32,19 +32,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let what = format!("cut {} of {}", session.title(), reader.database().path().display());
     let watch = Watch::new(stop, what, last.abs_diff(first).saturating_add(1), "messages");
     let database = Database::for_recording(&settings.database.path)?;
-    let mut recording = Recording::start(database, about(settings, &session), Limits::default())?;
+    let recording = Recording::start(database, about(settings.label.as_ref(), &session.title()), Limits::default())?;
     let (session_id, path) = (recording.session_id(), recording.path().to_owned());
-    let cut = match importer::cut(reader, &session, &settings.selection, &mut recording, &watch) {
-        Ok(cut) => cut,
-        Err(error) => {
-            // What failed first is what the user must know.
-            if let Err(other) = recording.discard(false) {
-                tracing::error!("what is cut so far may be left as session {session_id}: {other}");
-            }
-            return Err(error);
-        }
-    };
-    recording.end(EndReason::Cut)?;
+    let cut = all_of(recording, false, EndReason::Cut, |recording| {
+        importer::cut(reader, &session, &settings.selection, recording, &watch)
+    })?;
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.
     drop(watch);
@@ -66,22 +58,4 @@ fn report(cut: &Cut) -> bool {
         tracing::warn!("missing: endpoints or entries of its ledger, which are damaged");
     }
     cut.is_ledger_damaged || !cut.gaps.is_empty()
-}
-
-/// Of what is not known before all of the part was read, something that fits if this process is killed.
-fn about(settings: &Settings, session: &Session) -> SessionStart {
-    SessionStart {
-        label: settings.label.clone(),
-        note: Some(format!("a part of {}", session.title())),
-        started_unix_ns: unix_ns(),
-        endpoints: Vec::new(),
-        connected: 0,
-        socket: "sub",
-        topics: vec!["*".to_owned()],
-        framing: None,
-        host: String::new(),
-        boot_id: String::new(),
-        durability: Durability::Normal,
-        resumes: false,
-    }
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::command::record::{DatabasePath, make_directory};
+use crate::command::session::making::{about, all_of};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::importer::{Imported, Source, Watch};
 use crate::process::stop::Stop;
-use crate::store::{Database, Durability, EndReason, Limits, Recording, SessionStart};
-use crate::time::clock::unix_ns;
+use crate::store::{Database, EndReason, Limits, Recording};
 use crate::time::durations::seconds;
 
 /// What `session import` does.
@@ -30,19 +30,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     make_directory(&settings.database)?;
     let is_new = !settings.database.path.exists();
     let database = Database::for_recording(&settings.database.path)?;
-    let mut recording = Recording::start(database, about(settings), Limits::default())?;
+    let about = about(settings.label.as_ref(), &file.display().to_string());
+    let recording = Recording::start(database, about, Limits::default())?;
     let (session_id, path) = (recording.session_id(), recording.path().to_owned());
-    let Imported { messages, is_changed } = match source.read(&mut recording, &watch) {
-        Ok(imported) => imported,
-        Err(error) => {
-            // What failed first is what the user must know.
-            if let Err(other) = recording.discard(is_new) {
-                tracing::error!("what is imported so far may be left as session {session_id}: {other}");
-            }
-            return Err(error);
-        }
-    };
-    recording.end(EndReason::Imported)?;
+    let Imported { messages, is_changed } =
+        all_of(recording, is_new, EndReason::Imported, |recording| source.read(recording, &watch))?;
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.
     drop(watch);
@@ -56,22 +48,4 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::warn!("its messages are not those of the session that it was exported from, as its digest says");
     }
     Ok(Exit::from_loss(is_changed))
-}
-
-/// Of what is not known before all of the file was read, something that fits if this process is killed.
-fn about(settings: &Settings) -> SessionStart {
-    SessionStart {
-        label: settings.label.clone(),
-        note: Some(format!("a part of {}", settings.file.display())),
-        started_unix_ns: unix_ns(),
-        endpoints: Vec::new(),
-        connected: 0,
-        socket: "sub",
-        topics: vec!["*".to_owned()],
-        framing: None,
-        host: String::new(),
-        boot_id: String::new(),
-        durability: Durability::Normal,
-        resumes: false,
-    }
 }

@@ -10,6 +10,7 @@ mod figures;
 pub mod import;
 pub mod label;
 pub mod list;
+mod making;
 mod message;
 pub mod recover;
 pub mod show;

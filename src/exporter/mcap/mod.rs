@@ -20,7 +20,7 @@ use crate::codec::framing::Framing;
 use crate::codec::layout::Part;
 use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
-use crate::escape::json;
+use crate::escape::{self, json};
 use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
 use crate::exporter::mcap::lane::Lane;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
@@ -229,7 +229,7 @@ impl Encoder for Mcap {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        let digest: String = self.digester.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = escape::hex(&self.digester.finish());
         let attachment = Attachment {
             log_time: self.started_unix_ns as u64,
             create_time: 0,
@@ -259,7 +259,7 @@ fn of_stream(stream: &Stream, endpoints: &BTreeMap<u32, String>) -> BTreeMap<Str
     insert("endpoint", endpoints.get(&stream.endpoint).cloned());
     insert("endpoint_number", Some(stream.endpoint.to_string()));
     insert("framing", Some(stream.framing.to_string()));
-    insert("topic_hex", Some(stream.topic.iter().map(|byte| format!("{byte:02x}")).collect()));
+    insert("topic_hex", Some(escape::hex(&stream.topic)));
     insert("layout", Some(stream.layout.to_string()));
     insert("assumed", Some(stream.is_assumed.to_string()));
     insert("channels", stream.channels.as_ref().map(ToString::to_string));

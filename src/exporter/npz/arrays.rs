@@ -11,6 +11,7 @@ use crate::codec::layout::{Numbers, Part};
 use crate::codec::npy::{self, STAMP_BYTES};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, text};
+use crate::escape;
 use crate::exporter::columns::{Columns, Style, only};
 use crate::exporter::npz::spool::{Rows, Spool};
 use crate::exporter::{Packet, Sink};
@@ -91,7 +92,7 @@ impl Arrays {
 
     /// What they are of, and how many messages are in them.
     pub fn about(&self, stream: &Stream) -> Value {
-        let topic_hex: String = stream.topic.iter().map(|byte| format!("{byte:02x}")).collect();
+        let topic_hex = escape::hex(&stream.topic);
         let channels = stream.channels.iter().flat_map(|channels| channels.iter());
         let channels: Vec<Value> = channels
             .map(|channel| {

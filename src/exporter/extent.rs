@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::exporter::Watch;
 use crate::exporter::columns::Largest;
-use crate::store::{Database, Session, Stamp};
+use crate::store::{Asked, Database, Session, Stamp};
 use crate::time::position::Position;
 
 /// How much there is of something.
@@ -76,7 +76,8 @@ pub(super) fn by_stream(
 ) -> Result<BTreeMap<i64, Extent>> {
     let numbers = database.numbers(session, from, to)?;
     let mut streams = BTreeMap::<i64, Extent>::new();
-    database.stamps(session, counts_frames, &mut |done| watch.at(done), |stamp| {
+    let asked = Asked { frames: counts_frames, faults: false };
+    database.stamps(session, asked, &mut |done| watch.at(done), |stamp| {
         if numbers.contains(&stamp.number) {
             let so_far = streams.entry(stamp.stream_id).or_default();
             *so_far = so_far.and(Extent::of(stamp));

@@ -27,7 +27,7 @@ use clap::ValueEnum;
 use crate::codec::stream::Stream;
 use crate::codec::topic::Wanted;
 use crate::error::Result;
-use crate::message::{Gap, Gaps, Message};
+use crate::message::{Batch, Digest, Digester, FIRST_DIGEST, Gap, Gaps, Message};
 use crate::store::{Copied, Database, Reader, Session};
 use crate::time::position::Position;
 
@@ -149,6 +149,9 @@ trait Encoder {
     /// Write one message. Says whether its layout could read it, where that is asked.
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool>;
 
+    /// What the digest of all messages is, in a format that holds it: said before the end.
+    fn digest(&mut self, _: Digest) {}
+
     /// Write what follows the last message. All is handed to the operating system then.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
@@ -208,9 +211,17 @@ pub fn write_messages(
         }
         Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink()?)),
     };
+    let mut digester = (export.format == Format::Mcap).then(|| Digester::new(&FIRST_DIGEST, 0));
     if !session.is_empty() {
         let reader = Reader::new(database, session, &scope.messages)?;
-        let reader = each_batch(reader, |batch, passed| {
+        let see = |batch: &Batch| {
+            let Some(digester) = &mut digester else { return };
+            let known = batch.messages().zip(batch.streams()).filter(|(_, stream_id)| streams.contains_key(stream_id));
+            known.for_each(|(message, _)| {
+                digester.add_message(message.origin, (message.unix_ns, message.elapsed_ns), message.frames());
+            });
+        };
+        let reader = each_batch(reader, see, |batch, passed| {
             for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
                 let Some(stream) = scope.streams.get(&stream_id) else {
                     // What it is cannot be read.
@@ -233,6 +244,9 @@ pub fn write_messages(
             return Err(reader.gone(session.first_id));
         }
         exported.is_deleted = reader.is_deleted()?;
+    }
+    if let Some(digester) = digester {
+        encoder.digest(digester.finish());
     }
     encoder.finish().map_err(failed)?;
     exported.is_ledger_damaged |= scope.about.is_ledger_damaged;

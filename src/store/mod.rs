@@ -3,8 +3,8 @@
 mod sqlite;
 
 pub use sqlite::{
-    Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, Extract, FILE_MODE,
-    LOST_ENDPOINT, Ledger, Limits, Listed, Missed, Name, Origin, Part, Parts, Piece, Proven, Reader, Recording, Room,
-    RowState, STATUS_BYTES, Salvage, Selection, Session, SessionStart, Space, Stamp, ToCommit, Unread, Verdict,
-    belongs_to, beside, holder_of_writing, place, status_path, true_path,
+    Asked, Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, Extract,
+    FILE_MODE, LOST_ENDPOINT, Ledger, Limits, Listed, Missed, Name, Origin, Part, Parts, Piece, Proven, Reader,
+    Recording, Room, RowState, STATUS_BYTES, Salvage, Selection, Session, SessionStart, Space, Stamp, ToCommit, Unread,
+    Verdict, belongs_to, beside, holder_of_writing, place, status_path, true_path,
 };

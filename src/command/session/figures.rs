@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::escape;
 use crate::message::Gaps;
 use crate::process::stop::Stop;
-use crate::store::{Database, Session, Stamp};
+use crate::store::{Asked, Database, Session, Stamp};
 use crate::time::durations::seconds;
 
 /// So many messages are read without being asked for it: that takes a fraction of a second.
@@ -40,7 +40,7 @@ impl Figures {
             statistics.count(&stamp);
         };
         let mut at = |_| stop.check(|| format!("show {}", session.title()));
-        let damage = database.stamps(session, false, &mut at, count)?;
+        let damage = database.stamps(session, Asked { frames: false, faults: true }, &mut at, count)?;
         let mut faults = BTreeMap::new();
         for (stream_id, number) in first_faults {
             let reason = database.fault(session, number)?.unwrap_or_default();

@@ -24,7 +24,7 @@ use crate::escape::{self, json};
 use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
 use crate::exporter::mcap::lane::Lane;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
-use crate::message::{Digester, FIRST_DIGEST};
+use crate::message::Digest;
 use crate::store::{Ledger, Session};
 
 /// A chunk ends when it holds this much: a reader decompresses a whole one for any message in it.
@@ -53,8 +53,8 @@ pub(super) struct Mcap {
     started_unix_ns: i64,
     endpoints: BTreeMap<u32, String>,
     is_untouched: bool,
-    /// Over all messages as they came.
-    digester: Digester,
+    /// Of all messages as they came, once they all did.
+    digest: Option<Digest>,
     streams: BTreeMap<i64, Channels>,
     data: Vec<u8>,
     /// The text of each column of the message, and how many values are in it.
@@ -95,9 +95,9 @@ impl Mcap {
         let streams =
             scope.streams.iter().map(|(&id, stream)| (id, channels(stream, scope.largest.get(&id)))).collect();
         let (data, cells) = (Vec::new(), Vec::new());
-        let (started_unix_ns, digester) = (session.started_unix_ns, Digester::new(&FIRST_DIGEST, 0));
+        let started_unix_ns = session.started_unix_ns;
         let lane = Lane::new(writer)?;
-        Ok(Self { lane, started_unix_ns, endpoints, is_untouched, digester, streams, data, cells })
+        Ok(Self { lane, started_unix_ns, endpoints, is_untouched, digest: None, streams, data, cells })
     }
 
     /// Make the message JSON, if it can be. Says whether it is.
@@ -204,7 +204,6 @@ impl Mcap {
 impl Encoder for Mcap {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
         let (stream, message) = (packet.stream, packet.message);
-        self.digester.add_message(message.origin, (message.unix_ns, message.elapsed_ns), message.frames());
         let is_json = self.fill_json(packet);
         let channel_id = match is_json {
             true => self.json_channel(packet)?,
@@ -228,17 +227,22 @@ impl Encoder for Mcap {
         Ok(is_json || !is_asked)
     }
 
+    fn digest(&mut self, digest: Digest) {
+        self.digest = Some(digest);
+    }
+
     fn finish(self: Box<Self>) -> io::Result<()> {
-        let digest = escape::hex(&self.digester.finish());
-        let attachment = Attachment {
-            log_time: self.started_unix_ns as u64,
-            create_time: 0,
-            name: DIGEST.to_owned(),
-            media_type: "text/plain".to_owned(),
-            data: digest.into_bytes().into(),
-        };
         let mut out = self.lane.end()?;
-        out.attach(&attachment).map_err(io_error)?;
+        if let Some(digest) = self.digest {
+            let attachment = Attachment {
+                log_time: self.started_unix_ns as u64,
+                create_time: 0,
+                name: DIGEST.to_owned(),
+                media_type: "text/plain".to_owned(),
+                data: escape::hex(&digest).into_bytes().into(),
+            };
+            out.attach(&attachment).map_err(io_error)?;
+        }
         out.finish().map_err(io_error)?;
         out.into_inner().flush()
     }

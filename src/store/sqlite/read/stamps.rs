@@ -18,7 +18,7 @@ const OPERATION: &str = "read the times of messages";
 
 /// SQLite knows how long a payload is without reading it. The lengths of its frames lie behind it.
 const SELECT: &str = "SELECT id, elapsed_ns, stream_id, length(payload), \
-     EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id), iif(?4 AND parts IS NOT NULL, parts, NULL) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+     ?5 AND EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id), iif(?4 AND parts IS NOT NULL, parts, NULL) FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
 
 /// When a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +33,22 @@ pub struct Stamp {
     pub bytes: u64,
     /// Frames behind its topic, where they are counted; else 1.
     pub frames: u64,
-    /// Whether its layout cannot read it.
+    /// Whether its layout cannot read it, where that is asked; else `false`.
     pub is_undecodable: bool,
+}
+
+/// What else is asked of each message: it takes time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// How many frames it has: the large ones that have several are read for that.
+    pub frames: bool,
+    /// Whether its layout can read it.
+    pub faults: bool,
 }
 
 impl Database {
     /// Give the stamps of a session to `take`, in the order of arrival, as far as they can be read: no digest proves them.
-    /// `counts_frames` reads the large messages that have several. `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
+    /// `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
     /// be read.
     ///
     /// # Errors
@@ -47,7 +56,7 @@ impl Database {
     pub fn stamps(
         &self,
         session: &Session,
-        counts_frames: bool,
+        asked: Asked,
         at: &mut dyn FnMut(u64) -> Result<()>,
         mut take: impl FnMut(Stamp),
     ) -> Result<Gaps> {
@@ -59,7 +68,7 @@ impl Database {
             let from_id = next_id;
             // A damaged session may claim more ids than can be tried, so only those that are there are counted.
             let read = || {
-                self.read_stamps(session, counts_frames, &mut next_id, &mut |stamp| {
+                self.read_stamps(session, asked, &mut next_id, &mut |stamp| {
                     let id = session.first_id.saturating_add(stamp.number);
                     let stamp = Stamp {
                         elapsed_ns: later_ns(id, stamp.elapsed_ns),
@@ -99,12 +108,13 @@ impl Database {
     fn read_stamps(
         &self,
         session: &Session,
-        counts_frames: bool,
+        asked: Asked,
         next_id: &mut i64,
         take: &mut dyn FnMut(Stamp),
     ) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![*next_id, session.last_id, READ_MESSAGES, counts_frames])?;
+        let mut rows =
+            statement.query(params![*next_id, session.last_id, READ_MESSAGES, asked.frames, asked.faults])?;
         while let Some(row) = rows.next()? {
             let id = id_from(row, *next_id)?;
             let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
@@ -120,8 +130,8 @@ impl Database {
     /// The id and the time of the first message at or behind an id.
     fn first_stamp(&self, session: &Session, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let stamp =
-            statement.query_row(params![id, session.last_id, 1, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
+        let stamp = statement
+            .query_row(params![id, session.last_id, 1, false, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
         stamp.optional()
     }
 }

@@ -1,4 +1,4 @@
--- Schema 4. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
+-- Schema 5. Times are integer nanoseconds: `_unix_ns` is the wall clock (UTC), `elapsed_ns` the monotonic clock since the
 -- session began. Nothing but ids is indexed: a session is a range of ids.
 
 -- One row is one capture.
@@ -106,6 +106,24 @@ CREATE TABLE batches (
     last_id            INTEGER NOT NULL,
     committed_unix_ns  INTEGER NOT NULL,
     digest             BLOB NOT NULL CHECK (length(digest) = 32)
+) STRICT;
+
+-- One row is what at most 256 messages of one stream have in common, one behind the other: pictures and searches read these
+-- before messages. Fewer are in the last row of a stream, in one before a long silence, and where many streams were summed up
+-- at once. The newest messages of a session that is being recorded, or was interrupted, are in none. No digest covers it.
+CREATE TABLE overviews (
+    last_id           INTEGER PRIMARY KEY,  -- of the messages of the stream from first_id on
+    stream_id         INTEGER NOT NULL,
+    first_id          INTEGER NOT NULL,
+    messages          INTEGER NOT NULL,
+    first_elapsed_ns  INTEGER NOT NULL,
+    last_elapsed_ns   INTEGER NOT NULL,
+    bytes             INTEGER NOT NULL,     -- of payload
+    longest_gap_ns    INTEGER NOT NULL,     -- between one of them and the message of the stream before it
+    -- Of each channel, in the order of the layout, a byte: 0 where there is no number, else 1 to 11 for int8, uint8, int16,
+    -- uint16, int24, int32, uint32, int64, uint64, float32 and float64, followed by the least and the greatest number,
+    -- little-endian. Zeros at the end are left out.
+    ranges            BLOB NOT NULL
 ) STRICT;
 
 -- One row is one session that was deleted while rows of it may be left: its row in sessions is the first to go.

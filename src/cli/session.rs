@@ -46,7 +46,8 @@ pub enum SessionCommand {
     Diff(DiffArguments),
     /// Say how the messages of a session are read
     ///
-    /// Corrects where topics are, how bytes are numbers or text, and what these measure. No byte of a message changes.
+    /// Corrects where topics are, how bytes are numbers or text, and what these measure. No byte of a message changes. Overviews are
+    /// made anew, also when nothing else is said.
     Describe(DescribeArguments),
     /// Give a session another label
     Label(LabelArguments),
@@ -265,13 +266,9 @@ impl DescribeArguments {
     /// Check what was typed for `session describe`.
     ///
     /// # Errors
-    /// For the first value that cannot be used, and when nothing is said.
+    /// For the first value that cannot be used.
     pub fn settings(&self) -> Result<describe::Settings> {
         let (layout, channels) = (self.layout.as_deref(), self.channels.as_deref());
-        if self.framing.is_none() && layout.is_none() && channels.is_none() && self.sample_rate.is_none() {
-            let text = "nothing is said: give --layout, --channels, --sample-rate or --framing";
-            return Err(Error::CommandLine(text.to_owned()));
-        }
         let layout: Option<Layout> = layout.map(|text| parse("--layout", text)).transpose()?;
         let channels: Option<Channels> = channels.map(|text| parse("--channels", text)).transpose()?;
         if let (Some(layout), Some(channels)) = (&layout, &channels) {

@@ -7,6 +7,7 @@ pub mod layout;
 pub mod likely;
 pub mod npy;
 pub mod number;
+pub mod overview;
 pub mod reading;
 pub mod sequence;
 pub mod stream;

@@ -1,5 +1,6 @@
 //! Numbers as devices send them: integers of 8 to 64 bits and floats, in either byte order.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Types that a number can have on the wire.
@@ -164,6 +165,29 @@ impl Value {
             Self::Float64(value) => value,
         }
     }
+
+    /// Which one is less, exactly, of whatever type they are. NaN is neither.
+    pub fn compare(self, other: Self) -> Option<Ordering> {
+        let integer = |value| match value {
+            Self::Int(value) => Some(i128::from(value)),
+            Self::UInt(value) => Some(i128::from(value)),
+            Self::Float32(_) | Self::Float64(_) => None,
+        };
+        match (integer(self), integer(other)) {
+            (Some(one), Some(two)) => Some(one.cmp(&two)),
+            (None, None) => self.as_f64().partial_cmp(&other.as_f64()),
+            (None, Some(two)) => against(self.as_f64(), two),
+            (Some(one), None) => against(other.as_f64(), one).map(Ordering::reverse),
+        }
+    }
+}
+
+/// Whether a float is less than an integer of at most 64 bits.
+fn against(float: f64, integer: i128) -> Option<Ordering> {
+    // Beyond 128 bits it becomes the nearest one, which is beyond 64 bits too.
+    let whole = float.floor();
+    let ordering = (!float.is_nan()).then(|| (whole as i128).cmp(&integer))?;
+    Some(if ordering == Ordering::Equal && float > whole { Ordering::Greater } else { ordering })
 }
 
 /// The shortest text that is this number again.
@@ -225,6 +249,29 @@ mod tests {
         let signalling = 0x7f80_0001_u32;
         let Value::Float32(nan) = value("float32", &signalling.to_le_bytes()) else { panic!("no float32") };
         assert_eq!(nan.to_bits(), signalling);
+    }
+
+    #[test]
+    fn numbers_of_all_types_have_one_order() {
+        let ascending = [
+            Value::Float64(f64::NEG_INFINITY),
+            Value::Int(i64::MIN),
+            Value::Float32(-0.5),
+            Value::UInt(0),
+            Value::Float64(0.5),
+            Value::Int((1 << 53) + 1),
+            Value::Float64(9_007_199_254_740_994.0),
+            Value::UInt(u64::MAX),
+            Value::Float64(18_446_744_073_709_551_616.0),
+            Value::Float32(f32::INFINITY),
+        ];
+        for (a, one) in ascending.iter().enumerate() {
+            for (b, two) in ascending.iter().enumerate() {
+                assert_eq!(one.compare(*two), Some(a.cmp(&b)), "{one} and {two}");
+            }
+            assert_eq!((one.compare(Value::Float32(f32::NAN)), Value::Float64(f64::NAN).compare(*one)), (None, None));
+        }
+        assert_eq!(Value::Int(2).compare(Value::Float32(2.0)), Some(Ordering::Equal));
     }
 
     #[test]

@@ -205,6 +205,11 @@ impl Array {
     }
 }
 
+/// The type of the array that a frame describes.
+pub fn array_type(frame: &[u8]) -> Option<Type> {
+    Array::of(frame, 0).ok().map(|(of, _)| of)
+}
+
 /// A type by its name here, in any case, or as numpy writes it: `<i2`, `>f4`, `|u1`.
 fn numpy_type(name: &str) -> Option<Type> {
     let (order, code) = match name.split_at_checked(1) {

@@ -112,7 +112,6 @@ fn what_cannot_be_is_one_line_and_changes_nothing() {
     refused("imu --layout float33").says("at character 1, 'float33': a type is int8");
     refused("imu --channels a,b,c").says("layout float32x2 has 2 numbers in its headers and records; 3 are named");
     refused("nobody --layout int8").says("it has no stream of that topic");
-    refused("imu").says("--layout");
     assert_eq!(figures(&bench), before);
     assert_same(&bench);
 }

@@ -44,6 +44,8 @@ mod mcap;
 mod memory;
 mod npz;
 mod old_peers;
+
+mod overviews;
 mod own_stall;
 mod packaging;
 mod parquet;

@@ -316,7 +316,7 @@ fn each_session_is_told_by_itself_and_none_as_such() {
 
 #[test]
 fn a_terminal_sees_a_bar_and_the_lines_above_it() {
-    const PACKETS: usize = 300_000;
+    const PACKETS: usize = 1_000_000;
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
     let record = format!("record --database c.db --count {PACKETS} --queue 1GB --connect {endpoint}");
@@ -326,10 +326,10 @@ fn a_terminal_sees_a_bar_and_the_lines_above_it() {
     recorder.finish().success();
     bench.fancyhwd("record --database c.db --duration 1ms --connect tcp://127.0.0.1:1").run().code(3);
     let text = on_terminal(&format!("fancyhwd session verify --all --database {}", bench.text("c.db")));
-    assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
+    assert!(text.contains(" %  ") && text.contains(" of 1000000 messages, "), "{text}");
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("'{words}' is not in {text}"));
-    assert!(at(" of 300000 messages, ") < at("session 1: ok, 300000 messages"), "{text}");
-    assert!(at("session 1: ok, 300000 messages") < at("session 2: ok, 0 messages"), "{text}");
+    assert!(at(" of 1000000 messages, ") < at("session 1: ok, 1000000 messages"), "{text}");
+    assert!(at("session 1: ok, 1000000 messages") < at("session 2: ok, 0 messages"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! A capture that was changed by plain SQL, made into one that a recorder could have written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use clap::ValueEnum;
+use fancyhwd::codec::framing::Framing;
+use fancyhwd::codec::overview::{OVERVIEW_MESSAGES, Overview, Summary};
+use fancyhwd::codec::stream::Stream;
 use fancyhwd::message::{Batch, Digest, FIRST_DIGEST, Origin};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
@@ -22,11 +27,12 @@ pub fn seal(path: &Path) {
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    connection.execute("DELETE FROM batches", []).unwrap();
+    connection.execute_batch("DELETE FROM batches; DELETE FROM overviews").unwrap();
     for (session_id, first_id) in sessions {
         let last_id = close_holes(&connection, session_id, first_id);
         let digest = write_commits(&connection, session_id, first_id, last_id);
         write_totals(&connection, session_id, first_id, last_id);
+        write_overviews(&connection, session_id);
         write_seal(&connection, session_id, &digest);
     }
     connection.execute_batch("COMMIT").unwrap();
@@ -76,6 +82,58 @@ fn write_commits(connection: &Connection, session_id: i64, first_id: i64, last_i
         }
     }
     digest
+}
+
+/// What 256 messages of a stream have in common.
+fn write_overviews(connection: &Connection, session_id: i64) {
+    let sql = "SELECT endpoint, received_unix_ns, elapsed_ns, framing, topic, payload, parts, stream_id, layout, messages.id, \
+         EXISTS (SELECT 1 FROM faults WHERE message_id = messages.id) \
+         FROM messages JOIN streams ON streams.id = stream_id WHERE session_id = ?1 ORDER BY messages.id";
+    let mut statement = connection.prepare(sql).unwrap();
+    let mut rows = statement.query([session_id]).unwrap();
+    let (mut batch, mut summaries) = (Batch::default(), BTreeMap::new());
+    while let Some(row) = rows.next().unwrap() {
+        let framing = Framing::from_str(&row.get::<_, String>(3).unwrap(), false).unwrap();
+        let (summary, stream) = summaries.entry(row.get::<_, i64>(7).unwrap()).or_insert_with(|| {
+            let stream = Stream {
+                endpoint: row.get(0).unwrap(),
+                framing,
+                topic: row.get(4).unwrap(),
+                layout: row.get::<_, String>(8).unwrap().parse().unwrap(),
+                is_assumed: false,
+                channels: None,
+                sample_rate_hz: None,
+                counter: None,
+            };
+            (Summary::new(&stream), stream)
+        });
+        append(row, &mut batch);
+        let message = batch.last().unwrap();
+        let frames = stream.after_topic(message.frames());
+        summary.add((row.get(9).unwrap(), message.elapsed_ns), frames, !row.get::<_, bool>(10).unwrap());
+        batch.clear();
+        if summary.messages() == OVERVIEW_MESSAGES {
+            write_overview(connection, row.get(7).unwrap(), summary.overview());
+            summary.restart();
+        }
+    }
+    summaries.iter().for_each(|(&id, (summary, _))| write_overview(connection, id, summary.overview()));
+}
+
+fn write_overview(connection: &Connection, stream_id: i64, overview: Option<Overview>) {
+    let Some(it) = overview else { return };
+    let numbers = params![
+        it.last,
+        stream_id,
+        it.first,
+        it.messages as i64,
+        it.first_elapsed_ns,
+        it.last_elapsed_ns,
+        it.bytes as i64,
+        it.longest_gap_ns,
+        it.ranges
+    ];
+    connection.execute("INSERT INTO overviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbers).unwrap();
 }
 
 /// As the comment in the schema says.

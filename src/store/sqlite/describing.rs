@@ -16,6 +16,7 @@ use crate::store::sqlite::open::lock;
 use crate::store::sqlite::read::rows::{Rows, Selection};
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::write::insertion::{insert_fields, insert_stream};
+use crate::store::sqlite::write::summing::{Added, Summing};
 use crate::streams::{About, Streams, Told};
 
 /// Messages that are read or moved at once: a recorder that writes waits no longer than that takes.
@@ -39,11 +40,6 @@ pub struct Description {
 }
 
 impl Description {
-    /// Whether it says something about how messages are read.
-    fn is_about_reading(&self) -> bool {
-        self.layout.is_some() || self.channels.is_some() || self.sample_rate_hz.is_some()
-    }
-
     fn is_about_endpoint(&self, number: u32) -> bool {
         self.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&number))
     }
@@ -96,18 +92,20 @@ impl Database {
                 database.frame_anew(session, description, framing, at)?;
             }
             let streams = database.streams(session)?;
-            let about: BTreeMap<i64, Stream> =
-                streams.into_iter().filter(|(_, stream)| description.is_about(stream)).collect();
+            let about = streams.iter().filter(|(_, stream)| description.is_about(stream));
+            let about: BTreeMap<i64, Stream> = about.map(|(&id, stream)| (id, stream.clone())).collect();
             if about.is_empty() {
                 return Err(Error::NoSuchStream { id: session.id, database: database.path.clone() });
-            }
-            if !description.is_about_reading() {
-                return Ok(about);
             }
             let refuse = |cause| Error::Setting { option: "--channels", value: String::new(), cause };
             let applied = about.iter().map(|(id, stream)| Ok((*id, description.applied(stream).map_err(refuse)?)));
             let applied: BTreeMap<i64, Stream> = applied.collect::<Result<_>>()?;
-            database.read_anew(session, &applied, at)?;
+            let mut anew = applied.clone();
+            if description.framing.is_some() {
+                // Messages went from one stream to another.
+                anew.extend(streams.into_iter().filter(|(id, _)| !applied.contains_key(id)));
+            }
+            database.read_anew(session, &anew, at)?;
             Ok(applied)
         })
     }
@@ -138,6 +136,12 @@ impl Database {
             rows: Rows::new(session.id, &Selection::default()),
             used: BTreeSet::new(),
         };
+        let messages = session.last_id.saturating_sub(session.first_id).saturating_add(1);
+        let forget = || {
+            let sql = "DELETE FROM overviews WHERE last_id BETWEEN ?1 AND ?2";
+            self.connection.execute(sql, [session.first_id, session.last_id])
+        };
+        self.bounded(messages, forget).map_err(self.failed("describe a session"))?;
         let (mut batch, mut next_id) = (Batch::default(), session.first_id);
         while next_id <= session.last_id {
             batch.clear();
@@ -153,7 +157,8 @@ impl Database {
         moved.remove_unused(&self.connection).map_err(self.failed("describe a session"))
     }
 
-    /// Let streams be read in another way: what cannot be read then is found first, and all is changed at once.
+    /// Let streams be read in another way: what cannot be read then is found first, and their overviews, and all is changed at
+    /// once.
     fn read_anew(
         &mut self,
         session: &Session,
@@ -161,22 +166,25 @@ impl Database {
         at: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         let failed = |cause| self.failed("describe a session")(cause);
-        let found =
-            "DROP TABLE IF EXISTS temp.found; CREATE TEMP TABLE found (message_id INTEGER PRIMARY KEY, reason TEXT)";
+        let found = "DROP TABLE IF EXISTS temp.found; DROP TABLE IF EXISTS temp.found_overviews; \
+                     CREATE TEMP TABLE found (message_id INTEGER PRIMARY KEY, reason TEXT); \
+                     CREATE TEMP TABLE found_overviews AS SELECT * FROM main.overviews WHERE 0";
         self.connection.execute_batch(found).map_err(failed)?;
         let mut rows = Rows::new(session.id, &Selection::default());
+        let mut anew = Anew::new(streams);
         let (mut batch, mut next_id) = (Batch::default(), session.first_id);
         while next_id <= session.last_id {
             batch.clear();
             let fill = || rows.fill(&self.connection, next_id, session.last_id, STEP_BYTES, &mut batch);
             let rest_id = self.bounded(0, fill).map_err(failed)?;
-            let insert = || note_faults(&self.connection, streams, &batch);
+            let insert = || anew.note(&self.connection, &batch);
             self.bounded(0, insert).map_err(failed)?;
             next_id = rest_id.unwrap_or(session.last_id.saturating_add(1));
             at(next_id.saturating_sub(session.first_id).unsigned_abs())?;
         }
         let messages = session.last_id.saturating_sub(session.first_id).saturating_add(1);
         let change = || -> rusqlite::Result<()> {
+            anew.summing.write_rest(&self.connection, &anew.ids)?;
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             for (id, stream) in streams {
                 update_stream(&transaction, *id, stream)?;
@@ -186,7 +194,12 @@ impl Database {
                          AND (SELECT stream_id FROM messages WHERE id = message_id) = ?3",
                     )?
                     .execute([session.first_id, session.last_id, *id])?;
+                transaction
+                    .prepare_cached("DELETE FROM overviews WHERE last_id BETWEEN ?1 AND ?2 AND stream_id = ?3")?
+                    .execute([session.first_id, session.last_id, *id])?;
             }
+            transaction
+                .execute("INSERT INTO main.overviews SELECT * FROM temp.found_overviews ORDER BY last_id", [])?;
             transaction.execute("INSERT INTO main.faults SELECT message_id, reason FROM temp.found", [])?;
             transaction.execute(
                 "UPDATE sessions SET undecodable = (SELECT count(*) FROM faults WHERE message_id BETWEEN ?2 AND ?3) \
@@ -196,7 +209,7 @@ impl Database {
             transaction.commit()
         };
         self.bounded(messages, change).map_err(failed)?;
-        self.connection.execute_batch("DROP TABLE temp.found").map_err(failed)
+        self.connection.execute_batch("DROP TABLE temp.found; DROP TABLE temp.found_overviews").map_err(failed)
     }
 }
 
@@ -266,18 +279,42 @@ impl Moved<'_> {
     }
 }
 
-/// Note which messages of these streams in a batch cannot be read.
-fn note_faults(connection: &Connection, streams: &BTreeMap<i64, Stream>, batch: &Batch) -> rusqlite::Result<()> {
-    for ((message, id), stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
-        if let Some(stream) = streams.get(stream_id)
-            && let Err(why) = stream.check(message.frames())
-        {
-            connection
-                .prepare_cached("INSERT INTO temp.found VALUES (?1, ?2)")?
-                .execute(params![id, why.to_string()])?;
-        }
+/// What is found of streams that are read anew.
+struct Anew {
+    streams: Vec<Stream>,
+    /// Their rows, in rising order.
+    ids: Vec<i64>,
+    summing: Summing,
+}
+
+impl Anew {
+    fn new(streams: &BTreeMap<i64, Stream>) -> Self {
+        let (ids, streams) = streams.iter().map(|(&id, stream)| (id, stream.clone())).unzip();
+        Self { streams, ids, summing: Summing::temporary() }
     }
-    Ok(())
+
+    /// Note which messages in a batch cannot be read, and what they have in common.
+    fn note(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+        self.summing.begin(&self.streams);
+        for ((message, &id), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
+            let Ok(place) = self.ids.binary_search(&stream_id) else { continue };
+            let Some(stream) = self.streams.get(place) else { continue };
+            let fault = stream.check(message.frames()).err();
+            if let Some(why) = &fault {
+                connection
+                    .prepare_cached("INSERT INTO temp.found VALUES (?1, ?2)")?
+                    .execute(params![id, why.to_string()])?;
+            }
+            let (of, is_decodable) = ((place, stream_id), fault.is_none());
+            let added = Added { stream: of, id, elapsed_ns: message.elapsed_ns, is_decodable };
+            self.summing.add(connection, added, stream.after_topic(message.frames()))?;
+        }
+        if let Some(last) = batch.last() {
+            self.summing.tidy(connection, &self.ids, last.elapsed_ns)?;
+        }
+        self.summing.commit();
+        Ok(())
+    }
 }
 
 fn update_stream(transaction: &Transaction<'_>, id: i64, stream: &Stream) -> rusqlite::Result<()> {

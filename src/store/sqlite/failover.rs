@@ -67,7 +67,8 @@ impl Recording {
         let detail = Some(format!("{why}; it goes on in {}", next.path.display()));
         let left = Event { detail, lost: Some(0), ..moved.clone() };
         let database = &self.file.database;
-        let (session, lost) = ((self.session.id, &self.session.digest), self.session.tally.lost);
+        self.session.summing.roll_back();
+        let (session, lost) = (self.session.closing(), self.session.tally.lost);
         let ended = self
             .file
             .syncs

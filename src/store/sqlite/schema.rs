@@ -9,10 +9,10 @@ const APPLICATION_ID: i32 = 0x6668_7764;
 const TABLES_SQL: &str = include_str!("../../../migrations/0001_initial.sql");
 
 /// The number of these tables, the `PRAGMA user_version`.
-pub const SCHEMA: i32 = 4;
+pub const SCHEMA: i32 = 5;
 
 /// The tables that are read.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 12] = [
     "sessions",
     "endpoints",
     "streams",
@@ -20,6 +20,7 @@ pub const TABLES: [&str; 11] = [
     "messages",
     "faults",
     "batches",
+    "overviews",
     "deleted",
     "events",
     "types",

@@ -48,10 +48,11 @@ const COPY_MORE: [&str; 2] = [
     "INSERT INTO main.fields SELECT * FROM source.fields WHERE stream_id IN (SELECT id FROM main.streams WHERE session_id = ?1)",
 ];
 
-/// The messages of a range of ids, and which of them cannot be read by their layout.
-const COPY_MESSAGES: [&str; 2] = [
+/// The messages of a range of ids, which of them cannot be read by their layout, and their overviews.
+const COPY_MESSAGES: [&str; 3] = [
     "INSERT INTO main.messages SELECT * FROM source.messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     "INSERT INTO main.faults SELECT * FROM source.faults WHERE message_id BETWEEN ?1 AND ?2 ORDER BY message_id",
+    "INSERT INTO main.overviews SELECT * FROM source.overviews WHERE last_id BETWEEN ?1 AND ?2 ORDER BY last_id",
 ];
 
 /// What was copied.
@@ -194,9 +195,10 @@ fn copy_readable(
 /// Copy the messages of a range of ids. Gives their number.
 fn copy_messages(connection: &Connection, first_id: i64, last_id: i64) -> rusqlite::Result<usize> {
     let transaction = connection.unchecked_transaction()?;
-    let [messages, faults] = COPY_MESSAGES;
+    let [messages, faults, overviews] = COPY_MESSAGES;
     let messages = transaction.prepare_cached(messages)?.execute([first_id, last_id])?;
     transaction.prepare_cached(faults)?.execute([first_id, last_id])?;
+    transaction.prepare_cached(overviews)?.execute([first_id, last_id])?;
     transaction.commit()?;
     Ok(messages)
 }

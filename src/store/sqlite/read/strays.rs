@@ -13,7 +13,7 @@ const RANGES: &str = "SELECT first_id, last_id FROM sessions WHERE last_id >= fi
      UNION ALL SELECT first_id, last_id FROM deleted WHERE last_id >= first_id ORDER BY 1";
 
 /// Tables whose rows have the id of a message, and how it is called.
-const BY_MESSAGE: [(&str, &str); 2] = [("messages", "id"), ("faults", "message_id")];
+const BY_MESSAGE: [(&str, &str); 3] = [("messages", "id"), ("faults", "message_id"), ("overviews", "last_id")];
 
 /// Tables whose rows have the id of a session or stream, what that is of, and how a row is called.
 const BY_OWNER: [(&str, &str, &str); 5] = [

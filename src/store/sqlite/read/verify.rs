@@ -1,6 +1,8 @@
 //! Is a session as it was recorded? The digests of its commits say so, and what no digest covers is compared with what they
 //! do.
 
+mod overviews;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
@@ -16,6 +18,7 @@ use crate::store::sqlite::fields::fields;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::rows::{Rows, Selection};
 use crate::store::sqlite::read::sessions::Session;
+use crate::store::sqlite::read::verify::overviews::Summed;
 use crate::store::sqlite::seal;
 
 /// What was found wrong first.
@@ -61,6 +64,7 @@ struct Pass<'a> {
     streams: BTreeMap<i64, Stream>,
     /// Those that have messages.
     seen: BTreeSet<i64>,
+    summed: Summed,
     batch: Batch,
     digest: Digest,
     commit_id: i64,
@@ -87,6 +91,7 @@ impl Database {
             rows: Rows::new(session.id, &Selection::default()),
             streams: self.streams(session)?,
             seen: BTreeSet::new(),
+            summed: Summed::default(),
             batch: Batch::default(),
             digest: FIRST_DIGEST,
             commit_id: i64::MIN,
@@ -266,6 +271,8 @@ impl Pass<'_> {
         let sql = "SELECT stream_id, reason FROM messages LEFT JOIN faults ON message_id = id \
                    WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
         let last_id = first_id.saturating_add(self.batch.len() as i64).saturating_sub(1);
+        let is_open = self.session.ended_unix_ns.is_none();
+        self.summed.expect(self.database, first_id, last_id)?;
         let mut statement = self.database.connection.prepare_cached(sql)?;
         let mut rows = statement.query([first_id, last_id])?;
         for (id, message) in (first_id..).zip(self.batch.messages()) {
@@ -282,12 +289,16 @@ impl Pass<'_> {
             if self.last_elapsed_ns.is_some_and(|last_ns| message.elapsed_ns < last_ns) {
                 return Ok(Some((id, "its time is before that of the one before it")));
             }
+            let of = (stream_id, stream);
+            if let Some(what) = self.summed.add(of, id, &message, fault.is_none(), is_open) {
+                return Ok(Some((id, what)));
+            }
             self.tally.message(message.bytes());
             self.tally.undecodable += u64::from(fault.is_some());
             self.first_elapsed_ns.get_or_insert(message.elapsed_ns);
             self.last_elapsed_ns = Some(message.elapsed_ns);
         }
-        Ok(None)
+        Ok(self.summed.end_of_piece().map(|what| (last_id, what)))
     }
 
     fn has_its_seal(&self) -> rusqlite::Result<bool> {
@@ -327,6 +338,8 @@ impl Pass<'_> {
         // While it is being recorded, one may be there before its first message is counted.
         let is_empty_stream = |id| !self.seen.contains(id) && self.session.ended_unix_ns.is_some();
         let counted = Tally { lost: self.session.tally.lost, unwanted: self.session.tally.unwanted, ..self.tally };
+        let is_cut_off = matches!(self.session.end_reason.as_deref(), None | Some("interrupted"));
+        let not_summed = self.summed.end().filter(|_| !is_cut_off);
         Ok(match agree {
             _ if counted != self.session.tally => Some(self.rest("the totals do not agree with the messages")),
             _ if duration_ns != self.session.duration_ns => {
@@ -336,7 +349,7 @@ impl Pass<'_> {
             Some((true, true)) if !is_sealed => {
                 Some(self.rest("what it says of itself is not what it was sealed with"))
             }
-            Some((true, true)) => None,
+            Some((true, true)) => not_summed.map(|what| self.rest(what)),
             Some((_, false)) => Some(self.rest("there are commits beyond its end")),
             Some((false, _)) => Some(self.rest("the number of lost messages does not agree with the ledger")),
             None => Some(self.rest("it is gone")),

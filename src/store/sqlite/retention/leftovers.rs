@@ -90,8 +90,10 @@ fn delete_messages(
     }
     let mut messages = transaction.prepare_cached("DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")?;
     let mut faults = transaction.prepare_cached("DELETE FROM faults WHERE message_id BETWEEN ?1 AND ?2")?;
-    let mut delete = |first_id, last_id| {
-        Ok::<_, rusqlite::Error>(messages.execute([first_id, last_id])? + faults.execute([first_id, last_id])?)
+    let mut overviews = transaction.prepare_cached("DELETE FROM overviews WHERE last_id BETWEEN ?1 AND ?2")?;
+    let mut delete = |first_id, last_id| -> rusqlite::Result<usize> {
+        overviews.execute([first_id, last_id])?;
+        Ok(messages.execute([first_id, last_id])? + faults.execute([first_id, last_id])?)
     };
     if commit.last_id.saturating_sub(commit.first_id) < part_messages {
         return Ok((delete(commit.first_id, commit.last_id)?, true));

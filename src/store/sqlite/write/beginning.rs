@@ -10,6 +10,7 @@ use crate::observe::event::{Event, Kind, Phase};
 use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
 use crate::store::sqlite::write::insertion::{Begun, insert_event};
+use crate::store::sqlite::write::summing::Summing;
 use crate::time::durations::seconds;
 
 /// Why a session ended.
@@ -99,6 +100,25 @@ pub(in crate::store) struct NewSession {
     pub begun: Begun,
 }
 
+/// What is known of a session at its end.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Closing<'a> {
+    pub session_id: i64,
+    /// Of its last commit.
+    pub digest: &'a Digest,
+    pub summing: &'a Summing,
+    /// The rows of its streams.
+    pub stream_ids: &'a [i64],
+}
+
+impl Closing<'_> {
+    /// Write what it has not said of itself yet.
+    fn write(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.summing.write_rest(transaction, self.stream_ids)?;
+        seal(transaction, self.session_id, self.digest)
+    }
+}
+
 /// What a session begins with in its ledger.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Inherited<'a> {
@@ -164,16 +184,16 @@ fn note_gap(
 /// End one session as `split` and begin the next.
 pub(in crate::store) fn next_session(
     connection: &mut Connection,
-    (old_id, digest): (i64, &Digest),
+    old: Closing<'_>,
     about: &SessionStart,
     inherited: Inherited<'_>,
 ) -> rusqlite::Result<NewSession> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3 WHERE id = ?1",
-        params![old_id, about.started_unix_ns, EndReason::Split.name()],
+        params![old.session_id, about.started_unix_ns, EndReason::Split.name()],
     )?;
-    seal(&transaction, old_id, digest)?;
+    old.write(&transaction)?;
     let started = insert_session(&transaction, about, inherited)?;
     transaction.commit()?;
     Ok(started)
@@ -250,7 +270,7 @@ fn insert_session(
 /// End a session.
 pub(in crate::store) fn end_session(
     connection: &Connection,
-    (session_id, digest): (i64, &Digest),
+    session: Closing<'_>,
     (reason, ended_unix_ns): (EndReason, i64),
     lost: u64,
     last_event: Option<&Event>,
@@ -258,11 +278,11 @@ pub(in crate::store) fn end_session(
     let transaction = connection.unchecked_transaction()?;
     transaction.execute(
         "UPDATE sessions SET ended_unix_ns = ?2, end_reason = ?3, lost = ?4 WHERE id = ?1",
-        params![session_id, ended_unix_ns, reason.name(), lost as i64],
+        params![session.session_id, ended_unix_ns, reason.name(), lost as i64],
     )?;
-    seal(&transaction, session_id, digest)?;
+    session.write(&transaction)?;
     if let Some(event) = last_event {
-        insert_event(&transaction, session_id, event)?;
+        insert_event(&transaction, session.session_id, event)?;
     }
     transaction.commit()
 }

@@ -35,11 +35,12 @@ impl Recording {
 
     /// Says whether all is in the file.
     fn try_end(&mut self, reason: EndReason, fate: Fate) -> Result<bool> {
+        self.session.summing.roll_back();
         let database = &self.file.database;
         self.file.syncs.force(&database.connection).map_err(database.failed("end the session"))?;
         beginning::end_session(
             &database.connection,
-            (self.session.id, &self.session.digest),
+            self.session.closing(),
             (reason, self.run.ended_unix_ns.unwrap_or_else(unix_ns)),
             self.session.tally.lost,
             self.run.given_up.as_ref(),

@@ -11,6 +11,7 @@ use crate::message::Batch;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::fields::fields;
+use crate::store::sqlite::write::summing::{Added, Summing};
 use crate::streams::Sorted;
 
 /// A message of several frames with this many bytes is not put together in memory: SQLite makes a place for it, into which the
@@ -78,6 +79,8 @@ pub(in crate::store) struct Insertion<'a> {
     pub session_id: i64,
     /// The rows of those streams that have one.
     pub stream_ids: &'a mut Vec<i64>,
+    /// What their messages have in common.
+    pub summing: &'a mut Summing,
     /// The totals before, and then with all that was inserted.
     pub tally: Tally,
     /// What had begun and was not over before, and then what is so.
@@ -105,10 +108,13 @@ impl Insertion<'_> {
         for stream in streams.get(self.stream_ids.len()..).unwrap_or_default() {
             self.stream_ids.push(insert_stream(self.transaction, self.session_id, stream)?);
         }
+        self.summing.begin(streams);
+        let mut faults = sorted.faults.iter().map(|(place, _)| *place).peekable();
         let mut insert = self.transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
         let mut bound = Bound { stream_id: None, has_parts: true };
         let mut scratch = Vec::new();
-        for ((id, message), &place) in (first_id..).zip(batch.messages()).zip(&sorted.streams) {
+        for (number, (message, &place)) in batch.messages().zip(&sorted.streams).enumerate() {
+            let id = first_id + number as i64;
             let (Some(stream), Some(stream_id)) = (streams.get(place), self.stream_ids.get(place)) else {
                 continue;
             };
@@ -136,14 +142,20 @@ impl Insertion<'_> {
             }
             insert.raw_execute()?;
             if is_in_place {
-                write_in_place(self.transaction, id, frames)?;
+                write_in_place(self.transaction, id, frames.clone())?;
             }
+            let is_decodable = faults.next_if_eq(&number).is_none();
+            let added = Added { stream: (place, *stream_id), id, elapsed_ns: message.elapsed_ns, is_decodable };
+            self.summing.add(self.transaction, added, frames)?;
             self.tally.message(message.bytes());
         }
         for (place, reason) in &sorted.faults {
             self.transaction
                 .prepare_cached("INSERT INTO faults VALUES (?, ?)")?
                 .execute(params![first_id + *place as i64, reason])?;
+        }
+        if let Some(last) = batch.last() {
+            self.summing.tidy(self.transaction, self.stream_ids, last.elapsed_ns)?;
         }
         self.tally.undecodable += sorted.faults.len() as u64;
         self.tally.unwanted += unwanted;

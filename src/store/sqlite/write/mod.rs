@@ -6,3 +6,4 @@ pub(in crate::store) mod ending;
 pub(in crate::store) mod importing;
 pub(in crate::store) mod insertion;
 pub(in crate::store) mod recording;
+pub(in crate::store) mod summing;

@@ -11,9 +11,10 @@ use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::open::holders;
 use crate::store::sqlite::open::space::{Limits, Pages, Space, signed};
-use crate::store::sqlite::write::beginning::{self, Inherited, NewSession, SessionStart};
+use crate::store::sqlite::write::beginning::{self, Closing, Inherited, NewSession, SessionStart};
 use crate::store::sqlite::write::durability::Syncs;
 use crate::store::sqlite::write::insertion::{Begun, Breaks, Insertion, Missed, ToCommit};
+use crate::store::sqlite::write::summing::Summing;
 use crate::time::clock::{monotonic_ns, unix_ns};
 
 /// Sessions of one run in one file.
@@ -75,6 +76,7 @@ pub(in crate::store) struct OpenSession {
     pub begun: Begun,
     breaks: Breaks,
     pub tally: Tally,
+    pub summing: Summing,
 }
 
 /// What there is of this run beside that.
@@ -95,7 +97,16 @@ impl From<NewSession> for OpenSession {
     fn from(new: NewSession) -> Self {
         let NewSession { session_id, first_id, begun } = new;
         let (digest, stream_ids, tally) = (FIRST_DIGEST, Vec::new(), Tally::default());
-        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, begun, breaks: Breaks::new(), tally }
+        let (breaks, summing) = (Breaks::new(), Summing::default());
+        Self { id: session_id, first_id, next_id: first_id, digest, stream_ids, begun, breaks, tally, summing }
+    }
+}
+
+impl OpenSession {
+    /// What is known at its end.
+    pub fn closing(&self) -> Closing<'_> {
+        let Self { id, digest, summing, stream_ids, .. } = self;
+        Closing { session_id: *id, digest, summing, stream_ids }
     }
 }
 
@@ -132,11 +143,13 @@ impl Recording {
         let failed = self.file.database.failed("begin the next session");
         let inherited =
             Inherited { begun: &self.session.begun, moved: None, continues: Some((self.session.id, later_ns)) };
+        self.session.summing.roll_back();
         let connection = &mut self.file.database.connection;
-        let begun = self.file.syncs.force(connection).and_then(|()| {
-            let old = (self.session.id, &self.session.digest);
-            beginning::next_session(connection, old, &self.about, inherited)
-        });
+        let begun = self
+            .file
+            .syncs
+            .force(connection)
+            .and_then(|()| beginning::next_session(connection, self.session.closing(), &self.about, inherited));
         self.begin(begun.map_err(failed)?);
         self.file.syncs.committed();
         Ok(())
@@ -255,6 +268,7 @@ impl Recording {
             transaction: &transaction,
             session_id: session.id,
             stream_ids: &mut session.stream_ids,
+            summing: &mut session.summing,
             tally: session.tally,
             begun: session.begun.clone(),
             breaks: session.breaks.clone(),
@@ -290,6 +304,7 @@ impl Recording {
         let began_ns = monotonic_ns();
         transaction.commit()?;
         let sync_ns = is_synced.then(|| monotonic_ns() - began_ns);
+        session.summing.commit();
         (session.tally, session.begun, session.breaks, run.known.missed) = (tally, begun, breaks, missed);
         Ok(sync_ns)
     }

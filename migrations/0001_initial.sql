@@ -109,8 +109,9 @@ CREATE TABLE batches (
 ) STRICT;
 
 -- One row is what at most 256 messages of one stream have in common, one behind the other: pictures and searches read these
--- before messages. Fewer are in the last row of a stream, in one before a long silence, and where many streams were summed up
--- at once. The newest messages of a session that is being recorded, or was interrupted, are in none. No digest covers it.
+-- before messages. Fewer are in the last row of a stream, in those that took more than a minute, and where many streams were
+-- summed up at once. The newest messages of a session that is being recorded, or was interrupted, are in none. No digest covers
+-- it.
 CREATE TABLE overviews (
     last_id           INTEGER PRIMARY KEY,  -- of the messages of the stream from first_id on
     stream_id         INTEGER NOT NULL,

@@ -27,6 +27,7 @@ pub mod recorder;
 pub mod replayer;
 pub mod exporter;
 pub mod importer;
+pub mod picture;
 pub mod analysis;
 
 pub mod device;

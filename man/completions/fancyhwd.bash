@@ -574,7 +574,7 @@ _fancyhwd() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv parquet jsonl npz mcap wav raw sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv parquet jsonl npz mcap wav raw sqlite html" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -202,7 +202,8 @@ npz\t'Arrays for numpy'
 mcap\t'A channel per stream, for Foxglove, PlotJuggler and ROS tools'
 wav\t'The samples as sound, with all channels'
 raw\t'What follows the topics, and nothing else'
-sqlite\t'A database with this session only'"
+sqlite\t'A database with this session only'
+html\t'A page with pictures, figures and ledger, in one file without scripts'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; without it, or with `-` or `/dev/stdout`, standard output, which npz, mcap, wav and sqlite cannot be written to. A directory, which ends with `/`, gets a file for each of several sessions, or with csv, for each stream of one' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l topic -d 'Topic to export, exactly; `*` exports every topic [default: every topic]. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from export" -l endpoint -d 'Only what came from the endpoint of this number, as `session show` counts them. May be given several times' -r

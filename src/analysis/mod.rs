@@ -3,3 +3,4 @@
 pub mod diff;
 pub mod lateness;
 pub mod statistics;
+pub mod survey;

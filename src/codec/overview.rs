@@ -86,9 +86,9 @@ impl Summary {
         self.overview.messages
     }
 
-    /// When the last one came, since the session began.
-    pub fn last_elapsed_ns(&self) -> i64 {
-        self.overview.last_elapsed_ns
+    /// When the first one came, since the session began.
+    pub fn begun_ns(&self) -> Option<i64> {
+        (self.overview.messages > 0).then_some(self.overview.first_elapsed_ns)
     }
 
     /// Whether it takes memory for numbers.

@@ -35,6 +35,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// What its numbers measure, one for each: without names, `ch0`, `ch1`, ...
+    pub fn all_channels(&self) -> Channels {
+        self.channels.clone().unwrap_or_else(|| Channels::unnamed(&self.layout))
+    }
+
     /// The topic of its messages, and where it is.
     pub fn framed(&self) -> Framed<'_> {
         Framed { framing: self.framing, topic: &self.topic }

@@ -7,6 +7,7 @@ mod columns;
 mod content;
 mod csv;
 mod extent;
+mod html;
 mod jsonl;
 mod mcap;
 mod npz;
@@ -35,6 +36,7 @@ use ahead::each_batch;
 use columns::Style;
 use records::each_record;
 
+pub use html::write_page;
 pub use output::{Output, Sink};
 pub use scope::Scope;
 pub use watch::Watch;
@@ -63,12 +65,14 @@ pub enum Format {
     Raw,
     /// A database with this session only.
     Sqlite,
+    /// A page with pictures, figures and ledger, in one file without scripts.
+    Html,
 }
 
 impl Format {
     /// Whether it can be written from its beginning to its end, as into a pipe.
     pub fn can_be_piped(self) -> bool {
-        matches!(self, Self::Csv | Self::Parquet | Self::Jsonl | Self::Raw)
+        matches!(self, Self::Csv | Self::Parquet | Self::Jsonl | Self::Raw | Self::Html)
     }
 
     /// What names of such files end with.
@@ -89,6 +93,7 @@ impl Format {
             Self::Wav => "wav",
             Self::Raw => "raw",
             Self::Sqlite => "sqlite",
+            Self::Html => "html",
         }
     }
 
@@ -209,7 +214,7 @@ pub fn write_messages(
         Format::Wav => {
             Box::new(wav::Wav::new(sink()?, scope.sound, scope.sample_rate_hz, scope.filled()).map_err(failed)?)
         }
-        Format::Raw | Format::Sqlite => Box::new(raw::Raw::new(sink()?)),
+        Format::Raw | Format::Sqlite | Format::Html => Box::new(raw::Raw::new(sink()?)),
     };
     let mut digester = (export.format == Format::Mcap).then(|| Digester::new(&FIRST_DIGEST, 0));
     if !session.is_empty() {

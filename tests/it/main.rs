@@ -51,6 +51,7 @@ mod packaging;
 mod parquet;
 mod parts;
 mod peers;
+mod pictures;
 mod pipelines;
 mod planted;
 mod power;

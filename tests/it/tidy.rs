@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The floors from top to bottom. Rooms of one floor do not know each other.
-const FLOORS: [&[&str]; 17] = [
+const FLOORS: [&[&str]; 18] = [
     &["main", "run", "lib"],
     &["cli"],
     &["command"],
     &["publisher", "recorder", "replayer", "exporter", "importer"],
+    &["picture"],
     &["analysis"],
     &["device", "socket", "store"],
     &["streams"],

@@ -1,6 +1,6 @@
 //! `fancyhwd session export`.
 
-use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages};
+use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages, write_page};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,7 @@ fn export_one(
     let watch = Watch::new(stop, (&output, name), session.tally.messages, is_shown);
     let exported = match format {
         Format::Sqlite => write_database(database, session, &output, &watch)?,
+        Format::Html => write_page(database, session, &settings.export, &output, &watch)?,
         _ => write_selected(settings, database, session, &output, &watch)?,
     };
     let began_ns = watch.began_ns();

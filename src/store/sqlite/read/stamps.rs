@@ -1,6 +1,8 @@
 //! When the messages of a session came, how large they were and in which stream: without what was in them, which takes
 //! most of the time.
 
+use std::ops::Range;
+
 use rusqlite::{OptionalExtension, params};
 
 use crate::codec::stream::lengths;
@@ -9,6 +11,7 @@ use crate::message::{Gap, Gaps};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over};
+use crate::time::position::{Place, Position};
 
 /// Messages that are read at once: a longer transaction would keep a recorder from reusing its log.
 const READ_MESSAGES: i64 = 100_000;
@@ -102,6 +105,31 @@ impl Database {
             }
             at(number(next_id).unsigned_abs())?;
         }
+    }
+
+    /// From when to before when a part of a session is, since the session began.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn window(&self, session: &Session, from: Option<Position>, to: Option<Position>) -> Result<Range<i64>> {
+        let end_ns = session.last_elapsed_ns.saturating_add(1);
+        let at = |position: Position| -> Result<i64> {
+            if let Place::Elapsed(elapsed_ns) = position.place(session.started_unix_ns, session.last_elapsed_ns) {
+                return Ok(elapsed_ns);
+            }
+            let id = self.locate(session, position)?;
+            let ask = |id| self.first_stamp(session, id);
+            let found = || match ask(id) {
+                Err(cause) if is_damage(&cause) => {
+                    Ok(pass_over(id, session.last_id, ask)?.and_then(|(_, found)| found))
+                }
+                found => found,
+            };
+            let found = self.bounded(0, found).map_err(self.failed(OPERATION))?;
+            Ok(found.map_or(end_ns, |(id, elapsed_ns)| session.parts.of(id).later(elapsed_ns)))
+        };
+        let from_ns = from.map_or(Ok(session.first_elapsed_ns), at)?;
+        Ok(from_ns..to.map_or(Ok(end_ns), at)?.max(from_ns))
     }
 
     /// Read some stamps from an id on, and move it behind the last one.

@@ -6,9 +6,12 @@ use crate::codec::overview::{OVERVIEW_MESSAGES, STATE_MAX_BYTES, Summary};
 use crate::codec::stream::Stream;
 use crate::time::clock::NS_PER_S;
 
-/// A stream that sends nothing for this long is taken to be over: what there is of it is written, so that nobody has to look
-/// for it among the messages of the others.
-const SILENCE_NS: i64 = 60 * NS_PER_S;
+/// What was begun so long ago is written, however few messages it has: whoever looks at a recording that goes on finds the rest
+/// among the newest messages of all streams.
+const AGE_MAX_NS: i64 = 60 * NS_PER_S;
+
+/// How often it is looked for that.
+const LOOK_NS: i64 = 10 * NS_PER_S;
 
 /// Sums up the messages of a session, stream by stream.
 #[derive(Debug, Default)]
@@ -18,7 +21,7 @@ pub(in crate::store) struct Summing {
     streams: Vec<OfStream>,
     /// What the transaction has changed, as it was before, each stream once.
     before: Vec<(usize, Summary)>,
-    /// When it was looked for silent streams.
+    /// When it was looked for what is old.
     looked_ns: i64,
     state_bytes: usize,
 }
@@ -96,17 +99,17 @@ impl Summing {
         Ok(())
     }
 
-    /// Write what became too much, and what there is of streams that are silent. These are the rows of the streams.
+    /// Write what became too much or too old. These are the rows of the streams.
     pub fn tidy(&mut self, connection: &Connection, stream_ids: &[i64], elapsed_ns: i64) -> rusqlite::Result<()> {
         let is_too_much = self.state_bytes > STATE_MAX_BYTES;
-        if !is_too_much && elapsed_ns.saturating_sub(self.looked_ns) < SILENCE_NS {
+        if !is_too_much && elapsed_ns.saturating_sub(self.looked_ns) < LOOK_NS {
             return Ok(());
         }
         self.looked_ns = elapsed_ns;
         for (place, &stream_id) in stream_ids.iter().enumerate() {
             let is_due = |summary: &Summary| {
-                summary.messages() > 0
-                    && (is_too_much || elapsed_ns.saturating_sub(summary.last_elapsed_ns()) >= SILENCE_NS)
+                let begun_ns = summary.begun_ns();
+                begun_ns.is_some_and(|begun_ns| is_too_much || elapsed_ns.saturating_sub(begun_ns) >= AGE_MAX_NS)
             };
             if !self.streams.get(place).is_some_and(|stream| is_due(&stream.summary)) {
                 continue;

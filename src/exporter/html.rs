@@ -1,0 +1,235 @@
+//! A session as a page that a person reads, in one file without scripts: pictures of all of it and of eight parts, figures, ledger.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::analysis::survey::{CHANNELS_MAX, Survey, View};
+use crate::codec::framing::Framing;
+use crate::codec::topic::{Wanted, shown};
+use crate::error::{Error, Result};
+use crate::escape::markup;
+use crate::exporter::{Export, Exported, Output, Watch};
+use crate::picture::{Mark, STYLE, columns, number, svg, time_text};
+use crate::store::{Database, Ledger, Session};
+use crate::time::clock::NS_PER_S;
+use crate::time::durations::{iso, seconds};
+
+/// How wide pictures are.
+const WIDTH_PX: u32 = 1200;
+
+/// Into how many parts the session is divided, each with a picture of its own.
+const PARTS: i64 = 8;
+
+/// What is on the page.
+struct Page<'a> {
+    session: &'a Session,
+    ledger: &'a Ledger,
+    window: Range<i64>,
+    survey: Survey,
+    parts: Vec<Survey>,
+}
+
+/// Write the page of the selected part of a session. It is not under its final name yet.
+///
+/// # Errors
+/// When the database cannot be read, the output not be written, or a stop is asked for.
+pub fn write_page(
+    database: Database,
+    session: &Session,
+    export: &Export,
+    output: &Output,
+    watch: &Watch<'_>,
+) -> Result<Exported> {
+    let window = database.window(session, export.from, export.to)?;
+    let ledger = database.ledger(session)?;
+    let numbers = database.numbers(session, export.from, export.to)?;
+    let streams = selected(&database, session, export)?;
+    let path = database.path().to_owned();
+    drop(database);
+    let survey = |window: Range<i64>| {
+        let view = View {
+            from_ns: window.start,
+            to_ns: window.end,
+            columns: columns(WIDTH_PX),
+            streams: streams.clone(),
+            channels: 0..CHANNELS_MAX,
+        };
+        Survey::of(Database::for_reading(&path)?, session, &view, &mut || watch.at(0))
+    };
+    let part_ns = (window.end - window.start) / PARTS + 1;
+    let begin = |part: i64| window.start.saturating_add(part.saturating_mul(part_ns));
+    let parts = (0..PARTS).map(|part| survey(begin(part)..begin(part + 1).min(window.end.max(begin(part) + 1))));
+    let page = Page {
+        session,
+        ledger: &ledger,
+        survey: survey(window.clone())?,
+        parts: parts.collect::<Result<_>>()?,
+        window,
+    };
+    let text = page.text();
+    let mut sink = output.sink(watch.stop())?;
+    sink.write_all(text.as_bytes()).and_then(|()| sink.flush()).map_err(|cause| output.failed(cause))?;
+    let messages = numbers.end.saturating_sub(numbers.start).max(0).unsigned_abs();
+    Ok(Exported { messages, is_ledger_damaged: !ledger.is_whole, ..Exported::default() })
+}
+
+/// The rows of the streams that are asked for; none are all.
+fn selected(database: &Database, session: &Session, export: &Export) -> Result<Vec<i64>> {
+    let wanted = export.wanted.clone().unwrap_or(Wanted::Every);
+    let streams = database.streams(session)?;
+    let is_wanted = |framing, topic: &[u8], endpoint| {
+        export.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&endpoint))
+            && match framing {
+                Framing::Whole => wanted == Wanted::Every,
+                Framing::Space => wanted.takes(&[topic, b" "].concat(), 1),
+                Framing::Frames => wanted.takes(topic, 2),
+            }
+    };
+    let found = streams.iter().filter(|(_, it)| is_wanted(it.framing, &it.topic, it.endpoint)).map(|(&id, _)| id);
+    let found: Vec<i64> = found.collect();
+    if found.is_empty() && !streams.is_empty() {
+        return Err(Error::EmptySelection { id: session.id, database: database.path().to_owned() });
+    }
+    Ok(found)
+}
+
+impl Page<'_> {
+    fn text(&self) -> String {
+        let title = self.session.title();
+        let label = self.session.label.as_deref().map_or(String::new(), |label| format!(": {label}"));
+        let title = markup(&format!("{title}{label}"));
+        let mut text = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        );
+        self.card(&mut text);
+        let marks: Vec<Mark> =
+            self.ledger.entries.iter().filter_map(|entry| Mark::of(entry, self.session.last_elapsed_ns)).collect();
+        text += "<h2>All of it</h2>\n";
+        picture(&mut text, &self.survey, &marks, "the whole part that was chosen");
+        self.figures(&mut text);
+        self.ledger(&mut text);
+        for (part, survey) in (1..).zip(&self.parts) {
+            let range = words(survey.from_ns..survey.to_ns, survey.to_ns - survey.from_ns);
+            let _ = writeln!(text, "<h2>Part {part} of {PARTS}: {range}</h2>");
+            picture(&mut text, survey, &marks, &format!("part {part} of {PARTS}, {range}"));
+        }
+        text += "</body>\n</html>\n";
+        text
+    }
+
+    /// What is known of the session.
+    fn card(&self, text: &mut String) {
+        let session = self.session;
+        let tally = &session.tally;
+        let lost = match tally.lost {
+            0 => "0".to_owned(),
+            lost => format!("<span class=\"loss\">{lost}</span>"),
+        };
+        let lines = [
+            ("note", session.note.as_deref().map(markup)),
+            ("start", Some(iso(session.started_unix_ns))),
+            ("end", Some(session.ended_unix_ns.map_or_else(|| "being recorded".to_owned(), iso))),
+            ("end reason", session.end_reason.as_deref().map(markup)),
+            ("duration", Some(format!("{:.3} s", seconds(session.duration_ns)))),
+            ("this page", Some(words(self.window.clone(), self.window.end - self.window.start))),
+            ("messages", Some(tally.messages.to_string())),
+            ("lost", Some(lost)),
+            ("undecodable", Some(tally.undecodable.to_string())),
+            ("bytes", Some(tally.bytes.to_string())),
+            ("host", Some(markup(&session.host))),
+            ("version", Some(format!("fancyhwd {}", markup(&session.version)))),
+        ];
+        text.push_str("<div class=\"box\"><table>\n");
+        for (name, value) in lines {
+            let Some(value) = value else { continue };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "<tr><th scope=\"row\">{name}</th><td class=\"text\">{value}</td></tr>");
+        }
+        text.push_str("</table></div>\n");
+    }
+
+    /// What the channels are, and from where to where they go.
+    fn figures(&self, text: &mut String) {
+        text.push_str(
+            "<h2>Figures</h2>\n<div class=\"box\"><table>\n<tr><th>endpoint</th><th>topic</th><th>channel</th>\
+                       <th>unit</th><th class=\"number\">least</th><th class=\"number\">greatest</th></tr>\n",
+        );
+        for surveyed in self.survey.streams.values() {
+            let (topic, endpoint) = (markup(&shown(&surveyed.stream.topic)), surveyed.stream.endpoint);
+            let mut row = |channel: &str, unit: &str, range: Option<(f64, f64)>| {
+                let (least, greatest) = range
+                    .map_or(("-".to_owned(), "-".to_owned()), |(least, greatest)| (number(least), number(greatest)));
+                let _ = writeln!(
+                    text,
+                    "<tr><td class=\"number\">{endpoint}</td><td>{topic}</td><td>{}</td><td>{}</td><td class=\"number\">{least}</td>\
+                     <td class=\"number\">{greatest}</td></tr>",
+                    markup(channel),
+                    markup(unit)
+                );
+            };
+            for band in &surveyed.channels {
+                row(&band.channel.name, band.channel.unit.as_deref().unwrap_or_default(), band.range());
+            }
+            if surveyed.channels.is_empty() {
+                row("-", "", None);
+            }
+        }
+        text.push_str("</table></div>\n");
+        if self.survey.streams_left > 0 {
+            let _ = writeln!(
+                text,
+                "<p class=\"quiet\">{} more streams: choose with --topic or --endpoint.</p>",
+                self.survey.streams_left
+            );
+        }
+    }
+
+    fn ledger(&self, text: &mut String) {
+        text.push_str("<h2>What happened</h2>\n");
+        if self.ledger.entries.is_empty() {
+            text.push_str("<p>Nothing.</p>\n");
+            return;
+        }
+        text.push_str("<div class=\"box\"><table>\n<tr><th>at</th><th>until</th><th>what</th><th>endpoint</th><th>lost</th><th></th></tr>\n");
+        for entry in &self.ledger.entries {
+            let words = |name: &str| entry.get(name).and_then(Value::as_str).map(markup).unwrap_or_default();
+            let at = |name: &str| {
+                entry.get(name).and_then(Value::as_i64).map(|ns| time_text(ns, NS_PER_S / 1000)).unwrap_or_default()
+            };
+            let lost = entry.get("lost").and_then(Value::as_u64).map_or("unknown".to_owned(), |lost| lost.to_string());
+            let is_loss = Mark::of(entry, self.session.last_elapsed_ns).is_some_and(|mark| mark.is_loss());
+            let _ = writeln!(
+                text,
+                "<tr><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td><td class=\"number{}\">{lost}</td>\
+                 <td class=\"text\">{}</td></tr>",
+                at("elapsed_ns"),
+                at("until_elapsed_ns"),
+                words("kind"),
+                words("endpoint"),
+                if is_loss { " loss" } else { "" },
+                words("detail"),
+            );
+        }
+        text.push_str("</table></div>\n");
+        if !self.ledger.is_whole {
+            text.push_str("<p class=\"loss\">Other entries are damaged and cannot be read.</p>\n");
+        }
+    }
+}
+
+fn picture(text: &mut String, survey: &Survey, marks: &[Mark], about: &str) {
+    text.push_str(&svg(survey, marks, WIDTH_PX, about));
+    text.push('\n');
+}
+
+/// `1.200 s to 3.400 s`.
+fn words(window: Range<i64>, length_ns: i64) -> String {
+    // Three digits of the length.
+    let step_ns = 10_i64.pow((length_ns.max(1) / 1000).max(1).ilog10());
+    format!("{} to {}", time_text(window.start, step_ns), time_text(window.end, step_ns))
+}

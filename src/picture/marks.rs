@@ -1,0 +1,73 @@
+//! What happened to a capture, as it is drawn on the time axis.
+
+use serde_json::Value;
+
+use crate::escape;
+
+/// What a mark looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// Somebody set it, or a condition held: a flag.
+    Flag,
+    /// Something else happened: a dot.
+    Dot,
+    /// Something took longer than it should have, and nothing was lost by that alone: an open box.
+    Stall,
+    /// Messages were lost, or may have been: a full box.
+    Loss,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What it looks like.
+    pub shape: Shape,
+    /// When it began, since the session began.
+    pub from_ns: i64,
+    /// When it was over; the same for a moment.
+    pub to_ns: i64,
+    /// What it is, on one line.
+    pub words: String,
+}
+
+/// A text on a picture is no longer than this, in characters.
+const WORDS_MAX_CHARS: usize = 60;
+
+impl Mark {
+    /// Whether it says that messages were lost, or may have been.
+    pub fn is_loss(&self) -> bool {
+        self.shape == Shape::Loss
+    }
+
+    /// An entry of the ledger of a session that ended then. `None` where it says nothing that can be drawn.
+    pub fn of(entry: &Value, last_elapsed_ns: i64) -> Option<Self> {
+        let kind = entry.get("kind")?.as_str()?;
+        let from_ns = entry.get("elapsed_ns")?.as_i64()?;
+        let until_ns = entry.get("until_elapsed_ns").and_then(Value::as_i64);
+        let lost = entry.get("lost").and_then(Value::as_u64);
+        let shape = match (kind, lost) {
+            (_, Some(1..)) => Shape::Loss,
+            ("mark" | "trigger", _) => Shape::Flag,
+            ("stall" | "own-stall" | "disk-full" | "synced-late" | "silence", _) => Shape::Stall,
+            (
+                "disconnected" | "unreached" | "overflow" | "too-large" | "cut" | "counter-gap" | "counter-jump"
+                | "gap" | "damaged",
+                None,
+            ) => Shape::Loss,
+            _ => Shape::Dot,
+        };
+        // What has begun and is not over goes on to the end.
+        let goes_on = matches!(kind, "disconnected" | "unreached" | "silence") && until_ns.is_none();
+        let to_ns = if goes_on { last_elapsed_ns } else { until_ns.unwrap_or(from_ns) }.max(from_ns);
+        let mut words = match (lost, shape) {
+            (Some(lost @ 1..), _) => format!("{kind}: {lost} lost"),
+            (_, Shape::Flag) => entry.get("detail").and_then(Value::as_str).unwrap_or(kind).to_owned(),
+            _ => kind.to_owned(),
+        };
+        if let Some((at, _)) = words.char_indices().nth(WORDS_MAX_CHARS) {
+            words.truncate(at);
+            words.push('\u{2026}');
+        }
+        Some(Self { shape, from_ns, to_ns, words: escape::line(&words).into_owned() })
+    }
+}

@@ -58,6 +58,13 @@ pub enum Error {
         database.display()
     )]
     SessionIsRecorded { id: i64, database: PathBuf },
+    /// A mark is to be set now, and no recorder is there.
+    #[error(
+        "cannot set a mark in {}: nothing is being recorded into it; \
+         name a session, a text, and with --at a place",
+        database.display()
+    )]
+    NothingIsRecorded { database: PathBuf },
     /// An endpoint cannot be bound or connected.
     #[error("cannot {operation} {endpoint}: {cause}; {hint}")]
     Endpoint { operation: &'static str, endpoint: String, cause: String, hint: &'static str },
@@ -137,7 +144,8 @@ impl Error {
             | Self::EmptySession { .. }
             | Self::EmptySelection { .. }
             | Self::NoSuchStream { .. }
-            | Self::SessionIsRecorded { .. } => Exit::Usage,
+            | Self::SessionIsRecorded { .. }
+            | Self::NothingIsRecorded { .. } => Exit::Usage,
             Self::Export { exit, .. } => *exit,
             Self::ExportNotSynced { .. } => Exit::Loss,
             // Whoever read the output has gone: it has what it wanted.

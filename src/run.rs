@@ -7,7 +7,7 @@ use crate::command::{self, session};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::log;
-use crate::process::signals::{OnHangup, Signals};
+use crate::process::signals::{OnHangup, OnUser, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
 pub fn run() -> Exit {
@@ -36,17 +36,18 @@ fn try_run() -> Result<Exit> {
 }
 
 fn execute(cli: &Cli) -> Result<Exit> {
-    let on_hangup = match &cli.command {
-        Command::Publish(_) | Command::Replay(_) => OnHangup::GoOn,
-        Command::Record(_) => OnHangup::Reload,
-        Command::Session(_) | Command::Keygen(_) => OnHangup::Stop,
+    let (on_hangup, on_user) = match &cli.command {
+        Command::Publish(_) | Command::Replay(_) => (OnHangup::GoOn, OnUser::Leave),
+        Command::Record(_) => (OnHangup::Reload, OnUser::Mark),
+        Command::Session(_) | Command::Keygen(_) => (OnHangup::Stop, OnUser::Leave),
     };
     // Before there is anything that a signal could leave half done.
-    let Signals { stop, reload } = &Signals::catch(on_hangup)?;
+    let signals = &Signals::catch(on_hangup, on_user)?;
+    let stop = &signals.stop;
     match &cli.command {
         Command::Keygen(typed) => command::keygen::run(&typed.settings()?),
         Command::Publish(typed) => command::publish::run(&typed.settings()?, stop),
-        Command::Record(typed) => command::record::run(&typed.settings()?, stop, reload),
+        Command::Record(typed) => command::record::run(&typed.settings()?, signals),
         Command::Replay(typed) => command::replay::run(&typed.settings()?, stop),
         Command::Session(typed) => match &typed.command {
             SessionCommand::List(typed) => session::list::run(&typed.settings()?),
@@ -59,6 +60,8 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),
             SessionCommand::Describe(typed) => session::describe::run(&typed.settings()?, stop),
             SessionCommand::Label(typed) => session::label::run(&typed.settings()?),
+            SessionCommand::Note(typed) => session::note::run(&typed.settings()?),
+            SessionCommand::Mark(typed) => session::mark::run(&typed.settings()?),
             SessionCommand::Delete(typed) => session::delete::run(&typed.settings()?, stop),
         },
     }

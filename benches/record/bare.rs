@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use fancyhwd::process::signals::{OnHangup, Signals};
+use fancyhwd::process::signals::{OnHangup, OnUser, Signals};
 use fancyhwd::service;
 use fancyhwd::time::clock::{monotonic_ns, unix_ns};
 
@@ -11,7 +11,7 @@ use crate::subscriber::Subscriber;
 /// Receive `count` packets, or until a stop is asked for. Says on standard output how many came, and when the first did.
 pub fn run(endpoint: &str, count: u64) {
     // The signal ends the wait for a message, too.
-    let Signals { stop, .. } = Signals::catch(OnHangup::Stop).unwrap();
+    let Signals { stop, .. } = Signals::catch(OnHangup::Stop, OnUser::Leave).unwrap();
     let mut subscriber = Subscriber::connect(endpoint);
     service::ready("receiving");
     let (mut packets, mut first_unix_ns) = (0, 0);

@@ -55,6 +55,12 @@ _fancyhwd() {
             fancyhwd__subcmd__session,list)
                 cmd="fancyhwd__subcmd__session__subcmd__list"
                 ;;
+            fancyhwd__subcmd__session,mark)
+                cmd="fancyhwd__subcmd__session__subcmd__mark"
+                ;;
+            fancyhwd__subcmd__session,note)
+                cmd="fancyhwd__subcmd__session__subcmd__note"
+                ;;
             fancyhwd__subcmd__session,recover)
                 cmd="fancyhwd__subcmd__session__subcmd__recover"
                 ;;
@@ -409,7 +415,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff describe label delete export import cut recover"
+            opts="-v -q -h --verbose --quiet --help list show verify diff describe label note mark delete export import cut recover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -658,6 +664,46 @@ _fancyhwd() {
             ;;
         fancyhwd__subcmd__session__subcmd__list)
             opts="-v -q -h --database --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__mark)
+            opts="-v -q -h --at --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__note)
+            opts="-v -q -h --database --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

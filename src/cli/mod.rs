@@ -8,6 +8,7 @@ mod publish;
 mod range;
 mod record;
 mod recover;
+mod remark;
 mod replay;
 mod session;
 mod values;
@@ -34,6 +35,7 @@ pub use keys::{KeyArguments, KeygenArguments};
 pub use publish::PublishArguments;
 pub use record::RecordArguments;
 pub use recover::RecoverArguments;
+pub use remark::{MarkArguments, NoteArguments};
 pub use replay::ReplayArguments;
 pub use session::{
     DeleteArguments, DescribeArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,

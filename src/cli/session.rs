@@ -8,6 +8,7 @@ use crate::cli::import::ImportArguments;
 use crate::cli::range::{SelectionArguments, position};
 use crate::cli::record::RecordFraming;
 use crate::cli::recover::RecoverArguments;
+use crate::cli::remark::{MarkArguments, NoteArguments};
 use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
@@ -51,6 +52,13 @@ pub enum SessionCommand {
     Describe(DescribeArguments),
     /// Give a session another label
     Label(LabelArguments),
+    /// Add a line to the note of a session
+    Note(NoteArguments),
+    /// Set a mark in a session
+    ///
+    /// Sets a mark in what is being recorded, now, or at a position of any session. It stands in the ledger. SIGUSR1 sets one in
+    /// a recorder.
+    Mark(MarkArguments),
     /// Delete a session
     ///
     /// Deletes a session with all of its packets, also while another one is recorded into the same database. It cannot be

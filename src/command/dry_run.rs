@@ -15,7 +15,7 @@ use crate::command::record::Given;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::message::{Batch, Origin};
-use crate::process::stop::{Request, Stop};
+use crate::process::signals::Signals;
 use crate::recorder::Capture;
 use crate::service;
 use crate::socket::{Change, Inlets, Received, Receiver, Woken};
@@ -50,14 +50,14 @@ struct Listened {
 ///
 /// # Errors
 /// When an endpoint cannot be opened.
-pub(super) fn run(inlets: &Inlets, capture: &Capture, given: &[Given], stop: &Stop, reload: &Request) -> Result<Exit> {
-    let mut socket = Receiver::open(inlets, stop, reload)?;
+pub(super) fn run(inlets: &Inlets, capture: &Capture, given: &[Given], signals: &Signals) -> Result<Exit> {
+    let mut socket = Receiver::open(inlets, signals)?;
     let listen_ns = capture.duration_ns.unwrap_or(LISTEN_NS);
     let status =
         format!("listening to {} for {:.1} s; nothing is stored", socket.endpoints().join(" "), seconds(listen_ns));
     tracing::info!("{status}");
     service::ready(&status);
-    let Listened { streams, heard, whole, refused } = listen(&mut socket, capture, listen_ns)?;
+    let Listened { streams, heard, whole, refused } = listen(&mut socket, capture, listen_ns, signals)?;
     service::stopping();
     let links = socket.status();
     let held: usize = heard.iter().map(Heard::held_bytes).sum();
@@ -77,7 +77,7 @@ pub(super) fn run(inlets: &Inlets, capture: &Capture, given: &[Given], stop: &St
     Ok(Exit::from_loss(found.is_empty() || is_unreached || !refused.is_empty()))
 }
 
-fn listen(socket: &mut Receiver, capture: &Capture, listen_ns: i64) -> Result<Listened> {
+fn listen(socket: &mut Receiver, capture: &Capture, listen_ns: i64, signals: &Signals) -> Result<Listened> {
     let mut listened = Listened {
         // Whether channels fit is seen when the layout is known.
         streams: Streams::new(Told { channels: Vec::new(), ..capture.told.clone() }),
@@ -88,8 +88,12 @@ fn listen(socket: &mut Receiver, capture: &Capture, listen_ns: i64) -> Result<Li
     let (origin_ns, mut batch, mut messages) = (monotonic_ns(), Batch::default(), 0_u64);
     let is_over = |messages: u64| capture.count.is_some_and(|count| messages >= count);
     while monotonic_ns() - origin_ns < listen_ns && !is_over(messages) {
-        if socket.wait(WAIT_MS)? == Woken::Stop {
-            break;
+        match socket.wait(WAIT_MS)? {
+            Woken::Stop => break,
+            // There is no session that could be followed by another one, or marked.
+            Woken::Reload => _ = signals.reload.take(),
+            Woken::Mark => _ = signals.marks.take(true),
+            Woken::Look | Woken::Message => {}
         }
         listened.look(socket)?;
         while monotonic_ns() - origin_ns < listen_ns && !is_over(messages) {

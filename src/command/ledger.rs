@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::escape;
 use crate::message::Gaps;
+use crate::observe::event::Kind;
 use crate::time::durations::seconds;
 
 /// Gaps that are named one by one. The others are counted.
@@ -33,12 +34,13 @@ pub(super) fn gaps_as_json(gaps: &Gaps) -> Value {
     Value::Array(gaps.collect())
 }
 
-/// An entry as a line: when, what, and `lost`, which says what it means for the packets.
+/// An entry as a line: when, what, and `lost`, which says what it means for the packets, if it is about them.
 pub(super) fn line(entry: &Value, lost: &str) -> String {
     let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let until = at(entry, "until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
+    let comma = if lost.is_empty() { "" } else { "," };
     let line = format!(
-        "{:.3} s{until}: {}, {lost} {} {} {}",
+        "{:.3} s{until}: {}{comma} {lost} {} {} {}",
         seconds(at(entry, "elapsed_ns").unwrap_or_default()),
         words("kind"),
         words("endpoint"),
@@ -46,6 +48,12 @@ pub(super) fn line(entry: &Value, lost: &str) -> String {
         words("detail")
     );
     escape::line(&line.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// Whether an entry is of a kind that is never about a loss.
+pub(super) fn is_without_loss(entry: &Value) -> bool {
+    let kind = entry.get("kind").and_then(Value::as_str);
+    [Kind::Mark].iter().any(|one| Some(one.name()) == kind)
 }
 
 /// A number of an entry.

@@ -15,7 +15,7 @@ use crate::command::{dry_run, join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
 use crate::message::queue::{CloseOnDrop, Queue};
-use crate::process::stop::{Request, Stop};
+use crate::process::signals::Signals;
 use crate::service;
 use crate::time::clock::SessionClock;
 
@@ -78,13 +78,14 @@ fn memory_max_bytes(settings: &Settings) -> u64 {
     settings.inlets.hold_max_bytes + queue_bytes + STORING_TIMES * message_bytes + BASE_BYTES
 }
 
-/// Record until a limit is reached or a stop is asked for; a reload begins a new session.
+/// Record until a limit is reached or a stop is asked for; a reload begins a new session, and marks are set where they are
+/// asked for.
 ///
 /// # Errors
 /// When the database or an endpoint cannot be opened, or fails later; what was committed before is kept.
-pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
+pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
     if let Some(given) = &settings.dry_run {
-        return dry_run::run(&settings.inlets, &settings.capture, given, stop, reload);
+        return dry_run::run(&settings.inlets, &settings.capture, given, signals);
     }
     make_directory(&settings.database)?;
     let database = Database::for_recording(&settings.database.path)?;
@@ -95,7 +96,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
             cause: "the disk has not so much room at all".to_owned(),
         });
     }
-    let socket = Receiver::open(&settings.inlets, stop, reload)?;
+    let socket = Receiver::open(&settings.inlets, signals)?;
     let endpoints = socket.endpoints();
     let clock = SessionClock::now();
     let mut recording = Recording::start(database, about(settings, &socket, clock), settings.limits)?;
@@ -117,7 +118,7 @@ pub fn run(settings: &Settings, stop: &Stop, reload: &Request) -> Result<Exit> {
     service::ready(&status);
 
     let shared = Shared { queue: Queue::new(settings.queue_bytes), gauges: Gauges::default() };
-    let ended = capture(settings, socket, &shared, &mut recording, clock, stop, reload);
+    let ended = capture(settings, socket, &shared, &mut recording, clock, signals);
     let elapsed_ns = clock.elapsed_ns();
     let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
     let closed = recording.end(match &ended {
@@ -184,10 +185,9 @@ fn capture(
     shared: &Shared,
     recording: &mut Recording,
     clock: SessionClock,
-    stop: &Stop,
-    reload: &Request,
+    signals: &Signals,
 ) -> Result<Taken> {
-    let capture = &settings.capture;
+    let (capture, stop) = (&settings.capture, &signals.stop);
     let Shared { queue, gauges } = shared;
     gauges.stored(recording.session_id(), recording.tally(), None);
     gauges.links(socket.status());
@@ -210,7 +210,7 @@ fn capture(
             recorder::watch(gauges, queue, &database);
             Ok(())
         })?;
-        let taken = Intake::new(socket, queue, capture, clock, gauges, stop).run(reload);
+        let taken = Intake::new(socket, queue, capture, clock, gauges, signals).run();
         join(writer)?;
         taken
     })

@@ -51,6 +51,8 @@ pub enum Kind {
     Failed,
     /// Messages of the session that this one was made of are damaged, and not here.
     Damaged,
+    /// Somebody set a mark.
+    Mark,
 }
 
 impl Kind {
@@ -81,6 +83,7 @@ impl Kind {
             Self::Gap => "gap",
             Self::Failed => "failed",
             Self::Damaged => "damaged",
+            Self::Mark => "mark",
         }
     }
 }

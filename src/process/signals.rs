@@ -1,7 +1,7 @@
 //! What signals mean, for all commands.
 //!
 //! SIGINT and SIGTERM ask to stop; one that comes later than 50 ms after the first kills. SIGHUP asks to stop when the
-//! terminal is gone, and else does what the command wants it to. Whatever kills, [`crate::process::leavings`] are cleared first.
+//! terminal is gone, and else does what the command wants it to. Where it is taken, SIGUSR1 sets a mark. Whatever kills, [`crate::process::leavings`] are cleared first.
 //!
 //! A thread of its own takes the signals and decides. Only the request to stop is written by the handler itself, because
 //! the signal interrupts the main thread, which then looks for it.
@@ -13,12 +13,13 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level;
 
 use crate::error::{Error, Result};
 use crate::process::leavings;
+use crate::process::marks::{Marker, Marks};
 use crate::process::masks::is_masked;
 use crate::process::stop::{Asker, Request, Stop};
 
@@ -47,6 +48,15 @@ pub enum OnHangup {
     GoOn,
 }
 
+/// What SIGUSR1 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUser {
+    /// A mark: [`Signals::marks`].
+    Mark,
+    /// What the command itself makes of it.
+    Leave,
+}
+
 /// What signals ask for.
 #[derive(Debug)]
 pub struct Signals {
@@ -54,6 +64,8 @@ pub struct Signals {
     pub stop: Stop,
     /// To begin a new session.
     pub reload: Request,
+    /// To set marks.
+    pub marks: Marks,
 }
 
 impl Signals {
@@ -61,24 +73,27 @@ impl Signals {
     ///
     /// # Errors
     /// When the operating system has no pipe, no handler or no thread for us.
-    pub fn catch(on_hangup: OnHangup) -> Result<Self> {
+    pub fn catch(on_hangup: OnHangup, on_user: OnUser) -> Result<Self> {
         let stop = Stop::new()?;
         let (reload, to_reload) = Request::with_asker()?;
+        let (marks, marker) = Marks::with_marker()?;
         let start = || {
             let to_stop = stop.asker()?;
-            let watch = Watch { on_hangup, had_terminal: has_terminal(), to_stop, to_reload, is_stopping: false };
+            let watch =
+                Watch { on_hangup, had_terminal: has_terminal(), to_stop, to_reload, marker, is_stopping: false };
             let caught = while_signals_wait(|| {
                 for signal in STOPPING {
                     watch.to_stop.ask_at(signal)?;
                 }
                 // For nohup(1).
                 let hangup = (is_masked("SigIgn", SIGHUP) != Some(true)).then_some(SIGHUP);
-                Caught::new(STOPPING.into_iter().chain(DEADLY).chain(hangup))
+                let user = (on_user == OnUser::Mark).then_some(SIGUSR1);
+                Caught::new(STOPPING.into_iter().chain(DEADLY).chain(hangup).chain(user))
             })?;
             Builder::new().name("signals".to_owned()).spawn(move || watch.run(caught))
         };
         start().map_err(|cause| Error::System { operation: "catch signals", cause })?;
-        Ok(Self { stop, reload })
+        Ok(Self { stop, reload, marks })
     }
 }
 
@@ -97,6 +112,7 @@ struct Watch {
     had_terminal: bool,
     to_stop: Asker,
     to_reload: Asker,
+    marker: Marker,
     is_stopping: bool,
 }
 
@@ -108,6 +124,10 @@ impl Watch {
             let came: Vec<i32> = caught.wait().collect();
             if let Some(&signal) = came.iter().find(|signal| DEADLY.contains(signal)) {
                 die_by(signal);
+            }
+            // Before what takes its time: a mark bears the time at which it was asked for.
+            if came.contains(&SIGUSR1) {
+                self.marker.mark();
             }
             if came.contains(&SIGHUP) {
                 self.hang_up();

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::message::Batch;
 use crate::message::queue::{CloseOnDrop, Load, OnFull, Queue, Refused};
 use crate::observe::event::{Event, Kind};
-use crate::process::stop::{Request, Stop};
+use crate::process::signals::Signals;
 use crate::recorder::counters::Counters;
 use crate::recorder::observer::Observer;
 use crate::recorder::own_stall::Runs;
@@ -54,8 +54,8 @@ pub struct Intake<'a> {
     queue: &'a Queue<Arrivals>,
     capture: &'a Capture,
     gauges: &'a Gauges,
-    /// Requested at the end, so that the writer waits no longer for a disk that is full.
-    stop: &'a Stop,
+    /// The stop is requested at the end too, so that the writer waits no longer for a disk that is full.
+    signals: &'a Signals,
     /// When to end, on the monotonic clock.
     end_ns: i64,
     clock: SessionClock,
@@ -85,7 +85,7 @@ impl<'a> Intake<'a> {
         capture: &'a Capture,
         clock: SessionClock,
         gauges: &'a Gauges,
-        stop: &'a Stop,
+        signals: &'a Signals,
     ) -> Self {
         let origin_ns = clock.origin_ns;
         let links = socket.endpoints().len();
@@ -98,7 +98,7 @@ impl<'a> Intake<'a> {
             queue,
             capture,
             gauges,
-            stop,
+            signals,
             end_ns: capture.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
             clock,
             session_bytes: 0,
@@ -117,11 +117,12 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When the socket fails; what was received before is handed over.
-    pub fn run(mut self, reload: &Request) -> Result<Taken> {
+    pub fn run(mut self) -> Result<Taken> {
         let _close = CloseOnDrop(self.queue);
-        let taken = self.take_until_end(reload);
+        let taken = self.take_until_end();
         service::stopping();
-        self.stop.request();
+        self.signals.stop.request();
+        self.note_marks();
         // From here on nothing is lost for want of room: the writer is waited for.
         self.on_full = OnFull::Block;
         let drained = match taken {
@@ -141,7 +142,7 @@ impl<'a> Intake<'a> {
         taken.and_then(|taken| drained.map(|()| taken))
     }
 
-    fn take_until_end(&mut self, reload: &Request) -> Result<Taken> {
+    fn take_until_end(&mut self) -> Result<Taken> {
         loop {
             let wait_ms = self.wait_ms();
             let woken = self.socket.wait(wait_ms)?;
@@ -151,9 +152,10 @@ impl<'a> Intake<'a> {
             match woken {
                 Woken::Stop => return Ok(Taken::UntilStop),
                 Woken::Reload => {
-                    reload.take();
+                    self.signals.reload.take();
                     self.split_asked_for = true;
                 }
+                Woken::Mark => self.note_marks(),
                 Woken::Look | Woken::Message => {}
             }
             if woken != Woken::Message {
@@ -318,7 +320,7 @@ impl<'a> Intake<'a> {
             self.observer.was_deaf();
             if left_ns == 0 {
                 // The time is over. The writer makes room: it stores the batches, or counts them as lost.
-                return self.stop.request();
+                return self.signals.stop.request();
             }
             self.socket.listen_to_monitors();
             if self.note_link_changes().is_err() {

@@ -108,6 +108,7 @@ impl Unreported {
             }
             Kind::Admitted => tracing::info!("admitted a peer at {endpoint}{times}: {}", self.detail),
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
+            Kind::Mark => tracing::info!("mark{times} at {until_s:.3} s: {}", self.detail),
             Kind::Overflow
             | Kind::CounterGap
             | Kind::CounterReorder

@@ -9,7 +9,7 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem};
 
 use crate::error::{Error, Result};
 use crate::message::{Batch, FRAME_COST_BYTES, Origin};
-use crate::process::stop::{Request, Stop};
+use crate::process::signals::Signals;
 use crate::socket::alarm::Alarm;
 use crate::socket::curve::{Doorkeeper, Keys, Security, of_user_id};
 use crate::socket::inlets::Inlets;
@@ -27,6 +27,7 @@ const MONITOR: u64 = 2;
 const SOCKET: u64 = 3;
 const SCOUT: u64 = 4;
 const CONNECTION: u64 = 5;
+const MARK: u64 = 6;
 
 /// What is taken of the epoll set at once. What is left is there again at the next wait, and comes first.
 const EVENTS_AT_ONCE: usize = 8;
@@ -51,6 +52,8 @@ pub enum Woken {
     Look,
     /// A reload was asked for.
     Reload,
+    /// A mark was asked for.
+    Mark,
     /// A stop was asked for.
     Stop,
 }
@@ -138,7 +141,7 @@ impl Receiver {
     ///
     /// # Errors
     /// When an endpoint cannot be connected to at all, or not be bound.
-    pub fn open(inlets: &Inlets, stop: &Stop, reload: &Request) -> Result<Self> {
+    pub fn open(inlets: &Inlets, signals: &Signals) -> Result<Self> {
         raw::give_back_large_memory();
         let (context, now_ns) = (Context::new(), monotonic_ns());
         let sides = inlets.connect.iter().map(|endpoint| (endpoint, false));
@@ -153,8 +156,9 @@ impl Receiver {
         let watch = || -> std::io::Result<OwnedFd> {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             let add = |fd, what| epoll::add(&epoll, fd, epoll::EventData::new_u64(what), epoll::EventFlags::IN);
-            add(stop.as_fd(), STOP)?;
-            add(reload.as_fd(), RELOAD)?;
+            add(signals.stop.as_fd(), STOP)?;
+            add(signals.reload.as_fd(), RELOAD)?;
+            add(signals.marks.as_fd(), MARK)?;
             add(scout.as_fd(), SCOUT)?;
             if let Some(doorkeeper) = &doorkeeper {
                 add(doorkeeper.as_fd(), SCOUT)?;
@@ -188,8 +192,8 @@ impl Receiver {
         })
     }
 
-    /// Wait for a message, a change of a link, a stop, a reload, or the end of `timeout_ms`. It may end before any of
-    /// them.
+    /// Wait for a message, a change of a link, a request of a signal, or the end of `timeout_ms`. It may end before any
+    /// of them.
     ///
     /// # Errors
     /// When waiting fails.
@@ -246,6 +250,7 @@ impl Receiver {
             match event.data.u64() {
                 STOP => woken = Woken::Stop,
                 RELOAD if woken == Woken::Look => woken = Woken::Reload,
+                MARK if woken == Woken::Look => woken = Woken::Mark,
                 MONITOR | SCOUT => self.monitor_speaks = true,
                 CONNECTION => self.guard_due_ns = Some(monotonic_ns() + 2 * hold::LOOK_SOON_NS),
                 _ => {}

@@ -40,6 +40,7 @@ mod keys;
 mod large_messages;
 mod links;
 mod man;
+mod marks;
 mod mcap;
 mod memory;
 mod npz;

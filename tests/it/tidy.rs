@@ -30,7 +30,7 @@ const FLOORS: [&[&str]; 18] = [
 /// The same in `store/sqlite`.
 const STORE_FLOORS: [&[&str]; 7] = [
     &["mod"],
-    &["retention", "failover", "describing", "cutting", "recover"],
+    &["retention", "failover", "describing", "marking", "cutting", "recover"],
     &["read", "write"],
     &["open"],
     &["seal", "fields"],

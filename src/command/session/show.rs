@@ -96,8 +96,13 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
     ];
     let mut text = String::new();
     for (name, value) in lines {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<12}{}", escape::line(&value));
+        // A note has a line for each that was added to it.
+        let several = if name == "note" { value.as_str() } else { "" };
+        let values = several.split_terminator('\n').chain(several.is_empty().then_some(value.as_str()));
+        for value in values {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<12}{}", escape::line(value));
+        }
     }
     for part in session.parts.iter().filter(|part| part.id != session.id) {
         let (number, at_s) = (part.first_id.saturating_sub(session.first_id), seconds(part.later_ns));
@@ -122,7 +127,11 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
 fn ledger_lines(ledger: &Ledger) -> String {
     let mut text = String::new();
     for entry in &ledger.entries {
-        let lost = ledger::at(entry, "lost").map_or("unknown loss".to_owned(), |lost| format!("{lost} lost"));
+        let lost = match ledger::at(entry, "lost") {
+            _ if ledger::is_without_loss(entry) => String::new(),
+            Some(lost) => format!("{lost} lost"),
+            None => "unknown loss".to_owned(),
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &lost));
     }

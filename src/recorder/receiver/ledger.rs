@@ -1,13 +1,16 @@
 //! What the receiver puts into the ledger beside the messages, and tells of the links.
 
+use std::time::Instant;
+
 use crate::error::Result;
 use crate::message::queue::Load;
 use crate::observe::event::{Event, Kind};
+use crate::process::marks::{MARKS_MAX, Waiting};
 use crate::recorder::receiver::Intake;
 use crate::recorder::receiver::draining::QUIET_MS;
 use crate::recorder::{BEAT_EVERY_NS, STORING_TIMES};
 use crate::socket::{Change, Oversize};
-use crate::time::clock::{monotonic_ns, wall_offset_ns};
+use crate::time::clock::{monotonic_ns, unix_ns, wall_offset_ns};
 use crate::time::durations::seconds;
 
 /// The wall clock was set when it is ahead by this much more or less than before. Below that it is measuring error.
@@ -85,7 +88,23 @@ impl Intake<'_> {
             self.told_ns = now_ns;
             self.gauges.links(self.observer.status(&self.socket));
             self.note_counters(false);
+            self.note_marks();
         }
+    }
+
+    /// Put into the ledger the marks that were asked for. While the batch waits with many entries, they wait too.
+    pub(super) fn note_marks(&mut self) {
+        let Waiting { came, more } = self.signals.marks.take(self.arrivals.events.len() < MARKS_MAX);
+        let Some(&last) = came.last() else { return };
+        let (unix_ns, elapsed_ns) = (unix_ns(), self.clock.elapsed_ns());
+        let mark = |came: Instant, detail: String| {
+            let ago_ns = i64::try_from(came.elapsed().as_nanos()).unwrap_or(i64::MAX);
+            let at = (unix_ns.saturating_sub(ago_ns), elapsed_ns.saturating_sub(ago_ns).max(0));
+            Event { detail: Some(detail), ..Event::at(at.0, at.1, Kind::Mark, Some(0)) }
+        };
+        let several = (more > 0).then(|| mark(last, format!("SIGUSR1, and {more} more soon after it")));
+        let marks: Vec<Event> = came.into_iter().map(|came| mark(came, "SIGUSR1".to_owned())).collect();
+        marks.into_iter().chain(several).for_each(|event| self.note(event));
     }
 
     /// Put into the ledger that a message was too large, together with those before it.

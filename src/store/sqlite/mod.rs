@@ -4,6 +4,7 @@ pub(in crate::store) mod cutting;
 pub(in crate::store) mod describing;
 pub(in crate::store) mod failover;
 pub(in crate::store) mod fields;
+pub(in crate::store) mod marking;
 pub(in crate::store) mod open;
 pub(in crate::store) mod read;
 pub(in crate::store) mod recover;
@@ -15,6 +16,7 @@ pub(in crate::store) mod write;
 
 pub use cutting::Extract;
 pub use describing::Description;
+pub use marking::NOTE_MAX_BYTES;
 pub use open::database::Database;
 pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status_path, true_path};
 pub use open::holders::of_writing as holder_of_writing;

@@ -215,8 +215,10 @@ fn insert_session(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     transaction.execute(
+        // What was added to the note of a session is said of what goes on from it too.
         "INSERT INTO sessions (id, label, note, started_unix_ns, topics, framing, host, boot_id, version, durability, \
-         continues, continues_elapsed_ns, first_id, last_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         continues, continues_elapsed_ns, first_id, last_id) VALUES (?1, ?2, \
+         coalesce((SELECT note FROM sessions WHERE id = ?11), ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             session_id,
             about.label,

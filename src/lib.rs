@@ -28,6 +28,8 @@ pub mod replayer;
 pub mod exporter;
 pub mod importer;
 pub mod picture;
+pub mod server;
+pub mod summary;
 pub mod analysis;
 
 pub mod device;

@@ -39,7 +39,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
     let (on_hangup, on_user) = match &cli.command {
         Command::Publish(_) | Command::Replay(_) => (OnHangup::GoOn, OnUser::Leave),
         Command::Record(_) => (OnHangup::Reload, OnUser::Mark),
-        Command::Session(_) | Command::Keygen(_) => (OnHangup::Stop, OnUser::Leave),
+        Command::Session(_) | Command::Serve(_) | Command::Keygen(_) => (OnHangup::Stop, OnUser::Leave),
     };
     // Before there is anything that a signal could leave half done.
     let signals = &Signals::catch(on_hangup, on_user)?;
@@ -49,6 +49,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
         Command::Publish(typed) => command::publish::run(&typed.settings()?, stop),
         Command::Record(typed) => command::record::run(&typed.settings()?, signals),
         Command::Replay(typed) => command::replay::run(&typed.settings()?, stop),
+        Command::Serve(typed) => command::serve::run(&typed.settings()?, stop),
         Command::Session(typed) => match &typed.command {
             SessionCommand::List(typed) => session::list::run(&typed.settings()?),
             SessionCommand::Show(typed) => session::show::run(&typed.settings()?, stop),

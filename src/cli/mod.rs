@@ -10,6 +10,7 @@ mod record;
 mod recover;
 mod remark;
 mod replay;
+mod serve;
 mod session;
 mod values;
 
@@ -37,6 +38,7 @@ pub use record::RecordArguments;
 pub use recover::RecoverArguments;
 pub use remark::{MarkArguments, NoteArguments};
 pub use replay::ReplayArguments;
+pub use serve::ServeArguments;
 pub use session::{
     DeleteArguments, DescribeArguments, DiffArguments, LabelArguments, ListArguments, SessionArguments, SessionCommand,
     SessionOutput, ShowArguments, VerifyArguments,
@@ -87,6 +89,11 @@ pub enum Command {
     Replay(ReplayArguments),
     /// List, show, verify, compare, describe, export, label and delete what was captured
     Session(SessionArguments),
+    /// Show what was captured as web pages, with a live view, metrics and a health check
+    ///
+    /// Serves pages over a database, also while it is recorded, to browsers and to Prometheus. It only reads, and in its own
+    /// process, so that nothing disturbs the capture.
+    Serve(ServeArguments),
     /// Make a pair of keys, for encrypted connections between those who are admitted
     ///
     /// Writes a public certificate, NAME.key, and a secret one, NAME.key_secret, which pyzmq and czmq read too.
@@ -226,7 +233,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             }
             _ => Ok(()),
         },
-        Command::Keygen(_) => Ok(()),
+        Command::Serve(_) | Command::Keygen(_) => Ok(()),
     }
 }
 
@@ -286,7 +293,7 @@ fn settle_pace(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
     let (rate, other, name) = match &mut cli.command {
         Command::Publish(publish) => (&mut publish.rate, &mut publish.interval, "interval"),
         Command::Replay(replay) => (&mut replay.rate, &mut replay.speed, "speed"),
-        Command::Record(_) | Command::Session(_) | Command::Keygen(_) => return Ok(()),
+        Command::Record(_) | Command::Session(_) | Command::Serve(_) | Command::Keygen(_) => return Ok(()),
     };
     if rate.is_none() || other.is_none() {
         return Ok(());

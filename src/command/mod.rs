@@ -2,10 +2,10 @@
 
 mod dry_run;
 pub mod keygen;
-mod ledger;
 pub mod publish;
 pub mod record;
 pub mod replay;
+pub mod serve;
 pub mod session;
 mod timing_report;
 

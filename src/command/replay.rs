@@ -10,7 +10,7 @@ use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Topic, trimmed};
 use crate::command::timing_report::Report;
-use crate::command::{SendSettings, cut_off, join, ledger, spawn};
+use crate::command::{SendSettings, cut_off, join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::message::Origin;
@@ -22,6 +22,7 @@ use crate::replayer::{
 use crate::service;
 use crate::socket::{Dropped, Endpoint, Outlet, Sender};
 use crate::store::{Database, Reader, Selection, Session};
+use crate::summary::ledger;
 
 /// What `replay` does.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
 //! Text from outside, made safe to show: no character of it moves a cursor, ends a line, is invisible, or turns the direction
-//! of writing around. Each kind of output has one way: [`line()`] and [`lines`] for people, [`json`] and [`csv`] for programs.
+//! of writing around. Each kind of output has one way: [`line()`] and [`lines`] for people, [`html`] for browsers, [`json`] and [`csv`] for programs.
 
 pub mod csv;
+pub mod html;
 pub mod json;
+pub mod shell;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -1,6 +1,7 @@
 //! What a recording is doing at one moment. The live line, what the service manager is told, the status file and the end of the
 //! summary are made of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ pub struct Snapshot {
     /// What is stored in this run, and what is lost.
     #[serde(flatten)]
     pub tally: Tally,
+    /// How many messages were lost by each cause, by its name in the ledger.
+    pub lost_by: BTreeMap<&'static str, u64>,
+    /// Commits of this run.
+    pub commits: u64,
+    /// How long its syncs took.
+    pub syncs: Syncs,
     /// Messages that were stored in the last second.
     pub rate_hz: f64,
     /// When the newest message that is stored came.
@@ -39,10 +46,47 @@ pub struct Snapshot {
     pub on_disk_within_ns: i64,
     /// The longest sync in it.
     pub longest_sync_ns: i64,
-    /// The endpoints, and whether their links are up.
+    /// How many links there are.
+    pub link_count: usize,
+    /// The endpoints, and whether their links are up; none in the status file where they have no room.
     pub links: Vec<Link>,
     /// What keeps messages from being stored, if anything does.
     pub trouble: Option<Trouble>,
+}
+
+/// How long syncs took, as a histogram: each bucket has those that took no longer than its bound, and longer than the one
+/// before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Syncs {
+    /// Syncs by [`SYNC_BOUNDS_NS`]; the last are those that took longer than all.
+    pub buckets: [u64; SYNC_BOUNDS_NS.len() + 1],
+    /// How long they took together.
+    pub total_ns: u64,
+}
+
+/// The bounds of the buckets: from what a battery-backed cache takes to what a failing disk does.
+pub const SYNC_BOUNDS_NS: [i64; 10] = [
+    100_000,
+    300_000,
+    1_000_000,
+    3_000_000,
+    10_000_000,
+    30_000_000,
+    100_000_000,
+    300_000_000,
+    1_000_000_000,
+    10_000_000_000,
+];
+
+impl Syncs {
+    /// Count one that took so long.
+    pub fn count(&mut self, sync_ns: i64) {
+        let bucket = SYNC_BOUNDS_NS.iter().position(|bound_ns| sync_ns <= *bound_ns).unwrap_or(SYNC_BOUNDS_NS.len());
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            *bucket += 1;
+        }
+        self.total_ns = self.total_ns.saturating_add(sync_ns.max(0).unsigned_abs());
+    }
 }
 
 /// A link to a device, or an endpoint that devices connect to.

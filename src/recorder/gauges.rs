@@ -1,11 +1,13 @@
 //! The figures of a recording, brought up to date by its threads while it runs.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::message::queue::Queue;
-use crate::observe::snapshot::{Link, Snapshot, Trouble};
+use crate::observe::event::Kind;
+use crate::observe::snapshot::{Link, Snapshot, Syncs, Trouble};
 use crate::observe::tally::Tally;
 use crate::recorder::{Arrivals, Exposure, Holdup};
 use crate::store::Space;
@@ -18,7 +20,7 @@ pub const BEAT_EVERY_NS: i64 = NS_PER_S;
 #[derive(Debug, Default)]
 pub struct Gauges {
     stored: Mutex<Stored>,
-    lost: AtomicU64,
+    lost: Mutex<BTreeMap<Kind, u64>>,
     /// What the writer is storing, in bytes.
     storing_bytes: AtomicU64,
     /// The receiver gets on.
@@ -40,6 +42,8 @@ struct Stored {
     space: Space,
     on_disk_within_ns: i64,
     longest_sync_ns: i64,
+    commits: u64,
+    syncs: Syncs,
 }
 
 /// When a thread was last seen to get on.
@@ -84,9 +88,16 @@ impl Gauges {
         stored.last_message_unix_ns = last_message_unix_ns.or(stored.last_message_unix_ns);
     }
 
-    /// So many messages more are lost.
-    pub fn lose(&self, messages: u64) {
-        self.lost.fetch_add(messages, Relaxed);
+    /// So many messages more are lost, for this reason.
+    pub fn lose(&self, cause: Kind, messages: u64) {
+        if messages > 0 {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += messages;
+        }
+    }
+
+    /// One commit more is done.
+    pub fn committed(&self) {
+        self.lock().commits += 1;
     }
 
     /// So many bytes of messages are being stored.
@@ -104,9 +115,10 @@ impl Gauges {
         self.lock().space = space;
     }
 
-    /// So late messages were on the disk at most, and so long the syncs took.
-    pub fn synced(&self, exposure: &Exposure) {
+    /// So late messages were on the disk at most, and so long the syncs took, the last one of them.
+    pub fn synced(&self, exposure: &Exposure, sync_ns: i64) {
         let mut stored = self.lock();
+        stored.syncs.count(sync_ns);
         (stored.on_disk_within_ns, stored.longest_sync_ns) = (exposure.longest_ns(), exposure.longest_sync_ns());
     }
 
@@ -123,6 +135,7 @@ impl Gauges {
     /// What there is to see now, without what only time tells: rate and forecast.
     pub fn snapshot(&self, queue: &Queue<Arrivals>) -> Snapshot {
         let stored = *self.lock();
+        let lost_by = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let words = self.words();
         let fill = queue.fill();
         let percent = |bytes: usize| bytes as f64 * 100.0 / fill.limit_bytes.max(1) as f64;
@@ -134,7 +147,10 @@ impl Gauges {
             pid: std::process::id(),
             unix_ns: unix_ns(),
             session_id: stored.session_id,
-            tally: Tally { lost: self.lost.load(Relaxed), ..stored.tally },
+            tally: Tally { lost: lost_by.values().sum(), ..stored.tally },
+            lost_by: lost_by.into_iter().map(|(cause, lost)| (cause.name(), lost)).collect(),
+            commits: stored.commits,
+            syncs: stored.syncs,
             rate_hz: 0.0,
             last_message_unix_ns: stored.last_message_unix_ns,
             queue_percent: percent(fill.bytes),
@@ -143,6 +159,7 @@ impl Gauges {
             full_in_s: None,
             on_disk_within_ns: stored.on_disk_within_ns,
             longest_sync_ns: stored.longest_sync_ns,
+            link_count: words.links.len(),
             links: words.links.clone(),
             trouble,
         }

@@ -298,7 +298,7 @@ impl<'a> Intake<'a> {
                 let event = self.overflow.get_or_insert_with(|| overflow_at(at));
                 event.until_elapsed_ns = Some(at.1);
                 event.lost = event.lost.map(|lost| lost + 1);
-                self.gauges.lose(1);
+                self.gauges.lose(Kind::Overflow, 1);
             }
         }
         Ok(true)

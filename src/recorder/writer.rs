@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
 
     fn synced(&mut self, sync_ns: i64) {
         self.exposure.synced(sync_ns, monotonic_ns(), self.clock);
-        self.gauges.synced(&self.exposure);
+        self.gauges.synced(&self.exposure, sync_ns);
     }
 
     /// Put into the ledger that messages were on the disk later than promised, when that is over.
@@ -190,6 +190,7 @@ impl<'a> Writer<'a> {
             self.reporter.report(event);
         }
         self.sorter.report(&sorted);
+        self.gauges.committed();
         self.gauges.stored(self.recording.session_id(), self.recording.tally(), batch.last().map(|last| last.unix_ns));
         tracing::trace!("committed {} messages", batch.len());
         self.pass_on(arrivals);
@@ -299,7 +300,7 @@ impl<'a> Writer<'a> {
         while let Some(arrivals) = next {
             let known: u64 = arrivals.events.iter().filter_map(|event| event.lost).sum();
             let messages = arrivals.batch.len() as u64;
-            self.gauges.lose(messages);
+            self.gauges.lose(event.kind, messages);
             event.lost = event.lost.map(|lost| lost + messages + known);
             self.queue.recycle(arrivals);
             next = self.queue.pop();

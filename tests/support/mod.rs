@@ -7,6 +7,7 @@ pub mod damage;
 pub mod ending;
 pub mod fuzz;
 pub mod hostile;
+pub mod http;
 pub mod kill;
 pub mod kinds;
 pub mod large;

@@ -10,6 +10,7 @@ use crate::command::dry_run::found::{Found, reads};
 use crate::command::dry_run::refused::{Refused, size};
 use crate::command::record::Given;
 use crate::escape;
+use crate::escape::shell::option;
 use crate::socket::{Inlets, ReceivingKind};
 use crate::streams::Told;
 
@@ -143,48 +144,4 @@ fn is_read_as_it_looks(found: &Found, wanted: &Wanted) -> bool {
     let of = |message: &Vec<Vec<u8>>| assume(topic, is_asked_for, message.iter().map(Vec::as_slice));
     let looks: HashSet<Layout> = found.heard.held().map(of).collect();
     looks.iter().all(|layout| found.heard.held().all(|message| reads(layout, message)))
-}
-
-/// An option and its value as a shell and the command line take them: one that begins with a dash is no option.
-fn option(name: &str, value: &str) -> String {
-    let is_like_option = value.starts_with('-');
-    format!("{name}{}{}", if is_like_option { '=' } else { ' ' }, quoted(value))
-}
-
-/// A word as a shell takes it. Where something in it is not shown as it is, that is a shell such as bash, which knows `$'\x1b'`.
-fn quoted(word: &str) -> String {
-    if word.contains(escape::must_escape) {
-        let quoted = |char: char| match char {
-            '\\' | '\'' => format!("\\{char}"),
-            _ if escape::must_escape(char) => {
-                char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\x{byte:02x}")).collect()
-            }
-            _ => char.to_string(),
-        };
-        return format!("$'{}'", word.chars().map(quoted).collect::<String>());
-    }
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,=+@%".contains(&byte);
-    // A word that begins with = is a command to zsh.
-    match !word.is_empty() && word.bytes().all(is_plain) && !word.starts_with('=') {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
-        assert_eq!(quoted("tcp://127.0.0.1:5555"), "tcp://127.0.0.1:5555");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's*"), "'it'\\''s*'");
-        assert_eq!(quoted(""), "''");
-        assert_eq!(quoted("it's\n\\a\u{9b}"), "$'it\\'s\\x0a\\\\a\\xc2\\x9b'");
-        assert_eq!(quoted("=json"), "'=json'");
-        assert_eq!(option("--topic", "-x"), "--topic=-x");
-        assert_eq!(option("--layout", "--y z=json"), "--layout='--y z=json'");
-        assert_eq!(option("--topic", "x"), "--topic x");
-    }
 }

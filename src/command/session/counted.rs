@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::codec::counter::Counter;
 use crate::codec::sequence::{Seen, Sequence};
 use crate::codec::stream::Stream;
-use crate::command::ledger::{NAMED_MAX_GAPS, at};
-use crate::command::session::figures::name;
 use crate::error::Result;
 use crate::message::{Batch, Message};
 use crate::process::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
 use crate::streams::{About, about};
+use crate::summary::figures::name;
+use crate::summary::ledger::{NAMED_MAX_GAPS, at};
 use crate::time::durations::seconds;
 
 /// What was found in the streams of a session, by their rows.

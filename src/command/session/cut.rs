@@ -1,6 +1,5 @@
 //! `fancyhwd session cut`.
 
-use crate::command::ledger;
 use crate::command::record::DatabasePath;
 use crate::command::session::making::{about, all_of};
 use crate::error::Result;
@@ -8,6 +7,7 @@ use crate::exit::Exit;
 use crate::importer::{self, Cut, Watch};
 use crate::process::stop::Stop;
 use crate::store::{Database, EndReason, Limits, Reader, Recording, Selection};
+use crate::summary::ledger;
 use crate::time::durations::seconds;
 
 /// What `session cut` does.

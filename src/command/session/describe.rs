@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::command::session::figures::name;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::{Database, Description};
+use crate::summary::figures::name;
 
 /// What `session describe` does.
 #[derive(Clone, Debug)]

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::analysis::diff::{Comparison, Difference, Placed, compare};
 use crate::codec::stream::Stream;
-use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
-use crate::command::session::text::pretty;
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
+use crate::summary::ledger::{NAMED_MAX_GAPS, gaps_as_json};
+use crate::summary::text::pretty;
 
 /// What `session diff` compares.
 #[derive(Clone, Debug)]

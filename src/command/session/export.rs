@@ -4,11 +4,11 @@ use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_data
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use crate::command::ledger;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Session};
+use crate::summary::ledger;
 use crate::time::clock::monotonic_ns;
 use crate::time::durations::seconds;
 

@@ -1,17 +1,15 @@
 //! `fancyhwd session list`.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::command::print;
-use crate::command::session::text::{cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::safe_open;
-use crate::store::{Database, Listed, STATUS_BYTES, Session, status_path};
-use crate::time::clock::{NS_PER_S, unix_ns};
+use crate::store::{Database, Listed, Session};
+use crate::summary::running::recorder;
+use crate::summary::text::{cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 
 /// What `session list` does.
 #[derive(Clone, Debug)]
@@ -48,22 +46,6 @@ pub fn run(settings: &Settings) -> Result<Exit> {
         false => table(sessions, recorder),
     })?;
     Ok(Exit::from_loss(warn_of_damage(&listed)))
-}
-
-/// What the recorder of a database says that it is doing now, if there is one.
-fn recorder(database: &Database) -> Option<Value> {
-    /// It says so each second; older words are those of a recorder that hangs or is gone.
-    const FRESH_NS: u64 = 5 * NS_PER_S as u64;
-    if !database.is_recorded().ok()? {
-        return None;
-    }
-    // What somebody put there is not followed, nor waited for, nor read without end.
-    let file = safe_open::to_read(&status_path(database.path())).ok()?;
-    let mut text = Vec::new();
-    file.take(STATUS_BYTES as u64).read_to_end(&mut text).ok()?;
-    let said: Value = serde_json::from_slice(&text).ok()?;
-    let said_ns = said.get("unix_ns")?.as_i64()?;
-    Some(said).filter(|_| unix_ns().abs_diff(said_ns) < FRESH_NS)
 }
 
 /// Say which sessions cannot be read. Gives whether there are any.

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::command::ledger::NAMED_MAX_GAPS;
 use crate::command::print;
-use crate::command::session::text::pretty;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::exit::Exit;
@@ -17,6 +15,8 @@ use crate::message::Gaps;
 use crate::process::leavings::PartialFile;
 use crate::process::stop::Stop;
 use crate::store::{FILE_MODE, RowState, Salvage, Unread};
+use crate::summary::ledger::NAMED_MAX_GAPS;
+use crate::summary::text::pretty;
 use crate::time::durations::seconds;
 
 /// What `session recover` does.

@@ -6,16 +6,15 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::command::ledger;
 use crate::command::print;
-use crate::command::session::figures::{Figures, READ_MAX_MESSAGES};
-use crate::command::session::text::{duration, end, pretty, rate, size};
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::store::{Database, Ledger, Session};
-use crate::time::durations::{iso, seconds};
+use crate::summary::figures::{Figures, READ_MAX_MESSAGES};
+use crate::summary::text::pretty;
+use crate::summary::{card, ledger};
 
 /// What `session show` does.
 #[derive(Clone, Debug)]
@@ -35,7 +34,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     let is_read = settings.is_full || session.tally.messages <= READ_MAX_MESSAGES;
-    let figures = is_read.then(|| Figures::of(&database, &session, stop)).transpose()?;
+    let mut at = |_| stop.check(|| format!("show {}", session.title()));
+    let figures = is_read.then(|| Figures::of(&database, &session, &mut at)).transpose()?;
     let endpoints = database.endpoints(&session)?;
     let secured = database.secured(&session)?;
     let ledger = database.ledger(&session)?;
@@ -72,30 +72,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 
 /// All about one session, a line each.
 fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap<u32, Option<String>>) -> String {
-    let lines = [
-        ("session", session.ids()),
-        ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
-        ("note", session.note.clone().unwrap_or_else(|| "-".to_owned())),
-        ("start", iso(session.started_unix_ns)),
-        ("end", session.ended_unix_ns.map_or_else(|| "-".to_owned(), iso)),
-        ("end reason", end(session).to_owned()),
-        ("duration", duration(session)),
-        ("messages", session.tally.messages.to_string()),
-        ("rate", rate(session)),
-        ("lost", session.tally.lost.to_string()),
-        ("undecodable", session.tally.undecodable.to_string()),
-        ("unwanted", session.tally.unwanted.to_string()),
-        ("size", format!("{} ({} bytes)", size(session), session.tally.bytes)),
-        ("ids", format!("{} to {}", session.first_id, session.last_id)),
-        ("topics", session.topics.join(" ")),
-        ("framing", session.framing.clone()),
-        ("host", session.host.clone()),
-        ("boot id", session.boot_id.clone()),
-        ("version", session.version.clone()),
-        ("durability", session.durability.clone()),
-    ];
     let mut text = String::new();
-    for (name, value) in lines {
+    for (name, value) in card::lines(session, endpoints, secured) {
         // A note has a line for each that was added to it.
         let several = if name == "note" { value.as_str() } else { "" };
         let values = several.split_terminator('\n').chain(several.is_empty().then_some(value.as_str()));
@@ -104,22 +82,6 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
             let _ = writeln!(text, "{name:<12}{}", escape::line(value));
         }
     }
-    for part in session.parts.iter().filter(|part| part.id != session.id) {
-        let (number, at_s) = (part.first_id.saturating_sub(session.first_id), seconds(part.later_ns));
-        let began = iso(part.started_unix_ns);
-        let _ = writeln!(text, "{:<12}session {} from #{number} on, at {at_s:.3} s ({began})", "part", part.id);
-    }
-    if let Some((before_id, _)) = session.continues {
-        let _ = writeln!(text, "{:<12}session {before_id}, which was split", "continues");
-    }
-    for (number, endpoint) in endpoints {
-        let security = match secured.get(number) {
-            None => String::new(),
-            Some(Some(key)) => format!(", encrypted, its key {}", escape::line(key)),
-            Some(None) => ", encrypted; the ledger has the keys of those who connected".to_owned(),
-        };
-        let _ = writeln!(text, "{:<12}{number} is {}{security}", "endpoint", escape::line(endpoint));
-    }
     text
 }
 
@@ -127,13 +89,8 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
 fn ledger_lines(ledger: &Ledger) -> String {
     let mut text = String::new();
     for entry in &ledger.entries {
-        let lost = match ledger::at(entry, "lost") {
-            _ if ledger::is_without_loss(entry) => String::new(),
-            Some(lost) => format!("{lost} lost"),
-            None => "unknown loss".to_owned(),
-        };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &lost));
+        let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &ledger::lost(entry)));
     }
     if !ledger.is_whole {
         text += &format!("{:<12}damaged, other entries cannot be read\n", "ledger");

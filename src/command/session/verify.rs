@@ -7,7 +7,6 @@ use crate::codec::counter::Counter;
 use crate::command::print;
 use crate::command::session::counted::Counted;
 use crate::command::session::list::warn_of_damage;
-use crate::command::session::text::{pretty_end, pretty_item};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::exit::Exit;
@@ -15,6 +14,7 @@ use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::{Damage, Database, Session, Verdict};
 use crate::streams::About;
+use crate::summary::text::{pretty_end, pretty_item};
 
 /// What `session verify` does.
 #[derive(Clone, Debug)]

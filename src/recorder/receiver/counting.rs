@@ -44,7 +44,7 @@ impl Intake<'_> {
     pub(super) fn note_counters(&mut self, is_end: bool) {
         let events = self.counters.as_mut().map(|counters| counters.due(is_end, self.clock)).unwrap_or_default();
         for event in events {
-            self.gauges.lose(event.lost.unwrap_or(0));
+            self.gauges.lose(event.kind, event.lost.unwrap_or(0));
             self.note(event);
         }
     }

@@ -109,7 +109,7 @@ impl Intake<'_> {
 
     /// Put into the ledger that a message was too large, together with those before it.
     pub(super) fn note_too_large(&mut self, message: Oversize) {
-        self.gauges.lose(1);
+        self.gauges.lose(Kind::TooLarge, 1);
         let Oversize { origin, bytes, frames } = message;
         self.counters.iter_mut().for_each(|counters| counters.counted_lost(origin, 1));
         let endpoint = self.socket.endpoint(origin);

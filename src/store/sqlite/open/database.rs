@@ -12,7 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use crate::error::{Error, Result, Trouble};
 use crate::store::sqlite::open::connection::{BUSY_TIMEOUT, open};
 use crate::store::sqlite::open::files::{self, Fate, Identity};
-use crate::store::sqlite::open::{holders, journal, lock, logless};
+use crate::store::sqlite::open::logless::{self, Connected};
+use crate::store::sqlite::open::{holders, journal, lock};
 use crate::store::sqlite::schema::{self, SCHEMA, Whose};
 use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 
@@ -182,7 +183,7 @@ impl Database {
             true => OpenFlags::SQLITE_OPEN_READ_ONLY,
             false => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
-        let database = Self::existing(path, mode)?;
+        let database = Self::existing(path, |path| logless::connect(path, mode))?;
         if let Some(why) = files::suspicion(&database.path) {
             let next = files::usable(&database.path);
             tracing::warn!("{} is suspect: {why}; recordings go on in {}", database.path.display(), next.display());
@@ -190,12 +191,26 @@ impl Database {
         Ok(database)
     }
 
+    /// Open `path` for reading as [`Database::for_reading`] does, and change no byte of it or of what stands beside it, whatever
+    /// this user may do.
+    ///
+    /// # Errors
+    /// As [`Database::for_reading`].
+    pub fn for_viewing(path: &Path) -> Result<Self> {
+        Self::existing(path, logless::view)
+    }
+
+    /// Why the file is not to be relied on, and where recordings go on, if a disk error has made it suspect.
+    pub fn suspicion(&self) -> Option<(String, PathBuf)> {
+        files::suspicion(&self.path).map(|why| (why, files::usable(&self.path)))
+    }
+
     /// Open `path` for small changes to what was captured, also while it is being recorded.
     ///
     /// # Errors
     /// As [`Database::for_reading`], and when a disk error has made it suspect: then it is better left as it is.
     pub fn for_changing(path: &Path) -> Result<Self> {
-        let database = Self::existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let database = Self::existing(path, |path| logless::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))?;
         if let Some(why) = files::suspicion(&database.path) {
             let cause = format!("it is suspect: {why}");
             return Err(Error::OpenDatabase {
@@ -213,7 +228,7 @@ impl Database {
     }
 
     /// Open a database that is there.
-    fn existing(path: &Path, mode: OpenFlags) -> Result<Self> {
+    fn existing(path: &Path, connect: impl FnOnce(&Path) -> Result<rusqlite::Result<Connected>>) -> Result<Self> {
         let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
         if !path.exists() {
             return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
@@ -223,7 +238,7 @@ impl Database {
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
         files::refuse_planted(path)?;
         let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
-        let (connection, deadline, name) = logless::connect(path, mode)?.map_err(not_read)?;
+        let (connection, deadline, name) = connect(path)?.map_err(not_read)?;
         let database = Self { connection, path: path.to_owned(), name, held: None, deadline: Some(deadline) };
         if files::suspicion(path).is_some() {
             database.leave_log();

@@ -20,7 +20,7 @@ use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 const LOG_HEADER_BYTES: u64 = 32;
 
 /// An open file, the deadline of its statements, and what SQLite was told to open: the path, or a URI that names it.
-type Connected = (Connection, Deadline, PathBuf);
+pub(in crate::store) type Connected = (Connection, Deadline, PathBuf);
 
 /// Open what somebody else may have made, and see whether it can be read.
 pub(in crate::store) fn connect(path: &Path, mode: OpenFlags) -> Result<rusqlite::Result<Connected>> {
@@ -31,7 +31,20 @@ pub(in crate::store) fn connect(path: &Path, mode: OpenFlags) -> Result<rusqlite
         }
     }
     // As it is, without locks or files beside it. A recorder that begins meanwhile would be seen half: the digests tell.
-    connect_by(&immutable(path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+    connect_by(&uri(path, "immutable=1"), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+}
+
+/// The same without changing a byte of any file: SQLite takes the memory that is shared about the log as it is, or makes it in
+/// memory of its own.
+pub(in crate::store) fn view(path: &Path) -> Result<rusqlite::Result<Connected>> {
+    let mode = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    if !(has_stuck_log(path) && is_logless(path)) {
+        match connect_by(&uri(path, "readonly_shm=1"), mode)? {
+            Err(cause) if needs_log(&cause) && is_logless(path) => {}
+            connected => return Ok(connected),
+        }
+    }
+    connect_by(&uri(path, "immutable=1"), mode)
 }
 
 fn connect_by(name: &Path, mode: OpenFlags) -> Result<rusqlite::Result<Connected>> {
@@ -69,7 +82,8 @@ fn log_bytes(path: &Path) -> u64 {
     fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())
 }
 
-fn immutable(path: &Path) -> PathBuf {
+/// A path as a URI with a parameter.
+fn uri(path: &Path, parameter: &str) -> PathBuf {
     let mut uri = b"file:".to_vec();
     for byte in path.as_os_str().as_bytes() {
         match byte {
@@ -77,7 +91,8 @@ fn immutable(path: &Path) -> PathBuf {
             _ => uri.push(*byte),
         }
     }
-    uri.extend_from_slice(b"?immutable=1");
+    uri.push(b'?');
+    uri.extend_from_slice(parameter.as_bytes());
     PathBuf::from(OsString::from_vec(uri))
 }
 
@@ -87,6 +102,6 @@ mod tests {
 
     #[test]
     fn a_path_in_a_uri_is_still_that_path() {
-        assert_eq!(immutable(Path::new("/a b/50%?#.db")), Path::new("file:/a b/50%25%3f%23.db?immutable=1"));
+        assert_eq!(uri(Path::new("/a b/50%?#.db"), "immutable=1"), Path::new("file:/a b/50%25%3f%23.db?immutable=1"));
     }
 }

@@ -46,6 +46,29 @@ impl Database {
         Ok(ledger)
     }
 
+    /// What was lost since a moment of the wall clock, newest first: names and values as in the table `events`. Only the newest
+    /// entries of the file are looked at.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn losses_since(&self, unix_ns: i64) -> Result<Vec<Value>> {
+        // An interval that began before counts when it ended since, or goes on.
+        let sql = "SELECT json_object('session_id', session_id, 'kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, 'until_elapsed_ns', \
+             until_elapsed_ns, 'endpoint', endpoint, 'peer', peer, 'lost', lost, 'detail', detail) FROM \
+             (SELECT * FROM events ORDER BY id DESC LIMIT ?2) \
+             WHERE unix_ns + max(coalesce(until_elapsed_ns, elapsed_ns) - elapsed_ns, 0) >= ?1 AND coalesce(lost, 1) > 0";
+        let read = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params![unix_ns, LEDGER_MAX_ENTRIES])?;
+            let mut losses = Vec::new();
+            while let Some(row) = rows.next()? {
+                losses.push(serde_json::from_slice(row.get_ref(0)?.as_bytes()?).unwrap_or_default());
+            }
+            Ok(losses)
+        };
+        self.quick(read).map_err(self.failed("read the ledger"))
+    }
+
     /// Append the ledger of one part, as far as it is shown.
     fn read_ledger(&self, session_id: i64, ledger: &mut Ledger, bytes: &mut usize) -> Result<()> {
         let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \

@@ -107,29 +107,35 @@ impl Database {
         }
     }
 
+    /// When the first message at or behind a position came, since the session began; behind the last one, a nanosecond after it. A
+    /// position that is a time since then is that time, whether there is a message or not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn elapsed_at(&self, session: &Session, position: Position) -> Result<i64> {
+        if let Place::Elapsed(elapsed_ns) = position.place(session.started_unix_ns, session.last_elapsed_ns) {
+            return Ok(elapsed_ns);
+        }
+        let id = self.locate(session, position)?;
+        let ask = |id| self.first_stamp(session, id);
+        let find = || match ask(id) {
+            Err(cause) if is_damage(&cause) => Ok(pass_over(id, session.last_id, ask)?.and_then(|(_, found)| found)),
+            found => found,
+        };
+        let found = self.bounded(0, find).map_err(self.failed(OPERATION))?;
+        let behind_ns = session.last_elapsed_ns.saturating_add(1);
+        Ok(found.map_or(behind_ns, |(id, elapsed_ns)| session.parts.of(id).later(elapsed_ns)))
+    }
+
     /// From when to before when a part of a session is, since the session began.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn window(&self, session: &Session, from: Option<Position>, to: Option<Position>) -> Result<Range<i64>> {
-        let end_ns = session.last_elapsed_ns.saturating_add(1);
-        let at = |position: Position| -> Result<i64> {
-            if let Place::Elapsed(elapsed_ns) = position.place(session.started_unix_ns, session.last_elapsed_ns) {
-                return Ok(elapsed_ns);
-            }
-            let id = self.locate(session, position)?;
-            let ask = |id| self.first_stamp(session, id);
-            let found = || match ask(id) {
-                Err(cause) if is_damage(&cause) => {
-                    Ok(pass_over(id, session.last_id, ask)?.and_then(|(_, found)| found))
-                }
-                found => found,
-            };
-            let found = self.bounded(0, found).map_err(self.failed(OPERATION))?;
-            Ok(found.map_or(end_ns, |(id, elapsed_ns)| session.parts.of(id).later(elapsed_ns)))
-        };
+        let at = |position| self.elapsed_at(session, position);
         let from_ns = from.map_or(Ok(session.first_elapsed_ns), at)?;
-        Ok(from_ns..to.map_or(Ok(end_ns), at)?.max(from_ns))
+        let to_ns = to.map_or_else(|| Ok(session.last_elapsed_ns.saturating_add(1)), at)?;
+        Ok(from_ns..to_ns.max(from_ns))
     }
 
     /// Read some stamps from an id on, and move it behind the last one.

@@ -8,19 +8,18 @@ use serde_json::{Value, json};
 use crate::analysis::statistics::{self, GAP_FACTOR, Gap, Rates, Statistics};
 use crate::codec::stream::Stream;
 use crate::codec::topic;
-use crate::command::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::error::Result;
 use crate::escape;
 use crate::message::Gaps;
-use crate::process::stop::Stop;
 use crate::store::{Asked, Database, Session, Stamp};
+use crate::summary::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::time::durations::seconds;
 
 /// So many messages are read without being asked for it: that takes a fraction of a second.
-pub(super) const READ_MAX_MESSAGES: u64 = 1_000_000;
+pub const READ_MAX_MESSAGES: u64 = 1_000_000;
 
 /// What was found, and what it was found in.
-pub(super) struct Figures {
+pub struct Figures {
     streams: BTreeMap<i64, Stream>,
     statistics: Statistics,
     damage: Gaps,
@@ -29,8 +28,11 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Read every message of the session.
-    pub fn of(database: &Database, session: &Session, stop: &Stop) -> Result<Self> {
+    /// Read every message of the session. `at` is told how many were passed, again and again, and can end it.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or what `at` ends it with.
+    pub fn of(database: &Database, session: &Session, at: &mut dyn FnMut(u64) -> Result<()>) -> Result<Self> {
         let mut statistics = Statistics::new(session.tally.messages, session.duration_ns);
         let mut first_faults = BTreeMap::<i64, i64>::new();
         let count = |stamp: Stamp| {
@@ -39,8 +41,7 @@ impl Figures {
             }
             statistics.count(&stamp);
         };
-        let mut at = |_| stop.check(|| format!("show {}", session.title()));
-        let damage = database.stamps(session, Asked { frames: false, faults: true }, &mut at, count)?;
+        let damage = database.stamps(session, Asked { frames: false, faults: true }, at, count)?;
         let mut faults = BTreeMap::new();
         for (stream_id, number) in first_faults {
             let reason = database.fault(session, number)?.unwrap_or_default();
@@ -142,7 +143,7 @@ impl Figures {
 }
 
 /// What a stream is called, and how it is read.
-pub(super) fn name(stream: &Stream) -> String {
+pub fn name(stream: &Stream) -> String {
     let Stream { endpoint, framing, layout, .. } = stream;
     let topic = match topic::shown(&stream.topic) {
         topic if topic.is_empty() => "-".to_owned(),

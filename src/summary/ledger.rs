@@ -8,10 +8,10 @@ use crate::observe::event::Kind;
 use crate::time::durations::seconds;
 
 /// Gaps that are named one by one. The others are counted.
-pub(super) const NAMED_MAX_GAPS: usize = 10;
+pub const NAMED_MAX_GAPS: usize = 10;
 
 /// Say what is missing of a session because its database is damaged.
-pub(super) fn warn_of_gaps(gaps: &Gaps) {
+pub fn warn_of_gaps(gaps: &Gaps) {
     for gap in gaps.iter().take(NAMED_MAX_GAPS) {
         tracing::warn!("missing: {gap}");
     }
@@ -21,7 +21,7 @@ pub(super) fn warn_of_gaps(gaps: &Gaps) {
 }
 
 /// The same for programs.
-pub(super) fn gaps_as_json(gaps: &Gaps) -> Value {
+pub fn gaps_as_json(gaps: &Gaps) -> Value {
     let gaps = gaps.iter().map(|gap| {
         json!({
             "first_number": gap.first_number,
@@ -35,7 +35,7 @@ pub(super) fn gaps_as_json(gaps: &Gaps) -> Value {
 }
 
 /// An entry as a line: when, what, and `lost`, which says what it means for the packets, if it is about them.
-pub(super) fn line(entry: &Value, lost: &str) -> String {
+pub fn line(entry: &Value, lost: &str) -> String {
     let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let until = at(entry, "until_elapsed_ns").map_or(String::new(), |ns| format!(" to {:.3} s", seconds(ns)));
     let comma = if lost.is_empty() { "" } else { "," };
@@ -51,12 +51,21 @@ pub(super) fn line(entry: &Value, lost: &str) -> String {
 }
 
 /// Whether an entry is of a kind that is never about a loss.
-pub(super) fn is_without_loss(entry: &Value) -> bool {
+pub fn is_without_loss(entry: &Value) -> bool {
     let kind = entry.get("kind").and_then(Value::as_str);
     [Kind::Mark].iter().any(|one| Some(one.name()) == kind)
 }
 
 /// A number of an entry.
-pub(super) fn at(entry: &Value, name: &str) -> Option<i64> {
+pub fn at(entry: &Value, name: &str) -> Option<i64> {
     entry.get(name).and_then(Value::as_i64)
+}
+
+/// What an entry says of what was lost; nothing of what is never about a loss.
+pub fn lost(entry: &Value) -> String {
+    match at(entry, "lost") {
+        _ if is_without_loss(entry) => String::new(),
+        Some(lost) => format!("{lost} lost"),
+        None => "unknown loss".to_owned(),
+    }
 }

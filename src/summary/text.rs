@@ -8,25 +8,26 @@ use crate::escape::{self, json};
 use crate::store::Session;
 use crate::time::durations::{rate_hz, seconds};
 
-pub(super) fn pretty(value: &Value) -> String {
+/// A value over several lines, and the end of the last one.
+pub fn pretty(value: &Value) -> String {
     json::pretty(value) + "\n"
 }
 
 /// The next item of an array, behind so many others, of which [`pretty_end`] is the end. All at once, those of many
 /// sessions would take much memory.
-pub(super) fn pretty_item(value: &Value, before: usize) -> String {
+pub fn pretty_item(value: &Value, before: usize) -> String {
     let begin = if before == 0 { "[\n  " } else { ",\n  " };
     // A text in JSON has no line ends.
     begin.to_owned() + &json::pretty(value).replace('\n', "\n  ")
 }
 
 /// The end of an array of so many items.
-pub(super) fn pretty_end(items: usize) -> &'static str {
+pub fn pretty_end(items: usize) -> &'static str {
     if items == 0 { "[]\n" } else { "\n]\n" }
 }
 
 /// Text for a cell of a table, which a long text would make unreadable.
-pub(super) fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     const CELL_MAX_CHARS: usize = 64;
     let begin =
         |text: &str| text.char_indices().nth(CELL_MAX_CHARS).and_then(|(end, _)| text.get(..end)).map(str::to_owned);
@@ -39,22 +40,27 @@ pub(super) fn cell(text: &str) -> String {
     }
 }
 
-pub(super) fn end(session: &Session) -> &str {
+/// Why a session ended.
+pub fn end(session: &Session) -> &str {
     session.end_reason.as_deref().unwrap_or("open")
 }
 
-pub(super) fn duration(session: &Session) -> String {
+/// From its first message to its last.
+pub fn duration(session: &Session) -> String {
     format!("{:.3} s", seconds(session.duration_ns))
 }
 
-pub(super) fn rate(session: &Session) -> String {
+/// How many messages came in a second, on average.
+pub fn rate(session: &Session) -> String {
     format!("{:.1}/s", rate_hz(session.tally.messages, session.duration_ns))
 }
 
-pub(super) fn size(session: &Session) -> String {
+/// How many bytes its messages have.
+pub fn size(session: &Session) -> String {
     ByteSize(session.tally.bytes).to_string()
 }
 
-pub(super) fn iso_seconds(unix_ns: i64) -> String {
+/// A moment of the wall clock, without parts of a second.
+pub fn iso_seconds(unix_ns: i64) -> String {
     DateTime::<Utc>::from_timestamp_nanos(unix_ns).to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -28,6 +28,9 @@ _fancyhwd() {
             fancyhwd,replay)
                 cmd="fancyhwd__subcmd__replay"
                 ;;
+            fancyhwd,serve)
+                cmd="fancyhwd__subcmd__serve"
+                ;;
             fancyhwd,session)
                 cmd="fancyhwd__subcmd__session"
                 ;;
@@ -77,7 +80,7 @@ _fancyhwd() {
 
     case "${cmd}" in
         fancyhwd)
-            opts="-v -q -h -V --verbose --quiet --help --version publish record replay session keygen"
+            opts="-v -q -h -V --verbose --quiet --help --version publish record replay session serve keygen"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -404,6 +407,28 @@ _fancyhwd() {
                     return 0
                     ;;
                 --timing-report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__serve)
+            opts="-v -q -h --listen --allow-remote --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -32,6 +32,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "publish" -d 'Run 
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "record" -d 'Record a device into an SQLite database'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "replay" -d 'Send a capture out again with the original timing'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "session" -d 'List, show, verify, compare, describe, export, label and delete what was captured'
+complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "serve" -d 'Show what was captured as web pages, with a live view, metrics and a health check'
 complete -c fancyhwd -n "__fish_fancyhwd_needs_command" -f -a "keygen" -d 'Make a pair of keys, for encrypted connections between those who are admitted'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l bind -d 'Endpoint to bind, tcp://HOST:PORT or ipc://PATH; `tcp://*:5555` serves every interface. May be given several times [default: tcp://127.0.0.1:5555, unless there is a --connect]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand publish" -l connect -d 'Endpoint to connect to, of a collector that binds. May be given several times' -r
@@ -250,6 +251,12 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from recover" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from recover" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -l listen -d 'Address and port to serve on. Port 0 takes a free one. A socket that the service manager hands over as standard input is used instead' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -l allow-remote -d 'Serve other machines too. Whoever reaches the port reads all captures: there is no password and no encryption, so let only a reverse proxy reach it'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -s v -l verbose -d 'Log more; twice for everything'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -s q -l quiet -d 'Log warnings and errors only, and no summary'
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l directory -d 'Directory to write them to' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l show -d 'Print the public key of a certificate, of either kind, and nothing secret' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand keygen" -l force -d 'Replace a pair of that name'

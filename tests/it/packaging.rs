@@ -35,7 +35,7 @@ fn packages_have_the_version_of_the_program() {
 
 #[test]
 fn the_settings_of_a_unit_are_all_options_with_their_defaults() {
-    for name in ["publish", "record", "replay"] {
+    for name in ["publish", "record", "replay", "serve"] {
         let definition = fancyhwd::cli::definition();
         let command = definition.find_subcommand(name).unwrap();
         let settings = settings(name);
@@ -61,9 +61,13 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = format!("--bind tcp://{}", taken.local_addr().unwrap());
     fs::create_dir(bench.path("directory")).unwrap();
-    for (command, wrong) in
-        [("publish", bind.as_str()), ("record", "--database directory"), ("replay", "--database directory")]
-    {
+    let listen = format!("--listen {}", taken.local_addr().unwrap());
+    for (command, wrong) in [
+        ("publish", bind.as_str()),
+        ("record", "--database directory"),
+        ("replay", "--database directory"),
+        ("serve", listen.as_str()),
+    ] {
         for (variable, value) in settings(command) {
             // Keys belong together.
             let with = match (variable.as_str(), command) {
@@ -105,10 +109,12 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
     ] {
         assert!(place.join("opt/f").join(name).is_file(), "{name} is not there");
     }
-    assert_eq!(fs::read_dir(place.join("etc/fancyhwd")).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(place.join("etc/fancyhwd")).unwrap().count(), 4);
     let units = fs::read_dir(place.join("opt/f/lib/systemd/system")).unwrap().map(|unit| unit.unwrap().path());
-    let units: Vec<String> = units.map(|unit| fs::read_to_string(unit).unwrap()).collect();
-    assert_eq!(units.len(), 4);
+    let (sockets, units): (Vec<_>, Vec<_>) =
+        units.partition(|unit| unit.extension().is_some_and(|end| end == "socket"));
+    assert_eq!((sockets.len(), units.len()), (1, 5));
+    let units: Vec<String> = units.iter().map(|unit| fs::read_to_string(unit).unwrap()).collect();
     for unit in units {
         assert!(unit.contains("/opt/f/bin/fancyhwd ") && !unit.contains("/usr/bin/fancyhwd"), "{unit}");
     }
@@ -128,6 +134,26 @@ fn all_units_have_the_same_sandbox() {
     for unit in ["fancyhwd-record@", "fancyhwd-replay@", "fancyhwd-publish"] {
         assert_eq!(from(unit, "# The sandbox"), sandbox, "{unit}");
     }
+}
+
+/// It reads what others wrote, and writes nothing.
+#[test]
+fn the_pages_have_that_sandbox_without_what_a_recorder_needs() {
+    let sandbox = from("fancyhwd-serve", "# The sandbox");
+    let own =
+        ["User=", "Group=", "UMask=", "StateDirectory", "ReadWritePaths=", "NoExecPaths=", "RestrictAddressFamilies="];
+    for line in from("fancyhwd-record", "# The sandbox") {
+        let is_own = own.iter().any(|name| line.starts_with(name)) || line.starts_with('#');
+        assert!(is_own || line == "SystemCallFilter=sched_setscheduler" || sandbox.contains(&line), "{line}");
+    }
+    for line in
+        ["User=fancyhwd-serve", "SupplementaryGroups=fancyhwd", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"]
+    {
+        assert!(sandbox.iter().any(|is| is == line), "{line}");
+    }
+    assert!(!sandbox.iter().any(|line| line.starts_with("ReadWritePaths=") || line.starts_with("StateDirectory")));
+    let socket = read("systemd/fancyhwd-serve.socket");
+    assert!(socket.contains("\nListenStream=127.0.0.1:8080\n") && socket.contains("\nIPAddressDeny=any\n"), "{socket}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::support::hostile::{capture, change};
-use crate::support::http::{Answer, serve, serve_with};
+use crate::support::http::{Answer, serve};
 use crate::support::seal::seal;
 use crate::support::{Bench, eventually};
 
@@ -49,8 +49,6 @@ fn every_page_of_a_capture_is_there_under_its_id_and_its_label() {
     assert!(shown.contains("--format csv") && shown.contains("#0</td>") && shown.contains("topic0"), "{shown}");
     assert!(!shown.contains("--from"), "all of it needs no range: {shown}");
     let part = served.page("/captures/small?from=n10&to=n20");
-    let database = bench.text("small.db");
-    let _ = database;
     assert!(part.contains("session export --from n10 --to n20 --database small.db --format csv"), "{part}");
     assert!(part.contains(" -- small</code>"), "{part}");
     let messages = served.page("/captures/1/messages?at=n70&count=5");
@@ -286,8 +284,6 @@ fn other_machines_are_served_only_when_that_is_said() {
     serve_on("--listen nowhere").run().code(2);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     serve_on(&format!("--listen {}", taken.local_addr().unwrap())).run().code(1).says("Address already in use");
-    let served = serve_with(&bench, "--database small.db --listen [::1]:0");
-    served.page("/");
     serve_on("--listen 0.0.0.0:0 --allow-remote").start().stop().success();
 }
 

@@ -7,7 +7,7 @@ here=$1
 # shellcheck source=tests/service/checks.sh
 . "$here/checks.sh"
 
-UNITS=(fancyhwd-publish fancyhwd-record fancyhwd-record@pump fancyhwd-replay@1)
+UNITS=(fancyhwd-publish fancyhwd-record fancyhwd-record@pump fancyhwd-replay@1 fancyhwd-serve)
 
 installs() {
     dpkg -i "$here/fancyhwd.deb"
@@ -15,7 +15,7 @@ installs() {
     equal 'the mode of the state directory' "$(stat -c '%U:%G %a' $STATE)" 'fancyhwd:fancyhwd 750'
     dpkg -s fancyhwd | grep '^Depends:' | grep libzmq5 | grep -q libc6
     equal 'the list of settings' "$(dpkg-query -W -f '${Conffiles}' fancyhwd | awk '{ print $1 }' | xargs)" \
-        '/etc/fancyhwd/publish.env /etc/fancyhwd/record.env /etc/fancyhwd/replay.env'
+        '/etc/fancyhwd/publish.env /etc/fancyhwd/record.env /etc/fancyhwd/replay.env /etc/fancyhwd/serve.env'
     for page in fancyhwd.1 fancyhwd-record.1 fancyhwd-session-list.1 fancyhwd.8; do
         [ -s /usr/share/man/man"${page##*.}"/"$page".gz ]
     done

@@ -15,9 +15,9 @@ installs() {
     getent passwd fancyhwd
     equal 'the mode of the state directory' "$(stat -c '%U:%G %a' $STATE)" 'fancyhwd:fancyhwd 750'
     equal 'the settings' "$(rpm -q --configfiles fancyhwd | xargs)" \
-        '/etc/fancyhwd/publish.env /etc/fancyhwd/record.env /etc/fancyhwd/replay.env'
+        '/etc/fancyhwd/publish.env /etc/fancyhwd/record.env /etc/fancyhwd/replay.env /etc/fancyhwd/serve.env'
     equal 'what runs' "$(systemctl list-units --all --plain --no-legend 'fancyhwd*')" ''
-    equal 'what systemd-analyze says' "$(systemd-analyze verify --man=no fancyhwd-{publish,record,record@a,replay@1}.service 2>&1)" ''
+    equal 'what systemd-analyze says' "$(systemd-analyze verify --man=no fancyhwd-{publish,record,record@a,replay@1,serve}.service 2>&1)" ''
 }
 
 records() {

@@ -40,12 +40,7 @@ impl Answer {
 
 /// Serve a database on a free port.
 pub fn serve(bench: &Bench, database: &str) -> Served {
-    serve_with(bench, &format!("--database {database}"))
-}
-
-/// The same with other options.
-pub fn serve_with(bench: &Bench, options: &str) -> Served {
-    let daemon = bench.fancyhwd(&format!("serve --listen 127.0.0.1:0 {options}")).start();
+    let daemon = bench.fancyhwd(&format!("serve --listen 127.0.0.1:0 --database {database}")).start();
     let address = daemon.status.split_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
     Served { daemon, address }
 }

@@ -44,7 +44,7 @@ pub fn show(site: &Site, about: &About<'_>, allowance: Allowance) -> Result<Html
         let more = address(name, "/messages", &[("at", &place.at())]);
         html.element("p", &[], |html| html.leaf("a", &[("href", &more)], "More messages from here"));
         html.leaf("h2", &[], "Streams");
-        table(&["Stream", "How it is read"], html, |html| {
+        table(&["#Stream", "How it is read"], html, |html| {
             for (id, stream) in streams.iter().take(STREAMS_MAX) {
                 html.element("tr", &[], |html| {
                     html.leaf("td", &[("class", &"n")], id);

@@ -37,7 +37,7 @@ pub fn show(site: &Site, database: &Database, query: &Query) -> Result<Html> {
         html.leaf("p", &[("class", &"quiet")], format!("{} of {all} captures", found.len()));
         let shown = found.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(ROWS_MAX as usize);
         let heading =
-            ["Id", "Label", "Start (UTC)", "Duration", "Messages", "Rate", "Lost", "Undecodable", "End", "Size"];
+            ["#Id", "Label", "Start (UTC)", "#Duration", "#Messages", "#Rate", "#Lost", "#Undecodable", "End", "#Size"];
         table(&heading, html, |html| {
             shown.for_each(|session| row(session, said.as_ref().filter(|_| is_recorded(session)), html));
         });

@@ -24,7 +24,7 @@ pub fn show(_site: &Site, about: &About<'_>, _allowance: Allowance) -> Result<Ht
             html.leaf("p", &[("class", &"quiet")], "Nothing happened beside the messages.");
             return;
         }
-        table(&["From", "To", "What", "Lost", "Endpoint", "Peer", "Cause"], html, |html| {
+        table(&["#From", "#To", "What", "#Lost", "Endpoint", "Peer", "Cause"], html, |html| {
             ledger.entries.iter().for_each(|entry| row(about.name, entry, html));
         });
     }))

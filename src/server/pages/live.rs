@@ -118,7 +118,7 @@ fn links(said: &Value, html: &mut Html) {
         html.leaf("p", &[("class", &"quiet")], "There are too many links for the recorder to say how they are.");
         return;
     }
-    table(&["Endpoint", "State", "Last message", "Peers", "Unwanted"], html, |html| {
+    table(&["Endpoint", "State", "#Last message", "#Peers", "#Unwanted"], html, |html| {
         for link in links {
             let text = |name: &str| shortened(link.get(name).and_then(Value::as_str).unwrap_or_default());
             let flag = |name: &str| link.get(name).and_then(Value::as_bool).unwrap_or(false);

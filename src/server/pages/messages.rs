@@ -97,7 +97,7 @@ pub fn list(about: &About<'_>, place: &Place, allowance: Allowance, html: &mut H
     let mut rows = Html::default();
     let streams = about.database.streams(about.session);
     let read = streams.and_then(|streams| read(about, place, allowance, &streams, &mut rows));
-    table(&["Number", "Time", "Arrived (UTC)", "Topic", "Bytes", "Content"], html, |html| html.append(&rows));
+    table(&["#Number", "#Time", "Arrived (UTC)", "Topic", "#Bytes", "Content"], html, |html| html.append(&rows));
     if let Err(error) = read {
         html.leaf("p", &[("class", &"bad")], error);
     }
@@ -145,7 +145,7 @@ fn row(message: &Message<'_>, number: i64, stream: Option<&Stream>, html: &mut H
     html.element("tr", &[], |html| {
         html.leaf("td", &[("class", &"n")], format!("#{number}"));
         html.leaf("td", &[("class", &"n")], format!("{:.6} s", seconds(message.elapsed_ns)));
-        html.leaf("td", &[], iso(message.unix_ns));
+        html.leaf("td", &[("class", &"t")], iso(message.unix_ns));
         html.leaf("td", &[], stream.map_or_else(|| "-".to_owned(), |stream| shortened(&topic::shown(&stream.topic))));
         let bytes: usize = message.frames().map(<[u8]>::len).sum();
         html.leaf("td", &[("class", &"n")], bytes);

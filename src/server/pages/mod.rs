@@ -13,7 +13,7 @@ use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::escape::html::Html;
+use crate::escape::html::{Attributes, Html};
 use crate::store::Database;
 
 /// What is written as it is in a part of a path.
@@ -103,22 +103,25 @@ pub fn links(name: &str, here: &str, html: &mut Html) {
     });
 }
 
-/// A table in a box of its own, in which a wide one scrolls.
+/// A table in a box of its own, in which a wide one scrolls. A `#` before the name of a column says that it has numbers.
 pub fn table(heading: &[&str], html: &mut Html, rows: impl FnOnce(&mut Html)) {
-    html.element(
-        "div",
-        &[("class", &"scroll"), ("tabindex", &0), ("role", &"region"), ("aria-label", &"Table")],
-        |html| {
-            html.element("table", &[], |html| {
-                html.element("thead", &[], |html| {
-                    html.element("tr", &[], |html| {
-                        heading.iter().for_each(|name| html.leaf("th", &[("scope", &"col")], name))
-                    });
-                });
-                html.element("tbody", &[], rows);
+    let scroll: Attributes<'_> =
+        &[("class", &"scroll"), ("tabindex", &0), ("role", &"region"), ("aria-label", &"Table")];
+    html.element("div", scroll, |html| {
+        html.element("table", &[], |html| {
+            html.element("thead", &[], |html| {
+                html.element("tr", &[], |html| heading.iter().for_each(|name| column(name, html)));
             });
-        },
-    );
+            html.element("tbody", &[], rows);
+        });
+    });
+}
+
+fn column(name: &str, html: &mut Html) {
+    match name.strip_prefix('#') {
+        Some(name) => html.leaf("th", &[("scope", &"col"), ("class", &"n")], name),
+        None => html.leaf("th", &[("scope", &"col")], name),
+    }
 }
 
 /// Names and values under each other.

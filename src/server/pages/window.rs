@@ -39,8 +39,9 @@ impl Window {
         let begin_ns = session.first_elapsed_ns;
         let whole = (begin_ns, session.last_elapsed_ns.saturating_add(1).max(begin_ns.saturating_add(WIDTH_MIN_NS)));
         let (from_ns, to_ns) = (at(query.position("from")?, whole.0)?, at(query.position("to")?, whole.1)?);
-        let from_ns = from_ns.clamp(whole.0, whole.1.saturating_sub(WIDTH_MIN_NS));
-        let to_ns = to_ns.clamp(from_ns.saturating_add(WIDTH_MIN_NS), whole.1);
+        // The end of a damaged session may lie before its beginning.
+        let from_ns = from_ns.min(whole.1.saturating_sub(WIDTH_MIN_NS)).max(whole.0);
+        let to_ns = to_ns.min(whole.1).max(from_ns.saturating_add(WIDTH_MIN_NS));
         let text = |name| query.text(name).map(str::to_owned);
         Ok(Self { from_ns, to_ns, whole, from: text("from"), to: text("to") })
     }

@@ -64,6 +64,7 @@ mod replay;
 mod replay_edges;
 mod round_trip;
 mod serve;
+mod serve_browser;
 mod serve_hostile;
 mod serve_live;
 mod session;

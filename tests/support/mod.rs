@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
 pub mod allowed;
+pub mod browser;
 pub mod bursts;
 pub mod damage;
 pub mod ending;

@@ -18,6 +18,11 @@ impl Html {
         self.0.push_str(markup);
     }
 
+    /// A picture that `picture` has drawn, where all texts are escaped.
+    pub fn picture(&mut self, svg: &str) {
+        self.0.push_str(svg);
+    }
+
     /// Text from anywhere.
     pub fn text(&mut self, text: impl Display) {
         // Writing to a String cannot fail.

@@ -17,6 +17,9 @@ use crate::store::{Database, Ledger, Session};
 use crate::time::clock::NS_PER_S;
 use crate::time::durations::{iso, seconds};
 
+/// The style sheet of the page: light, dark and print.
+const PAGE_STYLE: &str = include_str!("html.css");
+
 /// How wide pictures are.
 const WIDTH_PX: u32 = 1200;
 
@@ -104,7 +107,7 @@ impl Page<'_> {
         let mut text = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+             <title>{title}</title>\n<style>\n{PAGE_STYLE}{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         );
         self.card(&mut text);
         let marks: Vec<Mark> =

@@ -54,8 +54,8 @@ const GAP: RGBColor = RGBColor(0xb0, 0x8a, 0x3c);
 const LOSS: RGBColor = RGBColor(0xb3, 0x26, 0x1e);
 const FLAG: RGBColor = RGBColor(0x6a, 0x3d, 0x9a);
 
-/// The style sheet of pages with pictures: light, dark and print.
-pub const STYLE: &str = include_str!("style.css");
+/// The style sheet of pictures: they fit into their page, light or dark.
+pub const STYLE: &str = include_str!("picture.css");
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
@@ -68,6 +68,13 @@ pub fn columns(width_px: u32) -> usize {
 
 fn left_px(width_px: u32) -> u32 {
     if width_px < 640 { LEFT_NARROW_PX } else { LEFT_PX }
+}
+
+/// From where to where the columns are, as parts of the width of a picture.
+pub fn across(width_px: u32) -> (f64, f64) {
+    let width_px = width_px.clamp(WIDTH_MIN_PX, WIDTH_MAX_PX);
+    let part = |px: u32| f64::from(px) / f64::from(width_px);
+    (part(left_px(width_px)), part(width_px - RIGHT_PX))
 }
 
 /// Draw a survey of [`columns`] columns. `about` says in words what it is, for those who cannot see it.

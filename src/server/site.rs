@@ -176,7 +176,7 @@ impl Site {
 /// The texts that never change.
 pub fn fixed(name: &str) -> Option<Answer> {
     let (kind, text) = match name {
-        "style.css" => (Kind::Style, include_str!("static/style.css")),
+        "style.css" => (Kind::Style, concat!(include_str!("static/style.css"), include_str!("../picture/picture.css"))),
         "script.js" => (Kind::Script, include_str!("static/script.js")),
         "icon.svg" => (Kind::Icon, include_str!("static/icon.svg")),
         _ => return None,

@@ -1,9 +1,12 @@
 //! One capture: what is known of it, its picture, and the messages where it begins.
 
+use std::fmt::Display;
+
 use crate::error::Result;
 use crate::escape::html::Html;
 use crate::escape::shell;
 use crate::server::pages::messages::{Place, list};
+use crate::server::pages::picture::{Subject, draw};
 use crate::server::pages::window::{Window, offset};
 use crate::server::pages::{address, links, page, pairs, table, warn_of_suspicion};
 use crate::server::routes::About;
@@ -26,6 +29,7 @@ pub fn show(site: &Site, about: &About<'_>, allowance: Allowance) -> Result<Html
     let lines = card::lines(session, &database.endpoints(session)?, &database.secured(session)?);
     let streams = database.streams(session)?;
     let place = Place::of(about, &window, MESSAGES)?;
+    let subject = Subject::of(query)?;
     let is_recorded = session.ended_unix_ns.is_none() && recorder(database).is_some();
     Ok(page(&title(about), None, None, |html| {
         warn_of_suspicion(database, html);
@@ -37,7 +41,8 @@ pub fn show(site: &Site, about: &About<'_>, allowance: Allowance) -> Result<Html
             });
         }
         html.leaf("h2", &[], "What is seen");
-        navigation(name, &window, html);
+        draw(database, session, (window.from_ns, window.to_ns), &subject, allowance, html);
+        navigation(name, &window, &subject, html);
         export(site, about, &window, html);
         html.leaf("h2", &[], "Messages");
         list(about, &place, allowance, html);
@@ -48,7 +53,11 @@ pub fn show(site: &Site, about: &About<'_>, allowance: Allowance) -> Result<Html
             for (id, stream) in streams.iter().take(STREAMS_MAX) {
                 html.element("tr", &[], |html| {
                     html.leaf("td", &[("class", &"n")], id);
-                    html.leaf("td", &[], super::shortened(&words_of_stream(stream)));
+                    html.element("td", &[], |html| {
+                        let (from, to) = (offset(window.from_ns), offset(window.to_ns));
+                        let alone = address(name, "", &[("from", &from), ("to", &to), ("stream", id)]);
+                        html.leaf("a", &[("href", &alone)], super::shortened(&words_of_stream(stream)));
+                    });
                 });
             }
         });
@@ -70,7 +79,14 @@ pub fn title(about: &About<'_>) -> String {
 }
 
 /// Links that move and zoom, and a form for the same.
-fn navigation(name: &str, window: &Window, html: &mut Html) {
+fn navigation(name: &str, window: &Window, subject: &Subject, html: &mut Html) {
+    let query = |part: Option<(String, String)>| {
+        let mut query = part.map_or_else(Vec::new, |(from, to)| vec![("from", from), ("to", to)]);
+        query.extend(subject.stream.map(|stream| ("stream", stream.to_string())));
+        let query: Vec<(&str, &dyn Display)> =
+            query.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+        address(name, "", &query)
+    };
     let (from_s, to_s) = (seconds(window.from_ns), seconds(window.to_ns));
     let whole = if window.is_whole() { ", all of it" } else { "" };
     html.leaf("p", &[], format!("{from_s:.6} s to {to_s:.6} s{whole}"));
@@ -78,10 +94,12 @@ fn navigation(name: &str, window: &Window, html: &mut Html) {
         for (what, times, later) in
             [("Zoom in", 0.5, 0.0), ("Zoom out", 2.0, 0.0), ("Earlier", 1.0, -0.5), ("Later", 1.0, 0.5)]
         {
-            let (from, to) = window.moved(times, later);
-            html.leaf("a", &[("href", &address(name, "", &[("from", &from), ("to", &to)]))], what);
+            html.leaf("a", &[("href", &query(Some(window.moved(times, later))))], what);
         }
-        html.leaf("a", &[("href", &address(name, "", &[]))], "All");
+        html.leaf("a", &[("href", &query(None))], "All");
+        if subject.stream.is_some() {
+            html.leaf("a", &[("href", &address(name, "", &[]))], "All streams");
+        }
     });
     html.element("form", &[("action", &address(name, "", &[])), ("class", &"window")], |html| {
         for (label, name, asked, ns) in
@@ -92,6 +110,9 @@ fn navigation(name: &str, window: &Window, html: &mut Html) {
                 let value = asked.clone().unwrap_or_else(|| offset(ns));
                 html.begin("input", &[("name", &name), ("value", &value), ("size", &24), ("autocomplete", &"off")]);
             });
+        }
+        if let Some(stream) = subject.stream {
+            html.begin("input", &[("type", &"hidden"), ("name", &"stream"), ("value", &stream)]);
         }
         html.leaf("button", &[], "Show");
     });

@@ -6,12 +6,16 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::escape::html::Html;
+use crate::server::pages::picture::{Subject, draw};
 use crate::server::pages::{address, page, pairs, shortened, table, warn_of_suspicion};
 use crate::server::site::{Allowance, Site};
 use crate::store::Database;
 use crate::summary::running::recorder;
-use crate::time::clock::unix_ns;
+use crate::time::clock::{NS_PER_S, unix_ns};
 use crate::time::durations::iso;
+
+/// How much of a recording is seen while it goes on.
+const SEEN_NS: i64 = 60 * NS_PER_S;
 
 /// Without script, a browser asks for the page again after this time.
 const AGAIN_S: u32 = 2;
@@ -28,8 +32,8 @@ pub fn show(site: &Site, allowance: Allowance) -> Html {
     })
 }
 
-/// What changes.
-pub fn part(site: &Site, _allowance: Allowance) -> Html {
+/// What changes, of which the picture is of the last messages.
+pub fn part(site: &Site, allowance: Allowance) -> Html {
     let mut html = Html::default();
     html.leaf("p", &[("class", &"quiet")], format!("{}, {}", site.database.display(), iso(unix_ns())));
     let database = match Database::for_viewing(&site.database) {
@@ -41,7 +45,11 @@ pub fn part(site: &Site, _allowance: Allowance) -> Html {
     };
     warn_of_suspicion(&database, &mut html);
     match recorder(&database) {
-        Some(said) => recording(&said, &mut html),
+        Some(said) => {
+            recording(&said, &mut html);
+            html.leaf("h2", &[], format!("The last {} s", SEEN_NS / NS_PER_S));
+            newest_messages(&database, &said, allowance, &mut html);
+        }
         None => {
             let why = match database.is_recorded() {
                 Ok(true) => {
@@ -55,6 +63,20 @@ pub fn part(site: &Site, _allowance: Allowance) -> Html {
         }
     }
     html
+}
+
+/// The picture of the last messages.
+fn newest_messages(database: &Database, said: &Value, allowance: Allowance, html: &mut Html) {
+    let id = said.get("session_id").and_then(Value::as_i64).unwrap_or_default();
+    match database.find_only_session(&id.to_string()) {
+        Ok(session) if session.is_empty() => html.leaf("p", &[("class", &"quiet")], "No message came yet."),
+        Ok(session) => {
+            let to_ns = session.last_elapsed_ns.saturating_add(1);
+            let window = (to_ns.saturating_sub(SEEN_NS).max(0), to_ns);
+            draw(database, &session, window, &Subject::usual(), allowance, html);
+        }
+        Err(error) => html.leaf("p", &[("class", &"bad")], error),
+    }
 }
 
 /// A link to the newest capture.

@@ -6,6 +6,7 @@ pub mod figures;
 pub mod ledger;
 pub mod live;
 pub mod messages;
+pub mod picture;
 pub mod verification;
 pub mod window;
 

@@ -115,7 +115,7 @@ fn the_live_page_moves_without_being_asked_for_again() {
 }
 
 #[test]
-fn a_part_is_chosen_by_a_link() {
+fn a_part_is_chosen_by_a_link_and_by_dragging() {
     let bench = Bench::new();
     let (recorder, _device) = recorded(&bench);
     recorder.stop();
@@ -131,5 +131,14 @@ fn a_part_is_chosen_by_a_link() {
     let command = "document.querySelector('pre code').textContent";
     let by_link = browser.find(command).as_str().unwrap().to_owned();
     assert!(by_link.contains(" --from ") && by_link.contains(" --to "), "{by_link}");
+    let size =
+        "const box = document.querySelector('figure').getBoundingClientRect(); [box.x, box.y, box.width, box.height]";
+    let size = browser.find(size);
+    let [x, y, width, height] = [0, 1, 2, 3].map(|place| size[place].as_f64().unwrap());
+    browser.expect_load();
+    browser.drag((x + width * 0.4, y + height / 2.0), (x + width * 0.6, y + height / 2.0));
+    browser.wait_until_loaded();
+    let by_drag = browser.find(command).as_str().unwrap().to_owned();
+    assert!(by_drag != by_link && by_drag.contains("ns"), "{by_drag}");
     is_clean(&mut browser, &served, "zoom");
 }

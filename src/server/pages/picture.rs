@@ -69,7 +69,9 @@ pub fn draw(
             let (left, right) = across(subject.width_px);
             let place: Attributes<'_> =
                 &[("data-from-ns", &from_ns), ("data-to-ns", &to_ns), ("data-left", &left), ("data-right", &right)];
-            html.element("figure", place, |html| html.picture(&svg));
+            html.element("div", &[("class", &"pictures")], |html| {
+                html.element("figure", place, |html| html.picture(&svg));
+            });
             if streams_left > 0 && subject.stream.is_none() {
                 let text =
                     format!("{streams_left} more streams have no room here; each has a picture of its own below.");

@@ -96,8 +96,7 @@ pub fn svg(survey: &Survey, marks: &[Mark], width_px: u32, about: &str) -> Strin
 fn with_head(svg: &str, width_px: u32, height_px: u32, about: &str) -> String {
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     format!(
-        "<svg class=\"picture\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {width_px} {height_px}\" \
-         xmlns=\"http://www.w3.org/2000/svg\">{body}",
+        "<svg class=\"picture\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {width_px} {height_px}\">{body}",
         escape::markup(about),
     )
 }

@@ -135,6 +135,15 @@ impl Browser {
         found["result"]["value"].clone()
     }
 
+    /// Press the mouse at one place, and let it go at another one.
+    #[track_caller]
+    pub fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+        for (kind, (x, y)) in [("mousePressed", from), ("mouseMoved", to), ("mouseReleased", to)] {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1 });
+            self.tell("Input.dispatchMouseEvent", event);
+        }
+    }
+
     /// How wide the content is.
     pub fn content_width(&mut self) -> f64 {
         self.tell("Page.getLayoutMetrics", json!({}))["cssContentSize"]["width"].as_f64().unwrap()

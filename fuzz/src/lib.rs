@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod certificates;
+pub mod conditions;
 pub mod counters;
 pub mod database;
 pub mod layouts;

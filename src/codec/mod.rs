@@ -1,6 +1,7 @@
 //! What messages mean: pure functions, bytes in, values out.
 
 pub mod channels;
+pub mod condition;
 pub mod counter;
 pub mod framing;
 pub mod layout;

@@ -31,7 +31,7 @@ const INPUT_MAX: Duration = Duration::from_secs(60);
 const MEMORY_MAX_BYTES: u64 = 1 << 30;
 
 /// What is put into inputs beside noise.
-const WORDS: [&[u8]; 40] = [
+const WORDS: [&[u8]; 48] = [
     b"int16",
     b"int24-be",
     b"float64",
@@ -52,6 +52,14 @@ const WORDS: [&[u8]; 40] = [
     b"@0",
     b"@1:",
     b"/2",
+    b"ch0 > ",
+    b"ch1 != -1.5",
+    b" and ",
+    b" or ",
+    b"gap > 5ns",
+    b"text ~ ",
+    b"(",
+    b")",
     b"\n",
     b"\r\n",
     b"#",
@@ -187,6 +195,11 @@ fn layouts_read_as_they_are_written_and_any_frames_with_them() {
 #[test]
 fn counters_of_any_text_follow_any_messages() {
     drive("counters", targets::counters::run, 20_000);
+}
+
+#[test]
+fn conditions_of_any_text_hold_or_not_in_any_messages() {
+    drive("conditions", targets::conditions::run, 20_000);
 }
 
 #[test]

@@ -44,6 +44,13 @@ pub enum Error {
         database.display()
     )]
     EmptySelection { id: i64, database: PathBuf },
+    /// What was looked for is nowhere in the session, or in its part that was selected.
+    #[error(
+        "cannot find '{condition}' in {session} of {}: it holds nowhere there; \
+         `fancyhwd session find` shows where a condition holds",
+        database.display()
+    )]
+    NoSuchPlace { condition: String, session: String, database: PathBuf },
     /// The session has no stream of that topic or endpoint.
     #[error(
         "cannot describe session {id} of {}: it has no stream of that topic or endpoint; \

@@ -59,6 +59,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Recover(typed) => session::recover::run(&typed.settings(), stop),
             SessionCommand::Verify(typed) => session::verify::run(&typed.settings()?, stop),
             SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),
+            SessionCommand::Find(typed) => session::find::run(&typed.settings()?, stop),
             SessionCommand::Describe(typed) => session::describe::run(&typed.settings()?, stop),
             SessionCommand::Label(typed) => session::label::run(&typed.settings()?),
             SessionCommand::Note(typed) => session::note::run(&typed.settings()?),

@@ -49,6 +49,9 @@ _fancyhwd() {
             fancyhwd__subcmd__session,export)
                 cmd="fancyhwd__subcmd__session__subcmd__export"
                 ;;
+            fancyhwd__subcmd__session,find)
+                cmd="fancyhwd__subcmd__session__subcmd__find"
+                ;;
             fancyhwd__subcmd__session,import)
                 cmd="fancyhwd__subcmd__session__subcmd__import"
                 ;;
@@ -440,7 +443,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff describe label note mark delete export import cut recover"
+            opts="-v -q -h --verbose --quiet --help list show verify diff find describe label note mark delete export import cut recover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -637,6 +640,48 @@ _fancyhwd() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__find)
+            opts="-v -q -h --database --json --topic --endpoint --from --to --limit --context --full --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -32,9 +32,11 @@ impl CutArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<cut::Settings> {
         let label = self.label.as_deref().filter(|text| !text.is_empty()).map(|text| label("--label", text));
+        let (selection, sought) = self.selection.selection()?;
         Ok(cut::Settings {
             session: self.session.clone(),
-            selection: self.selection.selection()?,
+            selection,
+            sought,
             label: label.transpose()?,
             database: database(&self.database)?,
         })

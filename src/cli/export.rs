@@ -83,8 +83,9 @@ impl ExportArguments {
             let text = format!("--format {format} needs --output: only a file can be written in this format");
             return Err(Error::CommandLine(text));
         }
-        let (from, to) = self.range.positions()?;
-        let is_part = matches!(wanted, Some(Wanted::Only(_))) || endpoints.is_some() || from.is_some() || to.is_some();
+        let (from, to, sought) = self.range.positions()?;
+        let has_range = from.is_some() || to.is_some() || !sought.is_empty();
+        let is_part = matches!(wanted, Some(Wanted::Only(_))) || endpoints.is_some() || has_range;
         if format == Format::Sqlite && is_part {
             let text = "--from, --to, --topic and --endpoint cannot be used with --format sqlite: the digests hold for whole \
                         sessions only";
@@ -120,6 +121,7 @@ impl ExportArguments {
             database: database(&self.database)?.path,
             output,
             replace: self.force,
+            sought,
             export: exporter::Export {
                 format,
                 wanted,

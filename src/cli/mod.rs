@@ -2,6 +2,7 @@
 
 mod cut;
 mod export;
+mod find;
 mod import;
 mod keys;
 mod publish;

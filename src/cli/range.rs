@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::values::{parse, wanted};
+use crate::analysis::sought::Sought;
+use crate::cli::values::{parse, refuse, wanted};
+use crate::codec::condition::Condition;
 use crate::error::Result;
 use crate::store::Selection;
 use crate::time::position::Position;
@@ -10,8 +12,8 @@ use crate::time::position::Position;
 /// From where to where.
 #[derive(Args, Debug)]
 pub struct RangeArguments {
-    /// Begin at this position: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or
-    /// 10:00 for the first one, in UTC)
+    /// Begin at this position: an offset (90s, or -5s from the end), a message number (n1500), a time (2026-11-22T10:00:00Z, or
+    /// 10:00 for the first one, in UTC), or where a condition first holds ('ch3 > 1200')
     #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// End before this position
@@ -23,9 +25,25 @@ impl RangeArguments {
     /// Check what was typed.
     ///
     /// # Errors
-    /// [`crate::error::Error::Setting`] for the first value that is no position.
-    pub fn positions(&self) -> Result<(Option<Position>, Option<Position>)> {
-        Ok((position("--from", self.from.as_deref())?, position("--to", self.to.as_deref())?))
+    /// [`crate::error::Error::Setting`] for the first value that is no position and no condition.
+    pub fn positions(&self) -> Result<(Option<Position>, Option<Position>, Sought)> {
+        let (from, sought_from) = place("--from", self.from.as_deref())?;
+        let (to, sought_to) = place("--to", self.to.as_deref())?;
+        Ok((from, to, Sought { from: sought_from, to: sought_to }))
+    }
+}
+
+/// What was typed for a place: a position, or a condition that has to be looked for.
+pub(super) type Typed = (Option<Position>, Option<(&'static str, Condition)>);
+
+/// A position or a condition, if one was typed.
+pub(super) fn place(option: &'static str, text: Option<&str>) -> Result<Typed> {
+    let Some(text) = text else { return Ok((None, None)) };
+    match text.parse() {
+        Ok(position) => Ok((Some(position), None)),
+        // No position has one of these.
+        Err(_) if text.contains(['<', '>', '=', '~', '!', '"']) => Ok((None, Some((option, parse(option, text)?)))),
+        Err(rule) => Err(refuse(option, text, format!("{rule}, or a condition such as 'ch3 > 1200'"))),
     }
 }
 
@@ -53,9 +71,9 @@ impl SelectionArguments {
     ///
     /// # Errors
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
-    pub fn selection(&self) -> Result<Selection> {
-        let (from, to) = self.range.positions()?;
+    pub fn selection(&self) -> Result<(Selection, Sought)> {
+        let (from, to, sought) = self.range.positions()?;
         let endpoints = Some(self.endpoint.clone()).filter(|numbers| !numbers.is_empty());
-        Ok(Selection { wanted: wanted(&self.topic)?, endpoints, from, to })
+        Ok((Selection { wanted: wanted(&self.topic)?, endpoints, from, to }, sought))
     }
 }

@@ -102,13 +102,14 @@ impl ReplayArguments {
             To::Each(each) => Some(each.iter().map(|(number, _, _)| *number).collect()),
             _ => None,
         };
-        let (from, to) = self.range.positions()?;
+        let (from, to, sought) = self.range.positions()?;
         Ok(replay::Settings {
             session: self.session.clone(),
             database: database(&self.database)?.path,
             outlets,
             send: send(&self.send, connects, binds)?,
             selection: Selection { wanted: wanted(&self.topic)?, endpoints, from, to },
+            sought,
             playback: replayer::Playback {
                 rhythm,
                 max_gap_ns: self.max_gap.as_deref().map(|text| duration_ns("--max-gap", text)).transpose()?,

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::cli::cut::CutArguments;
 use crate::cli::export::ExportArguments;
+use crate::cli::find::FindArguments;
 use crate::cli::import::ImportArguments;
-use crate::cli::range::{SelectionArguments, position};
+use crate::cli::range::{SelectionArguments, place};
 use crate::cli::record::RecordFraming;
 use crate::cli::recover::RecoverArguments;
 use crate::cli::remark::{MarkArguments, NoteArguments};
@@ -45,6 +46,11 @@ pub enum SessionCommand {
     /// Compares the messages byte for byte and in their order, and how far apart they came. Of both sessions, or of a part of
     /// each.
     Diff(DiffArguments),
+    /// Say where in a session a condition holds
+    ///
+    /// Lists where it begins and ends to hold: 'ch3 > 1200', 'gap > 1s', 'text ~ alarm'. Messages of which overviews say that it cannot
+    /// hold are not read.
+    Find(FindArguments),
     /// Say how the messages of a session are read
     ///
     /// Corrects where topics are, how bytes are numbers or text, and what these measure. No byte of a message changes. Overviews are
@@ -337,19 +343,19 @@ impl DiffArguments {
     pub fn settings(&self) -> Result<diff::Settings> {
         const TOLERANCE: &str = "--timing-tolerance";
         let database = database(&self.output.database)?.path;
-        let in_a = self.selection.selection()?;
-        let mut in_b = in_a.clone();
+        let (in_a, sought_in_a) = self.selection.selection()?;
+        let (mut in_b, mut sought_in_b) = (in_a.clone(), sought_in_a.clone());
         let (other_from, other_to) = (self.other_from.as_deref(), self.other_to.as_deref());
         if other_from.is_some() || other_to.is_some() {
-            in_b.from = position("--other-from", other_from)?;
-            in_b.to = position("--other-to", other_to)?;
+            (in_b.from, sought_in_b.from) = place("--other-from", other_from)?;
+            (in_b.to, sought_in_b.to) = place("--other-to", other_to)?;
         }
         Ok(diff::Settings {
             a: self.a.clone(),
             b: self.b.clone(),
             other: self.other.clone().unwrap_or_else(|| database.clone()),
             database,
-            selections: [in_a, in_b],
+            selections: [(in_a, sought_in_a), (in_b, sought_in_b)],
             is_json: self.output.json,
             timing_tolerance_ns: self
                 .timing_tolerance

@@ -2,10 +2,10 @@
 
 use crate::codec::channels::Channels;
 use crate::codec::counter::Counter;
-use crate::codec::framing::{Framed, Framing};
+use crate::codec::framing::{Framed, Framing, SEPARATOR};
 use crate::codec::layout::{Layout, Part};
 use crate::codec::reading::{Content, Undecodable, check, read};
-use crate::codec::topic::trimmed;
+use crate::codec::topic::{Wanted, trimmed};
 
 /// The topic of the reference device.
 pub const REFERENCE_TOPIC: &str = "fancyhw_data";
@@ -43,6 +43,15 @@ impl Stream {
     /// The topic of its messages, and where it is.
     pub fn framed(&self) -> Framed<'_> {
         Framed { framing: self.framing, topic: &self.topic }
+    }
+
+    /// Whether its topic is asked for. What has no topic is only asked for with every one.
+    pub fn is_asked_for(&self, wanted: &Wanted) -> bool {
+        match self.framing {
+            Framing::Whole => *wanted == Wanted::Every,
+            Framing::Space => wanted.takes(&[&self.topic, &[SEPARATOR][..]].concat(), 1),
+            Framing::Frames => wanted.takes(&self.topic, 2),
+        }
     }
 
     /// What follows its topic in the frames of one of its messages.

@@ -6,6 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::analysis::sought::Sought;
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Topic, trimmed};
@@ -17,7 +18,8 @@ use crate::message::Origin;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
 use crate::replayer::{
-    Announcement, Controls, EndOnDrop, Jumps, Outlets, PREFETCH_BYTES, Playback, Played, Player, Screen, prefetch,
+    Announcement, Controls, EndOnDrop, Jumps, Outlets, PREFETCH_BYTES, Places, Playback, Played, Player, Screen,
+    prefetch,
 };
 use crate::service;
 use crate::socket::{Dropped, Endpoint, Outlet, Sender};
@@ -37,6 +39,8 @@ pub struct Settings {
     pub send: SendSettings,
     /// Which messages.
     pub selection: Selection,
+    /// Where they begin and end, if conditions say so.
+    pub sought: Sought,
     /// How.
     pub playback: Playback,
     /// How late a hundredth of the packets may leave.
@@ -69,7 +73,13 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     }
     let announcements = announcements(&ledger.entries);
     let database_path = database.path().to_owned();
-    let reader = Reader::new(database, &session, &settings.selection)?;
+    let selection = settings.sought.find(&database, &session, &settings.selection, stop)?;
+    let reader = Reader::new(database, &session, &selection)?;
+    let places = settings
+        .sought
+        .from
+        .as_ref()
+        .map(|(option, condition)| Places::new(&reader, &session, (option, condition), &settings.selection, stop));
     let mut outlets = outlets(settings, &session, &reader)?;
     let report = settings.timing_report.as_deref();
     let report = report.map(|path| Report::create(path, &database_path)).transpose()?;
@@ -77,11 +87,15 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     tracing::info!("{status}");
     let controls = Controls::new(stop)?;
     if controls.has_keyboard() {
-        tracing::info!("space pauses, n and p step, up and down change the speed, [ ] jump 10 s, g goes to, q quits");
+        let find = if places.is_some() { "f and F go to the next and the previous place of --from, " } else { "" };
+        tracing::info!(
+            "space pauses, n and p step, up and down change the speed, [ ] jump 10 s, g goes to, {find}q quits"
+        );
     }
     service::ready(&status);
 
-    let played = play(settings, &session, &announcements, reader, &mut outlets, controls, stop)?;
+    let read = (reader, places);
+    let played = play(settings, &session, &announcements, read, &mut outlets, controls, stop)?;
     service::stopping();
     let subscribers = outlets.subscribers()?;
     let cut = cut_off(outlets.cut());
@@ -121,18 +135,18 @@ fn play(
     settings: &Settings,
     session: &Session,
     announcements: &[Announcement],
-    reader: Reader,
+    (reader, places): (Reader, Option<Places<'_>>),
     outlets: &mut Outlets,
     controls: Controls<'_>,
     stop: &Stop,
 ) -> Result<Played> {
-    let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::default());
+    let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::new(places.is_some()));
     let screen = &Screen::new(session, settings.playback.rhythm, settings.playback.paused);
     thread::scope(|scope| {
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
         let _end = EndOnDrop(screen);
-        let reader = spawn(scope, "reader", move || prefetch(reader, queue, jumps))?;
+        let reader = spawn(scope, "reader", move || prefetch(reader, places, queue, jumps))?;
         if screen.is_watched() {
             spawn(scope, "screen", move || {
                 screen.run();

@@ -32,6 +32,10 @@ pub enum Key {
     Back,
     /// Ten seconds forward.
     Forward,
+    /// Where the condition of --from begins to hold next.
+    NextPlace,
+    /// Where it began to hold before.
+    PreviousPlace,
     /// Ask for a position.
     GoTo,
     /// End the replay.
@@ -192,6 +196,8 @@ impl Key {
             Self::Text('p') => Self::Previous,
             Self::Text('[') => Self::Back,
             Self::Text(']') => Self::Forward,
+            Self::Text('f') => Self::NextPlace,
+            Self::Text('F') => Self::PreviousPlace,
             Self::Text('g') => Self::GoTo,
             Self::Text('q') => Self::Quit,
             Self::Text(_) | Self::Enter | Self::Delete | Self::Escape => return None,

@@ -10,7 +10,7 @@ use crate::message::queue::Queue;
 use crate::message::{Batch, Gap, Message, Piece};
 use crate::replayer::awake::Awake;
 use crate::replayer::{
-    Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Target,
+    Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Since, Target,
 };
 use crate::socket::Sent;
 use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
@@ -23,6 +23,9 @@ const LOOK_MESSAGES: u64 = 256;
 
 /// A jump by key.
 const JUMP_NS: i64 = 10 * NS_PER_S;
+
+/// So short after a place has begun, the key for the previous one goes to one before it.
+const GRACE_NS: i64 = NS_PER_S;
 
 /// How often the lateness on the screen is worked out.
 const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
@@ -303,6 +306,9 @@ impl<'a> Player<'a> {
             Key::Slower => self.pacer.speed_up(0.5, monotonic_ns()),
             Key::Back => return Some(self.at_distance(-JUMP_NS)),
             Key::Forward => return Some(self.at_distance(JUMP_NS)),
+            Key::NextPlace | Key::PreviousPlace if !self.jumps.have_places => {}
+            Key::NextPlace => return Some(self.place(true)),
+            Key::PreviousPlace => return Some(self.place(false)),
             Key::GoTo => {
                 self.prompt.open();
                 self.screen.prompt(self.prompt.text());
@@ -328,6 +334,18 @@ impl<'a> Player<'a> {
 
     fn at_distance(&self, by_ns: i64) -> Target {
         Target::At(Position::Elapsed(self.elapsed_ns.saturating_add(by_ns).max(0)))
+    }
+
+    fn place(&self, is_forward: bool) -> Target {
+        let is_sent = self.sent == Some(self.number);
+        // While it goes on, what has just begun is not the place before.
+        let grace_ns = if self.paused_since_ns.is_some() { 0 } else { GRACE_NS };
+        Target::Place(Since {
+            is_forward,
+            number: self.number,
+            before_ns: self.elapsed_ns.saturating_sub(grace_ns),
+            next_number: self.number.saturating_add(i64::from(is_sent)),
+        })
     }
 
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {

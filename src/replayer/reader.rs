@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::Result;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::message::{BATCH_MAX_BYTES, Batch};
+use crate::replayer::Places;
 use crate::store::Reader;
 use crate::time::position::Position;
 
@@ -42,15 +43,37 @@ pub enum Target {
     At(Position),
     /// At the last message before the one with this number.
     Before(i64),
+    /// Where what is looked for begins to hold next.
+    Place(Since),
+}
+
+/// From where on a place is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Whether behind it.
+    pub is_forward: bool,
+    /// The message that is waited for, or was sent last.
+    pub number: i64,
+    /// A place before begins before that time.
+    pub before_ns: i64,
+    /// Where the replay goes on if there is none.
+    pub next_number: i64,
 }
 
 /// The jumps that the player asks for. What was read before a jump is known by its number and thrown away.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Jumps {
+    /// Whether there is something to look for.
+    pub have_places: bool,
     asked: Mutex<(u64, Option<Target>)>,
 }
 
 impl Jumps {
+    /// None yet.
+    pub fn new(have_places: bool) -> Self {
+        Self { have_places, asked: Mutex::default() }
+    }
+
     /// Ask for a jump. Gives the number that the batches have that were read after it.
     pub fn ask(&self, target: Target) -> u64 {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,8 +93,9 @@ impl Jumps {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn prefetch(mut reader: Reader, queue: &Queue<Batch>, jumps: &Jumps) -> Result<()> {
+pub fn prefetch(mut reader: Reader, places: Option<Places<'_>>, queue: &Queue<Batch>, jumps: &Jumps) -> Result<()> {
     let _close = CloseOnDrop(queue);
+    let numbers = reader.numbers();
     let mut batch = Batch::default();
     let mut usual_bytes = 0;
     // What is read earlier than there is room waits in memory too, beside what is played and what is in the queue.
@@ -80,6 +104,13 @@ pub fn prefetch(mut reader: Reader, queue: &Queue<Batch>, jumps: &Jumps) -> Resu
         match target {
             Some(Target::At(position)) => reader.seek(position)?,
             Some(Target::Before(number)) => reader.seek_before(number)?,
+            Some(Target::Place(since)) => {
+                let number = match &places {
+                    Some(places) => places.find(since)?,
+                    None => since.next_number,
+                };
+                reader.go_between(&(number..numbers.1.saturating_add(1)));
+            }
             None => {}
         }
         reader.read(&mut batch)?;

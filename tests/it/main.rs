@@ -27,6 +27,7 @@ mod ending;
 mod errors;
 mod export;
 mod faults;
+mod find;
 mod foreign;
 mod formats;
 mod fuzz_links;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::codec::channels::Channels;
 use crate::codec::condition::plan::Plan;
 use crate::codec::condition::{Condition, Pattern, What, quoted};
 use crate::codec::framing::{Framed, Framing};
@@ -70,7 +69,7 @@ impl Condition {
             return None;
         }
         let look = match &self.what {
-            What::Record(expression) => Look::Record(Plan::of(expression, &stream.layout, &channels(stream))?),
+            What::Record(expression) => Look::Record(Plan::of(expression, &stream.layout, &stream.all_channels())?),
             What::Gap(longer_than_ns) => {
                 Look::Gap { longer_than_ns: *longer_than_ns, previous_elapsed_ns: None, gap_ns: 0 }
             }
@@ -127,7 +126,7 @@ impl Condition {
         let What::Record(expression) = &self.what else { return "no stream has texts: see its layout".to_owned() };
         let (mut wanted, mut known) = (Vec::new(), Vec::new());
         for stream in of_topic {
-            let channels = channels(stream);
+            let channels = stream.all_channels();
             let names = channels.iter().map(|channel| quoted(&channel.name, false));
             known.extend(names.take(NAMED_MAX + 1).filter(|name| !known.contains(name)).collect::<Vec<_>>());
             if known.len() > NAMED_MAX {
@@ -148,12 +147,6 @@ impl Condition {
             }
         }
     }
-}
-
-/// What the numbers of a stream measure.
-fn channels(stream: &Stream) -> Channels {
-    let named = stream.channels.clone().filter(|channels| channels.fit(&stream.layout).is_ok());
-    named.unwrap_or_else(|| Channels::unnamed(&stream.layout))
 }
 
 fn quoted_topic(topic: &str) -> String {
@@ -195,6 +188,13 @@ impl Bound {
     pub fn pass_over(&mut self, last_elapsed_ns: i64) {
         if let Look::Gap { previous_elapsed_ns, .. } = &mut self.look {
             *previous_elapsed_ns = Some(last_elapsed_ns);
+        }
+    }
+
+    /// Messages of the stream may be missing here: how long none came is not known.
+    pub fn lose_sight(&mut self) {
+        if let Look::Gap { previous_elapsed_ns, .. } = &mut self.look {
+            *previous_elapsed_ns = None;
         }
     }
 

@@ -87,6 +87,13 @@ impl PartialEq for Pattern {
     }
 }
 
+impl Condition {
+    /// Whether it names its topic.
+    pub fn has_topic(&self) -> bool {
+        self.topic.is_some()
+    }
+}
+
 impl Expression {
     /// Take all comparisons, from left to right.
     fn each<'a>(&'a self, take: &mut impl FnMut(&'a Comparison)) {

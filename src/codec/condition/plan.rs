@@ -109,18 +109,12 @@ impl Plan {
 
     /// Whether one of a frame does, which has all numbers that are compared.
     fn in_frame(&self, numbers: &Numbers, frame: &[u8]) -> bool {
-        let (record_bytes, header_bytes) = (numbers.record.bytes(), numbers.header.bytes());
-        let records = frame.get(header_bytes..).unwrap_or_default();
-        match &self.root {
-            Node::One(test) if !records.is_empty() => match &test.at {
-                At::Record(placed, set) => set.has_any(placed.of, records, record_bytes, placed.offset),
-                At::Header(placed, set) => number(frame, *placed).is_some_and(|bytes| set.has(placed.of, bytes)),
-                At::Array(_) => false,
-            },
-            root => {
-                let none = std::iter::empty();
-                rows_of(numbers, 0, frame).any(|row| root.holds(&row, &none))
+        let record_bytes = numbers.record.bytes().max(1);
+        match frame.get(numbers.header.bytes()..) {
+            Some(records @ [_, ..]) => {
+                records.chunks(64 * record_bytes).any(|some| self.root.mask(frame, some, record_bytes) != 0)
             }
+            _ => rows_of(numbers, 0, frame).any(|row| self.root.holds(&row, &std::iter::empty())),
         }
     }
 
@@ -200,6 +194,26 @@ impl Node {
             Self::One(test) => test.holds(row, frames),
             Self::All(inside) => inside.iter().all(|one| one.holds(row, frames)),
             Self::Any(inside) => inside.iter().any(|one| one.holds(row, frames)),
+        }
+    }
+
+    /// Which of at most 64 records hold it, in a frame that has all numbers that are compared: of the first one the lowest bit.
+    fn mask(&self, frame: &[u8], records: &[u8], record_bytes: usize) -> u64 {
+        match self {
+            Self::One(test) => match &test.at {
+                At::Record(placed, set) => set.mask(placed.of, records, record_bytes, placed.offset),
+                At::Header(placed, set) => {
+                    let holds = number(frame, *placed).is_some_and(|bytes| set.has(placed.of, bytes));
+                    let count = (records.len() / record_bytes).clamp(1, 64) as u32;
+                    if holds { u64::MAX >> (64 - count) } else { 0 }
+                }
+                At::Array(_) => 0,
+            },
+            Self::All(inside) => inside.iter().fold(u64::MAX, |mask, one| match mask {
+                0 => 0,
+                mask => mask & one.mask(frame, records, record_bytes),
+            }),
+            Self::Any(inside) => inside.iter().fold(0, |mask, one| mask | one.mask(frame, records, record_bytes)),
         }
     }
 

@@ -39,16 +39,17 @@ impl Set {
             true => (from as i64, (to - 1) as i64),
             false => NONE,
         };
-        let below = range(least.into(), first_equal);
-        let equal = range(first_equal, first_greater);
-        let above = range(first_greater, i128::from(greatest) + 1);
-        let (less, greater) = if scale < 0.0 { (above, below) } else { (below, above) };
+        let end = i128::from(greatest) + 1;
+        let below = [range(least.into(), first_equal), range(least.into(), first_greater)];
+        let above = [range(first_greater, end), range(first_equal, end)];
+        let ([less, less_or_equal], [greater, greater_or_equal]) =
+            if scale < 0.0 { (above, below) } else { (below, above) };
         let ranges = match comparison.operator {
             Operator::Greater => [greater, NONE],
-            Operator::GreaterOrEqual => [greater, equal],
+            Operator::GreaterOrEqual => [greater_or_equal, NONE],
             Operator::Less => [less, NONE],
-            Operator::LessOrEqual => [less, equal],
-            Operator::Equal => [equal, NONE],
+            Operator::LessOrEqual => [less_or_equal, NONE],
+            Operator::Equal => [range(first_equal, first_greater), NONE],
             Operator::NotEqual => [less, greater],
         };
         Self { ranges }
@@ -72,33 +73,43 @@ impl Set {
         least > greatest || self.ranges.iter().any(overlaps)
     }
 
-    /// Whether one of the numbers that lie in `bytes`, one at `offset` in each record, is in it. Numbers of a width that
-    /// processors know are read without asking for their type each time.
-    pub fn has_any(&self, of: Type, bytes: &[u8], record_bytes: usize, offset: usize) -> bool {
-        macro_rules! any {
+    /// Of which records the numbers are in it: of the first record the lowest bit. There are at most 64, with a number at `offset` in each.
+    /// Numbers of a width that processors know are read without asking for their type each time.
+    pub fn mask(&self, of: Type, records: &[u8], record_bytes: usize, offset: usize) -> u64 {
+        macro_rules! mask {
             ($number:ty) => {{
-                let records = bytes.chunks_exact(record_bytes);
-                let number = |record: &[u8]| record.get(offset..)?.first_chunk().copied().map(<$number>::from_le_bytes);
-                records.filter_map(number).any(|number| self.has_key(number.into()))
+                let numbers = records.get(offset..).unwrap_or_default().chunks(record_bytes.max(1));
+                let keys = numbers
+                    .filter_map(|bytes| bytes.first_chunk().copied().map(<$number>::from_le_bytes).map(i64::from));
+                match self.ranges {
+                    [(from, to), NONE] if from <= to => {
+                        let span = to.wrapping_sub(from).cast_unsigned();
+                        // One comparison for both ends.
+                        bits(keys.map(|key| key.wrapping_sub(from).cast_unsigned() <= span))
+                    }
+                    _ => bits(keys.map(|key| self.has_key(key))),
+                }
             }};
         }
-        if record_bytes == 0 {
-            return false;
-        }
         match of {
-            Type { kind: Scalar::UInt8, .. } => any!(u8),
-            Type { kind: Scalar::Int8, .. } => any!(i8),
-            Type { kind: Scalar::Int16, is_big_endian: false } => any!(i16),
-            Type { kind: Scalar::UInt16, is_big_endian: false } => any!(u16),
-            Type { kind: Scalar::Int32, is_big_endian: false } => any!(i32),
-            Type { kind: Scalar::UInt32, is_big_endian: false } => any!(u32),
-            Type { kind: Scalar::Int64, is_big_endian: false } => any!(i64),
-            _ => bytes
-                .chunks_exact(record_bytes)
-                .filter_map(|record| record.get(offset..offset + of.bytes()))
-                .any(|bytes| self.has(of, bytes)),
+            Type { kind: Scalar::UInt8, .. } => mask!(u8),
+            Type { kind: Scalar::Int8, .. } => mask!(i8),
+            Type { kind: Scalar::Int16, is_big_endian: false } => mask!(i16),
+            Type { kind: Scalar::UInt16, is_big_endian: false } => mask!(u16),
+            Type { kind: Scalar::Int32, is_big_endian: false } => mask!(i32),
+            Type { kind: Scalar::UInt32, is_big_endian: false } => mask!(u32),
+            Type { kind: Scalar::Int64, is_big_endian: false } => mask!(i64),
+            _ => {
+                let numbers = records.chunks(record_bytes.max(1)).map(|record| record.get(offset..offset + of.bytes()));
+                bits(numbers.map(|number| number.is_some_and(|bytes| self.has(of, bytes))))
+            }
         }
     }
+}
+
+/// At most 64 of them, the first one as the lowest bit.
+fn bits(each: impl Iterator<Item = bool>) -> u64 {
+    each.enumerate().fold(0, |bits, (place, is_set)| bits | u64::from(is_set) << (place & 63))
 }
 
 /// The physical value of a number; the number itself where its channel has no scale.

@@ -1,5 +1,6 @@
 //! `fancyhwd session cut`.
 
+use crate::analysis::sought::Sought;
 use crate::command::record::DatabasePath;
 use crate::command::session::making::{about, all_of};
 use crate::error::Result;
@@ -17,6 +18,8 @@ pub struct Settings {
     pub session: String,
     /// Which of its messages.
     pub selection: Selection,
+    /// Where they begin and end, if conditions say so.
+    pub sought: Sought,
     /// A name for the new session.
     pub label: Option<String>,
     /// Where both are.
@@ -27,7 +30,8 @@ pub struct Settings {
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let source = Database::for_reading(&settings.database.path)?;
     let session = source.find_session(&settings.session)?;
-    let reader = Reader::new(source, &session, &settings.selection)?;
+    let selection = settings.sought.find(&source, &session, &settings.selection, stop)?;
+    let reader = Reader::new(source, &session, &selection)?;
     let (first, last) = reader.numbers();
     let what = format!("cut {} of {}", session.title(), reader.database().path().display());
     let watch = Watch::new(stop, what, last.abs_diff(first).saturating_add(1), "messages");
@@ -35,7 +39,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let recording = Recording::start(database, about(settings.label.as_ref(), &session.title()), Limits::default())?;
     let (session_id, path) = (recording.session_id(), recording.path().to_owned());
     let cut = all_of(recording, false, EndReason::Cut, |recording| {
-        importer::cut(reader, &session, &settings.selection, recording, &watch)
+        importer::cut(reader, &session, &selection, recording, &watch)
     })?;
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.

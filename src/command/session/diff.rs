@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Comparison, Difference, Placed, compare};
+use crate::analysis::sought::Sought;
 use crate::codec::stream::Stream;
 use crate::command::print;
 use crate::command::session::message::Excerpt;
@@ -29,8 +30,8 @@ pub struct Settings {
     pub database: PathBuf,
     /// Where B is.
     pub other: PathBuf,
-    /// Which messages of A, and of B.
-    pub selections: [Selection; 2],
+    /// Which messages of A, and of B, with what is looked for.
+    pub selections: [(Selection, Sought); 2],
     /// By how much the spacing may differ.
     pub timing_tolerance_ns: Option<i64>,
     /// Whether to print JSON.
@@ -40,8 +41,8 @@ pub struct Settings {
 /// Compare two sessions.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let [in_a, in_b] = &settings.selections;
-    let (a, a_streams, a_reader) = open(&settings.a, &settings.database, in_a)?;
-    let (b, b_streams, b_reader) = open(&settings.b, &settings.other, in_b)?;
+    let (a, a_streams, a_reader) = open(&settings.a, &settings.database, in_a, stop)?;
+    let (b, b_streams, b_reader) = open(&settings.b, &settings.other, in_b, stop)?;
     let streams = [&a_streams, &b_streams];
     let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
@@ -57,12 +58,21 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 type Streams = BTreeMap<i64, Stream>;
 
 /// A session, its streams, and its messages if it has any.
-fn open(wanted: &str, path: &Path, selection: &Selection) -> Result<(Session, Streams, Option<Reader>)> {
+fn open(
+    wanted: &str,
+    path: &Path,
+    (selection, sought): &(Selection, Sought),
+    stop: &Stop,
+) -> Result<(Session, Streams, Option<Reader>)> {
     let database = Database::for_reading(path)?;
     let session = database.find_session(wanted)?;
     let streams = database.streams(&session)?;
-    let reader = if session.is_empty() { None } else { Some(Reader::new(database, &session, selection)?) };
-    Ok((session, streams, reader))
+    if session.is_empty() {
+        return Ok((session, streams, None));
+    }
+    let selection = sought.find(&database, &session, selection, stop)?;
+    let reader = Reader::new(database, &session, &selection)?;
+    Ok((session, streams, Some(reader)))
 }
 
 fn lines(

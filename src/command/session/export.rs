@@ -1,13 +1,15 @@
 //! `fancyhwd session export`.
 
+use crate::analysis::sought::Sought;
 use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages, write_page};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use crate::codec::topic::Wanted;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Session};
+use crate::store::{Database, Selection, Session};
 use crate::summary::ledger;
 use crate::time::clock::monotonic_ns;
 use crate::time::durations::seconds;
@@ -25,6 +27,8 @@ pub struct Settings {
     pub replace: bool,
     /// What, and how.
     pub export: Export,
+    /// From where to where, if conditions say so.
+    pub sought: Sought,
 }
 
 /// Export sessions. A file gets its name at the very end, and a directory when all files in it are whole.
@@ -61,13 +65,14 @@ fn export_one(
     stop: &Stop,
 ) -> Result<bool> {
     let format = settings.export.format;
+    let export = &found(settings, &database, session, stop)?;
     // Lines that run over the terminal show well enough how far it is.
     let is_shown = settings.output.is_some() || !io::stdout().is_terminal();
     let watch = Watch::new(stop, (&output, name), session.tally.messages, is_shown);
     let exported = match format {
         Format::Sqlite => write_database(database, session, &output, &watch)?,
-        Format::Html => write_page(database, session, &settings.export, &output, &watch)?,
-        _ => write_selected(settings, database, session, &output, &watch)?,
+        Format::Html => write_page(database, session, export, &output, &watch)?,
+        _ => write_selected(export, database, session, &output, &watch)?,
     };
     let began_ns = watch.began_ns();
     // The bar goes before the summary comes.
@@ -82,14 +87,25 @@ fn export_one(
     Ok(report(session, &exported))
 }
 
+/// What is exported of a session, whose range conditions may say.
+fn found(settings: &Settings, database: &Database, session: &Session, stop: &Stop) -> Result<Export> {
+    let Settings { export, sought, .. } = settings;
+    if sought.is_empty() {
+        return Ok(export.clone());
+    }
+    let Export { endpoints, from, to, .. } = export.clone();
+    let selection = Selection { wanted: export.wanted.clone().unwrap_or(Wanted::Every), endpoints, from, to };
+    let Selection { from, to, .. } = sought.find(database, session, &selection, stop)?;
+    Ok(Export { from, to, ..export.clone() })
+}
+
 fn write_selected(
-    settings: &Settings,
+    export: &Export,
     database: Database,
     session: &Session,
     output: &Output,
     watch: &Watch<'_>,
 ) -> Result<Exported> {
-    let export = &settings.export;
     let scope = Scope::of(&database, session, export, watch)?;
     if export.format == Format::Wav && scope.is_estimated {
         tracing::info!(

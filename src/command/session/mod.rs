@@ -6,6 +6,7 @@ pub mod delete;
 pub mod describe;
 pub mod diff;
 pub mod export;
+pub mod find;
 pub mod import;
 pub mod label;
 pub mod list;

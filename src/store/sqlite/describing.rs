@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::codec::channels::Channels;
-use crate::codec::framing::{Framing, SEPARATOR};
+use crate::codec::framing::Framing;
 use crate::codec::layout::Layout;
 use crate::codec::stream::{Stream, stored};
 use crate::codec::topic::Wanted;
@@ -45,12 +45,7 @@ impl Description {
     }
 
     fn is_about(&self, stream: &Stream) -> bool {
-        self.is_about_endpoint(stream.endpoint)
-            && match stream.framing {
-                Framing::Whole => self.wanted == Wanted::Every,
-                Framing::Space => self.wanted.takes(&[&stream.topic, &[SEPARATOR][..]].concat(), 1),
-                Framing::Frames => self.wanted.takes(&stream.topic, 2),
-            }
+        self.is_about_endpoint(stream.endpoint) && stream.is_asked_for(&self.wanted)
     }
 
     /// A stream as it is said to be.

@@ -28,6 +28,15 @@ impl Reader {
         Ok(())
     }
 
+    /// Stand before the message of this number, and end before that of another one.
+    pub fn go_between(&mut self, numbers: &Range<i64>) {
+        let id = |number: i64| self.session.first_id.saturating_add(number);
+        let (first_id, last_id) = (id(numbers.start).max(self.first_id), id(numbers.end).saturating_sub(1));
+        self.last_id = last_id.min(self.session.last_id);
+        self.go_to(first_id);
+        self.has_jumped = true;
+    }
+
     /// Stand before the last message with a number below this one.
     ///
     /// # Errors

@@ -1,0 +1,58 @@
+//! What can be typed behind `fancyhwd session find`.
+
+use clap::Args;
+
+use crate::cli::range::SelectionArguments;
+use crate::cli::session::SessionOutput;
+use crate::cli::values::{database, duration_ns, parse};
+use crate::command::session::find;
+use crate::error::Result;
+
+/// Options of `session find`.
+#[derive(Args, Debug)]
+pub struct FindArguments {
+    /// Session to look through: an id, a label, or `latest`
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// What to look for: comparisons [TOPIC.]CHANNEL OP NUMBER, such as 'ch3 > 1200 and ch4 != 0', joined by `and`, `or` and brackets;
+    /// or alone 'gap > 500ms', or 'text ~ REGEX'
+    #[arg(value_name = "CONDITION")]
+    pub condition: String,
+    /// Where to look
+    #[command(flatten)]
+    pub output: SessionOutput,
+    /// Among which messages
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// End behind so many places
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Take places that are no further apart than this, such as 500ms, as one, and say what --from and --to show it with so much
+    /// around it
+    #[arg(long, value_name = "DURATION")]
+    pub context: Option<String>,
+    /// Read and prove every message, also those of which overviews say that the condition cannot hold
+    #[arg(long)]
+    pub full: bool,
+}
+
+impl FindArguments {
+    /// Check what was typed for `session find`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<find::Settings> {
+        let (selection, sought) = self.selection.selection()?;
+        Ok(find::Settings {
+            session: self.session.clone(),
+            database: database(&self.output.database)?.path,
+            condition: parse("CONDITION", &self.condition)?,
+            selection,
+            sought,
+            limit: self.limit,
+            context_ns: self.context.as_deref().map(|text| duration_ns("--context", text)).transpose()?,
+            is_full: self.full,
+            is_json: self.output.json,
+        })
+    }
+}

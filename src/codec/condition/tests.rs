@@ -127,6 +127,12 @@ fn numbers_are_compared_exactly_and_physically() {
     let scaled = Some("x:V:-0.5:1,y");
     assert!(holds("x == 0.5", "int16x2", scaled, records) && holds("x < -1", "int16x2", scaled, records));
     assert!(!holds("x > 0.5", "int16x2", scaled, records) && !holds("x < -1.5", "int16x2", scaled, records));
+    for place in [0, 63, 64, 127, 128, 199] {
+        let mut many = [0_u8; 201];
+        (many[0], many[1 + place]) = (9, 7);
+        assert!(holds("ch0 == 9 and ch1 == 7", "uint8/uint8", None, &[&many]), "record {place}");
+        assert!(!holds("ch0 == 8 or ch1 == 6", "uint8/uint8", None, &[&many]), "record {place}");
+    }
     let large: &[&[u8]] = &[&((1_u64 << 53) + 1).to_le_bytes()];
     assert!(holds("ch0 == 9007199254740993", "uint64", None, large));
     assert!(!holds("ch0 == 9007199254740992", "uint64", None, large));

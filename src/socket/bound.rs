@@ -205,8 +205,9 @@ impl Bound {
     /// How much libzmq holds of each connection, by its number.
     pub fn held_bytes(&self, now_ns: i64) -> impl Iterator<Item = (i32, u64)> {
         let bytes = move |guest: &Guest| {
-            let received = guest.held.as_ref().and_then(|held| raw::bytes_received(held.as_fd()));
-            guest.hold.bytes(received.unwrap_or(0), now_ns)
+            let held = guest.held.as_ref().map(AsFd::as_fd);
+            let received = held.and_then(raw::bytes_received).unwrap_or(0);
+            guest.hold.bytes_beside(received, held.map_or(0, raw::bytes_waiting), now_ns)
         };
         self.guests.iter().map(move |(descriptor, guest)| (*descriptor, bytes(guest)))
     }

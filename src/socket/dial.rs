@@ -127,7 +127,8 @@ impl Dial {
 
     /// How much libzmq holds of what came.
     pub fn held_bytes(&self, now_ns: i64) -> u64 {
-        self.hold.bytes(self.received_bytes(), now_ns)
+        let waiting_bytes = self.connection().map_or(0, raw::bytes_waiting);
+        self.hold.bytes_beside(self.received_bytes(), waiting_bytes, now_ns)
     }
 
     fn received_bytes(&self) -> u64 {

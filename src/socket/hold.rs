@@ -30,6 +30,9 @@ const OTHER_BYTES: u64 = 24 << 20;
 /// What comes beside messages (heartbeats, other commands) is not seen here. So much of it is forgiven in a second.
 const COMMANDS_PER_S: u64 = 64;
 
+/// What waits in the kernel counts as far as it is no more than so many times what libzmq has of the connection.
+const WAITING_TIMES: u64 = 16;
+
 /// The length of a frame takes eight bytes from this size on, else one; one more has its flags.
 const LONG_FRAME_BYTES: usize = 256;
 
@@ -91,6 +94,13 @@ impl Hold {
         let lasted_s = (now_ns.saturating_sub(self.begun_ns) / NS_PER_S).max(0).unsigned_abs();
         received_bytes.saturating_sub(self.handed_over_bytes).saturating_sub(lasted_s.saturating_mul(COMMANDS_PER_S))
     }
+
+    /// The same, if so many of these bytes still wait in the kernel. libzmq may take them at once, so they count, as long as it takes
+    /// anything: of a device of small messages that is read slowly, megabytes wait there beside the few kilobytes that libzmq has.
+    pub fn bytes_beside(&self, received_bytes: u64, waiting_bytes: u64, now_ns: i64) -> u64 {
+        let bytes = self.bytes(received_bytes, now_ns);
+        bytes.min(bytes.saturating_sub(waiting_bytes).saturating_mul(WAITING_TIMES))
+    }
 }
 
 /// How much libzmq holds of each connection, where the kernel does not count what came over some of them: these have what the
@@ -149,6 +159,10 @@ mod tests {
         assert_eq!(hold.bytes(47 + 1_009, 0), 0);
         assert_eq!(hold.bytes(5_000, 0), 5_000 - 1_056);
         assert_eq!(hold.bytes(5_000, 10 * NS_PER_S), 5_000 - 1_056 - 640);
+        // What waits in the kernel counts where libzmq takes something of it.
+        assert_eq!(hold.bytes_beside(5_056, 1_000, 0), 4_000);
+        assert_eq!(hold.bytes_beside(5_056, 3_900, 0), 1_600);
+        assert_eq!(hold.bytes_beside(5_056, 9_000, 0), 0);
         // The connection ends; what is left of it is handed over first.
         hold.begin(2_056, 0);
         hold.hand_over(600);

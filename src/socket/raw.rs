@@ -140,13 +140,15 @@ pub fn turn_away(number: c_int) {
     }
 }
 
-/// How many bytes of a TCP connection were taken from the kernel so far; `None` for what is none. What still waits there is no
-/// memory of this process, and a device that is read slowly has megabytes of it.
+/// How many bytes a TCP connection has received so far; `None` for what is none.
 pub fn bytes_received(fd: BorrowedFd<'_>) -> Option<u64> {
     let info = tcp_info(fd)?;
-    let received = info.get(TCP_BYTES_RECEIVED_AT..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))?;
-    // After it: what comes meanwhile is taken off too, and counted at the next look.
-    Some(received.saturating_sub(rustix::io::ioctl_fionread(fd).unwrap_or(0)))
+    info.get(TCP_BYTES_RECEIVED_AT..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+}
+
+/// How many of them nobody has taken from the kernel yet.
+pub fn bytes_waiting(fd: BorrowedFd<'_>) -> u64 {
+    rustix::io::ioctl_fionread(fd).unwrap_or(0)
 }
 
 /// End a connection in both directions, and forget what came over it and is not read yet. libzmq notices, and its peer too.

@@ -141,8 +141,8 @@ pub(super) fn append_number(value: Value, channel: Option<&Channel>, text: &mut 
         None => value,
     };
     match value {
-        Value::Int(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-        Value::UInt(value) => text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        Value::Int(value) => append_integer(value.unsigned_abs(), value < 0, text),
+        Value::UInt(value) => append_integer(value, false, text),
         Value::Float32(value) if value.is_finite() => drop(json::append(&value, text)),
         Value::Float64(value) if value.is_finite() => drop(json::append(&value, text)),
         _ => text.extend_from_slice(match value.as_f64() {
@@ -151,6 +151,25 @@ pub(super) fn append_number(value: Value, channel: Option<&Channel>, text: &mut 
             _ => b"-1e999",
         }),
     }
+}
+
+/// Append an integer. Most are of 16 bits: they have up to five digits, which are put there at once.
+fn append_integer(size: u64, is_negative: bool, text: &mut Vec<u8>) {
+    if is_negative {
+        text.push(b'-');
+    }
+    if size > 99_999 {
+        text.extend_from_slice(itoa::Buffer::new().format(size).as_bytes());
+        return;
+    }
+    let size = size as u32;
+    let digits = [size / 10_000, size / 1_000 % 10, size / 100 % 10, size / 10 % 10, size % 10, 0, 0, 0];
+    let zeros = [10_000, 1_000, 100, 10].into_iter().map(|least| usize::from(size < least)).sum::<usize>();
+    // Moved down by the zeros before the first digit. What is put behind the last one is taken away again.
+    let word = u64::from_le_bytes(digits.map(|digit| b'0' + digit as u8)) >> (8 * zeros);
+    let end = text.len() + 5 - zeros;
+    text.extend_from_slice(&word.to_le_bytes());
+    text.truncate(end);
 }
 
 /// Append bytes in base64, as a string.
@@ -196,6 +215,21 @@ mod tests {
         let mut text = Vec::new();
         append(&stream, batch.messages().next().unwrap(), &mut text)?;
         Ok(String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn integers_of_any_length_are_written_as_they_are() {
+        let ends = (0..20).flat_map(|zeros| [10_u64.pow(zeros) - 1, 10_u64.pow(zeros)]);
+        for size in (0..=100_001).chain(ends).chain([u64::MAX]) {
+            let written = |value| {
+                let mut text = b"1,".to_vec();
+                append_number(value, None, &mut text);
+                String::from_utf8(text).unwrap()
+            };
+            assert_eq!(written(Value::UInt(size)), format!("1,{size}"));
+            let negative = 0_i64.wrapping_sub_unsigned(size);
+            assert_eq!(written(Value::Int(negative)), format!("1,{negative}"));
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::exporter::mcap::io_error;
 /// Handed over at once.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// Blocks that wait, beside the one that is filled and the one that is written.
-const WAITING_BLOCKS: usize = 1;
+/// Blocks that wait, beside the one that is filled and the one that is written: chunks end at once, and are not written evenly.
+const WAITING_BLOCKS: usize = 4;
 
 /// What writes the file.
 pub(super) type Out = Writer<BufWriter<Sink<'static>>>;

@@ -31,22 +31,6 @@ pub fn must_escape(char: char) -> bool {
     )
 }
 
-/// Text in HTML or SVG, also in an attribute.
-pub fn markup(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in line(text).chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            char => safe.push(char),
-        }
-    }
-    safe
-}
-
 /// Text as a part of one line: `a\nb`, `\x1b[2J`, `\u{202e}`. Text that was escaped before stays what it is.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)

@@ -1,7 +1,7 @@
 //! A session as a page that a person reads, in one file without scripts: pictures of all of it and of eight parts, figures, ledger.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fmt::Display;
+use std::io::Write;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::analysis::survey::{CHANNELS_MAX, Survey, View};
 use crate::codec::framing::Framing;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
-use crate::escape::markup;
+use crate::escape::html::Html;
 use crate::exporter::{Export, Exported, Output, Watch};
 use crate::picture::{Mark, STYLE, columns, number, svg, time_text};
 use crate::store::{Database, Ledger, Session};
@@ -25,6 +25,12 @@ const WIDTH_PX: u32 = 1200;
 
 /// Into how many parts the session is divided, each with a picture of its own.
 const PARTS: i64 = 8;
+
+/// The line of the card that may be a loss.
+const LOST: &str = "lost";
+
+const TEXT: (&str, &dyn Display) = ("class", &"text");
+const NUMBER: (&str, &dyn Display) = ("class", &"number");
 
 /// What is on the page.
 struct Page<'a> {
@@ -72,7 +78,7 @@ pub fn write_page(
         parts: parts.collect::<Result<_>>()?,
         window,
     };
-    let text = page.text();
+    let text = page.html().into_string();
     let mut sink = output.sink(watch.stop())?;
     sink.write_all(text.as_bytes()).and_then(|()| sink.flush()).map_err(|cause| output.failed(cause))?;
     let messages = numbers.end.saturating_sub(numbers.start).max(0).unsigned_abs();
@@ -100,80 +106,85 @@ fn selected(database: &Database, session: &Session, export: &Export) -> Result<V
 }
 
 impl Page<'_> {
-    fn text(&self) -> String {
-        let title = self.session.title();
+    fn html(&self) -> Html {
+        let mut html = Html::default();
         let label = self.session.label.as_deref().map_or(String::new(), |label| format!(": {label}"));
-        let title = markup(&format!("{title}{label}"));
-        let mut text = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{PAGE_STYLE}{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        );
-        self.card(&mut text);
+        let title = format!("{}{label}", self.session.title());
+        html.markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        html.markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+        html.leaf("title", &[], &title);
+        html.markup("\n<style>\n");
+        html.markup(PAGE_STYLE);
+        html.markup(STYLE);
+        html.markup("</style>\n</head>\n<body>\n");
+        html.leaf("h1", &[], &title);
+        html.markup("\n");
+        self.card(&mut html);
         let marks: Vec<Mark> =
             self.ledger.entries.iter().filter_map(|entry| Mark::of(entry, self.session.last_elapsed_ns)).collect();
-        text += "<h2>All of it</h2>\n";
-        picture(&mut text, &self.survey, &marks, "the whole part that was chosen");
-        self.figures(&mut text);
-        self.ledger(&mut text);
+        html.markup("<h2>All of it</h2>\n");
+        picture(&mut html, &self.survey, &marks, "the whole part that was chosen");
+        self.figures(&mut html);
+        self.ledger(&mut html);
         for (part, survey) in (1..).zip(&self.parts) {
             let range = words(survey.from_ns..survey.to_ns, survey.to_ns - survey.from_ns);
-            let _ = writeln!(text, "<h2>Part {part} of {PARTS}: {range}</h2>");
-            picture(&mut text, survey, &marks, &format!("part {part} of {PARTS}, {range}"));
+            html.leaf("h2", &[], format_args!("Part {part} of {PARTS}: {range}"));
+            html.markup("\n");
+            picture(&mut html, survey, &marks, &format!("part {part} of {PARTS}, {range}"));
         }
-        text += "</body>\n</html>\n";
-        text
+        html.markup("</body>\n</html>\n");
+        html
     }
 
     /// What is known of the session.
-    fn card(&self, text: &mut String) {
+    fn card(&self, html: &mut Html) {
         let session = self.session;
         let tally = &session.tally;
-        let lost = match tally.lost {
-            0 => "0".to_owned(),
-            lost => format!("<span class=\"loss\">{lost}</span>"),
-        };
         let lines = [
-            ("note", session.note.as_deref().map(markup)),
+            ("note", session.note.clone()),
             ("start", Some(iso(session.started_unix_ns))),
             ("end", Some(session.ended_unix_ns.map_or_else(|| "being recorded".to_owned(), iso))),
-            ("end reason", session.end_reason.as_deref().map(markup)),
+            ("end reason", session.end_reason.clone()),
             ("duration", Some(format!("{:.3} s", seconds(session.duration_ns)))),
             ("this page", Some(words(self.window.clone(), self.window.end - self.window.start))),
             ("messages", Some(tally.messages.to_string())),
-            ("lost", Some(lost)),
+            (LOST, Some(tally.lost.to_string())),
             ("undecodable", Some(tally.undecodable.to_string())),
             ("bytes", Some(tally.bytes.to_string())),
-            ("host", Some(markup(&session.host))),
-            ("version", Some(format!("fancyhwd {}", markup(&session.version)))),
+            ("host", Some(session.host.clone())),
+            ("version", Some(format!("fancyhwd {}", session.version))),
         ];
-        text.push_str("<div class=\"box\"><table>\n");
+        html.markup("<div class=\"box\"><table>\n");
         for (name, value) in lines {
             let Some(value) = value else { continue };
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "<tr><th scope=\"row\">{name}</th><td class=\"text\">{value}</td></tr>");
+            html.element("tr", &[], |html| {
+                html.leaf("th", &[("scope", &"row")], name);
+                html.element("td", &[TEXT], |html| match name == LOST && tally.lost > 0 {
+                    true => html.leaf("span", &[("class", &"loss")], value),
+                    false => html.text(value),
+                });
+            });
+            html.markup("\n");
         }
-        text.push_str("</table></div>\n");
+        html.markup("</table></div>\n");
     }
 
     /// What the channels are, and from where to where they go.
-    fn figures(&self, text: &mut String) {
-        text.push_str(
-            "<h2>Figures</h2>\n<div class=\"box\"><table>\n<tr><th>endpoint</th><th>topic</th><th>channel</th>\
-                       <th>unit</th><th class=\"number\">least</th><th class=\"number\">greatest</th></tr>\n",
-        );
+    fn figures(&self, html: &mut Html) {
+        html.markup("<h2>Figures</h2>\n<div class=\"box\"><table>\n");
+        html.markup("<tr><th>endpoint</th><th>topic</th><th>channel</th><th>unit</th>");
+        html.markup("<th class=\"number\">least</th><th class=\"number\">greatest</th></tr>\n");
         for surveyed in self.survey.streams.values() {
-            let (topic, endpoint) = (markup(&shown(&surveyed.stream.topic)), surveyed.stream.endpoint);
+            let (topic, endpoint) = (shown(&surveyed.stream.topic), surveyed.stream.endpoint);
             let mut row = |channel: &str, unit: &str, range: Option<(f64, f64)>| {
                 let (least, greatest) = range
                     .map_or(("-".to_owned(), "-".to_owned()), |(least, greatest)| (number(least), number(greatest)));
-                let _ = writeln!(
-                    text,
-                    "<tr><td class=\"number\">{endpoint}</td><td>{topic}</td><td>{}</td><td>{}</td><td class=\"number\">{least}</td>\
-                     <td class=\"number\">{greatest}</td></tr>",
-                    markup(channel),
-                    markup(unit)
-                );
+                html.element("tr", &[], |html| {
+                    html.leaf("td", &[NUMBER], endpoint);
+                    [&topic, channel, unit].into_iter().for_each(|text| html.leaf("td", &[], text));
+                    [least, greatest].into_iter().for_each(|text| html.leaf("td", &[NUMBER], text));
+                });
+                html.markup("\n");
             };
             for band in &surveyed.channels {
                 row(&band.channel.name, band.channel.unit.as_deref().unwrap_or_default(), band.range());
@@ -182,52 +193,48 @@ impl Page<'_> {
                 row("-", "", None);
             }
         }
-        text.push_str("</table></div>\n");
-        if self.survey.streams_left > 0 {
-            let _ = writeln!(
-                text,
-                "<p class=\"quiet\">{} more streams: choose with --topic or --endpoint.</p>",
-                self.survey.streams_left
-            );
+        html.markup("</table></div>\n");
+        let left = self.survey.streams_left;
+        if left > 0 {
+            let words = format_args!("{left} more streams: choose with --topic or --endpoint.");
+            html.leaf("p", &[("class", &"quiet")], words);
+            html.markup("\n");
         }
     }
 
-    fn ledger(&self, text: &mut String) {
-        text.push_str("<h2>What happened</h2>\n");
+    fn ledger(&self, html: &mut Html) {
+        html.markup("<h2>What happened</h2>\n");
         if self.ledger.entries.is_empty() {
-            text.push_str("<p>Nothing.</p>\n");
+            html.markup("<p>Nothing.</p>\n");
             return;
         }
-        text.push_str("<div class=\"box\"><table>\n<tr><th>at</th><th>until</th><th>what</th><th>endpoint</th><th>lost</th><th></th></tr>\n");
+        html.markup("<div class=\"box\"><table>\n<tr><th>at</th><th>until</th><th>what</th>");
+        html.markup("<th>endpoint</th><th>lost</th><th></th></tr>\n");
         for entry in &self.ledger.entries {
-            let words = |name: &str| entry.get(name).and_then(Value::as_str).map(markup).unwrap_or_default();
+            let words = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
             let at = |name: &str| {
                 entry.get(name).and_then(Value::as_i64).map(|ns| time_text(ns, NS_PER_S / 1000)).unwrap_or_default()
             };
             let lost = entry.get("lost").and_then(Value::as_u64).map_or("unknown".to_owned(), |lost| lost.to_string());
             let is_loss = Mark::of(entry, self.session.last_elapsed_ns).is_some_and(|mark| mark.is_loss());
-            let _ = writeln!(
-                text,
-                "<tr><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td><td class=\"number{}\">{lost}</td>\
-                 <td class=\"text\">{}</td></tr>",
-                at("elapsed_ns"),
-                at("until_elapsed_ns"),
-                words("kind"),
-                words("endpoint"),
-                if is_loss { " loss" } else { "" },
-                words("detail"),
-            );
+            html.element("tr", &[], |html| {
+                ["elapsed_ns", "until_elapsed_ns"].into_iter().for_each(|name| html.leaf("td", &[NUMBER], at(name)));
+                ["kind", "endpoint"].into_iter().for_each(|name| html.leaf("td", &[], words(name)));
+                html.leaf("td", &[("class", if is_loss { &"number loss" } else { &"number" })], lost);
+                html.leaf("td", &[TEXT], words("detail"));
+            });
+            html.markup("\n");
         }
-        text.push_str("</table></div>\n");
+        html.markup("</table></div>\n");
         if !self.ledger.is_whole {
-            text.push_str("<p class=\"loss\">Other entries are damaged and cannot be read.</p>\n");
+            html.markup("<p class=\"loss\">Other entries are damaged and cannot be read.</p>\n");
         }
     }
 }
 
-fn picture(text: &mut String, survey: &Survey, marks: &[Mark], about: &str) {
-    text.push_str(&svg(survey, marks, WIDTH_PX, about));
-    text.push('\n');
+fn picture(html: &mut Html, survey: &Survey, marks: &[Mark], about: &str) {
+    html.picture(&svg(survey, marks, WIDTH_PX, about));
+    html.markup("\n");
 }
 
 /// `1.200 s to 3.400 s`.

@@ -16,7 +16,8 @@ use plotters::style::{Color, IntoFont, RGBColor};
 
 use crate::analysis::survey::{Band, Column, Survey, Surveyed};
 use crate::codec::topic::shown;
-use crate::escape;
+use crate::escape::html::Html;
+use crate::escape::line;
 use crate::time::durations::seconds;
 
 pub use marks::{Mark, Shape};
@@ -95,10 +96,11 @@ pub fn svg(survey: &Survey, marks: &[Mark], width_px: u32, about: &str) -> Strin
 /// The picture with a root of our own, which fits into the width of its page.
 fn with_head(svg: &str, width_px: u32, height_px: u32, about: &str) -> String {
     let body = svg.split_once('>').map_or("", |(_, body)| body);
-    format!(
-        "<svg class=\"picture\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {width_px} {height_px}\">{body}",
-        escape::markup(about),
-    )
+    let part = format_args!("0 0 {width_px} {height_px}");
+    let mut picture = Html::default();
+    picture.begin("svg", &[("class", &"picture"), ("role", &"img"), ("aria-label", &about), ("viewBox", &part)]);
+    picture.picture(body);
+    picture.into_string()
 }
 
 /// How high the row of a channel is, by how many there are.
@@ -318,7 +320,7 @@ fn write_bold(area: &Area<'_>, words: &str, at: (i32, i32)) -> Drawn {
 
 /// As many characters as have room.
 fn shortened(words: &str, chars: usize) -> String {
-    let words = escape::line(words);
+    let words = line(words);
     match words.char_indices().nth(chars) {
         None => words.into_owned(),
         Some(_) => words.chars().take(chars.saturating_sub(1)).chain(['\u{2026}']).collect(),

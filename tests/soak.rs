@@ -25,6 +25,7 @@ use support::old_peers::{is_found_again, is_recorded_whole};
 use support::power::{cut_ext4, cut_traced};
 use support::secured::survives_hostile_peers;
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
+use support::triggered::{Rare, record as record_triggered};
 use support::zmtp::Version;
 use support::{Bench, alone, eventually};
 
@@ -58,6 +59,30 @@ fn eight_hundred_signals_in_exports_leave_no_file() {
 fn five_thousand_pages_that_are_damaged_at_random_cost_no_more_than_is_named() {
     let _alone = alone();
     survives_damaged_pages(5_000);
+}
+
+#[test]
+fn a_trigger_at_100_000_packets_a_second_keeps_every_window_whole() {
+    const NS_PER_S: i64 = 1_000_000_000;
+    const MEMORY_MAX_BYTES: u64 = 128 << 20;
+    let _alone = alone();
+    let bench = Bench::new();
+    let mut peak_bytes = 0;
+    // A hundred places, in about one of 190,000 packets: some overlap, some are far apart.
+    let publish = "--rate 100000 --count 20000000";
+    let triggered = record_triggered(&bench, publish, Rare(32_618), "--before 1s --after 1s", |recorder| {
+        let device_is_there = || !recorder.log().contains("disconnected from") && !recorder.has_ended();
+        while device_is_there() {
+            peak_bytes = peak_bytes.max(recorder.memory_bytes("VmHWM"));
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    println!("peak memory {} MB", peak_bytes / 1_000_000);
+    triggered.assert_windows(NS_PER_S, NS_PER_S);
+    assert!(triggered.places_ns.len() >= 90, "{} places", triggered.places_ns.len());
+    assert!(peak_bytes < MEMORY_MAX_BYTES, "{peak_bytes} bytes");
+    triggered.recorder.success().says(", 0 lost");
+    bench.fancyhwd("session verify --database c.db").run().success();
 }
 
 #[test]

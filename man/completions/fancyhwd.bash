@@ -205,7 +205,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --bind --key --server-key --allow --allow-any --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
+            opts="-v -q -h --connect --bind --key --server-key --allow --allow-any --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --trigger --before --after --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -280,6 +280,18 @@ _fancyhwd() {
                     return 0
                     ;;
                 --split-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trigger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

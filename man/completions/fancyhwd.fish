@@ -83,6 +83,9 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l note -d 'Re
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l count -d 'Stop after so many messages' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l duration -d 'Stop after this time, such as 90s or 1h30m' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l split-every -d 'Begin a new session after this time or size, such as 1h or 2GB, without losing a message. SIGHUP does so at once' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l trigger -d 'Keep only what comes around the places where this holds: comparisons [TOPIC.]CHANNEL OP NUMBER, such as \'ch3 > 1200 and ch4 != 0\', joined by `and`, `or` and brackets; or alone \'gap > 500ms\', or \'text ~ REGEX\'. The ledger says how much was not kept' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l before -d 'So much before each place is kept. It waits in memory, as much of it as --queue says' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l after -d 'So much after each place is kept' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l max-use -d 'The most that the database may take, such as 20GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l keep-free -d 'What must stay free on the disk, such as 1GB: the oldest finished sessions are deleted' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand record" -l durability -d 'What a commit survives' -r -f -a "full\t'Also a power cut: each commit waits until the disk has it'

@@ -83,7 +83,7 @@ pub enum Command {
     /// Record a device into an SQLite database
     ///
     /// Subscribes to one or more devices and stores every packet with the moment of its arrival, until it is stopped.
-    Record(RecordArguments),
+    Record(Box<RecordArguments>),
     /// Send a capture out again with the original timing
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.

@@ -1,7 +1,8 @@
 //! What can be typed behind `fancyhwd record`.
 
 use crate::cli::values::{
-    DEFAULT_ENDPOINT, about, binds, bytes, channels, connects, database, duration_ns, label, refuse, size, wanted,
+    DEFAULT_ENDPOINT, about, binds, bytes, channels, connects, database, duration_ns, label, parse, refuse, size,
+    wanted,
 };
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::codec::stream::REFERENCE_TOPIC;
 use crate::command::record::{self, Given};
 use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
-use crate::recorder::{self, SplitEvery};
+use crate::recorder::{self, SplitEvery, When};
 use crate::socket::{Inlets, QUEUE_MESSAGES, ReceivingKind};
 use crate::store::{Durability, Limits};
 use crate::streams::{About, Told};
@@ -99,6 +100,16 @@ pub struct RecordArguments {
     /// Begin a new session after this time or size, such as 1h or 2GB, without losing a message. SIGHUP does so at once
     #[arg(long, value_name = "DURATION|SIZE")]
     pub split_every: Option<String>,
+    /// Keep only what comes around the places where this holds: comparisons [TOPIC.]CHANNEL OP NUMBER, such as 'ch3 > 1200 and ch4
+    /// != 0', joined by `and`, `or` and brackets; or alone 'gap > 500ms', or 'text ~ REGEX'. The ledger says how much was not kept
+    #[arg(long, value_name = "CONDITION")]
+    pub trigger: Option<String>,
+    /// So much before each place is kept. It waits in memory, as much of it as --queue says
+    #[arg(long, value_name = "DURATION", default_value = "1s", requires = "trigger")]
+    pub before: String,
+    /// So much after each place is kept
+    #[arg(long, value_name = "DURATION", default_value = "1s", requires = "trigger")]
+    pub after: String,
     /// The most that the database may take, such as 20GB: the oldest finished sessions are deleted
     #[arg(long, value_name = "SIZE")]
     pub max_use: Option<String>,
@@ -172,7 +183,8 @@ impl RecordArguments {
             },
             capture: recorder::Capture {
                 told: self.told()?,
-                count: self.count,
+                trigger: self.trigger()?,
+                count: self.count.filter(|_| self.trigger.is_none()),
                 duration_ns: self.duration.as_deref().map(|text| duration_ns("--duration", text)).transpose()?,
                 split_every: self.split_every.as_deref().map(split_every).transpose()?,
                 commit_every_ns: duration_ns("--commit-every", &self.commit_every)?,
@@ -215,6 +227,18 @@ impl RecordArguments {
             heartbeat: or_off("--heartbeat", &self.heartbeat)?
                 .map(|every_ns| Duration::from_nanos(every_ns.unsigned_abs())),
         })
+    }
+
+    /// What of it to keep.
+    fn trigger(&self) -> Result<Option<When>> {
+        let Some(condition) = &self.trigger else { return Ok(None) };
+        Ok(Some(When {
+            condition: parse("--trigger", condition)?,
+            before_ns: duration_or_zero_ns("--before", &self.before)?,
+            after_ns: duration_or_zero_ns("--after", &self.after)?,
+            count: self.count,
+            held_max_bytes: self.queue_bytes()? as usize,
+        }))
     }
 
     /// Memory for messages that wait for the disk.
@@ -263,6 +287,11 @@ impl RecordArguments {
 /// A duration, or nothing.
 fn or_off(option: &'static str, text: &str) -> Result<Option<i64>> {
     if text == "off" { Ok(None) } else { duration_ns(option, text).map(Some) }
+}
+
+/// A duration, which may be none.
+fn duration_or_zero_ns(option: &'static str, text: &str) -> Result<i64> {
+    if ["0", "0s"].contains(&text) { Ok(0) } else { duration_ns(option, text) }
 }
 
 /// A duration, or else a size.

@@ -70,12 +70,13 @@ const LARGE_MESSAGE_BYTES: u64 = 16 << 20;
 /// What a recording takes beside messages.
 const BASE_BYTES: u64 = 48 << 20;
 
-/// What a recording takes at most: what libzmq may hold and our queue, which takes one message of any size, and the
-/// message that is being stored.
+/// What a recording takes at most: what libzmq may hold, our queue and what a trigger holds, each of which takes one message of
+/// any size, and the message that is being stored.
 fn memory_max_bytes(settings: &Settings) -> u64 {
     let message_bytes = settings.inlets.message_max_bytes as u64;
     let queue_bytes = message_bytes.max(settings.queue_bytes as u64);
-    settings.inlets.hold_max_bytes + queue_bytes + STORING_TIMES * message_bytes + BASE_BYTES
+    let held_bytes = settings.capture.trigger.as_ref().map_or(0, |when| when.held_max_bytes as u64 + message_bytes);
+    settings.inlets.hold_max_bytes + queue_bytes + held_bytes + STORING_TIMES * message_bytes + BASE_BYTES
 }
 
 /// Record until a limit is reached or a stop is asked for; a reload begins a new session, and marks are set where they are
@@ -120,10 +121,11 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
     let shared = Shared { queue: Queue::new(settings.queue_bytes), gauges: Gauges::default() };
     let ended = capture(settings, socket, &shared, &mut recording, clock, signals);
     let elapsed_ns = clock.elapsed_ns();
+    let account = shared.gauges.account();
     let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
     let closed = recording.end(match &ended {
-        Ok(Taken::UntilStop) => EndReason::Stopped,
-        Ok(Taken::UntilLimit) => EndReason::Limit,
+        Ok(Taken::UntilStop) if !account.is_complete => EndReason::Stopped,
+        Ok(_) => EndReason::Limit,
         Err(Error::NoRoom { .. }) => EndReason::DiskFull,
         Err(error) if error.trouble() == Trouble::DiskFull => EndReason::DiskFull,
         Err(_) => EndReason::Failed,
@@ -135,6 +137,10 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         (files, 0) => format!(", {files} files in doubt"),
         (files, messages) => format!(", {files} files in doubt, {messages} of the messages in deleted files"),
     };
+    let not_kept = match account.not_kept {
+        0 => String::new(),
+        messages => format!(", {messages} not kept, as the trigger did not hold near them"),
+    };
     let last = shared.gauges.snapshot(&shared.queue);
     let unreached: Vec<&str> =
         last.links.iter().filter(|link| !link.was_up).map(|link| link.endpoint.as_str()).collect();
@@ -142,7 +148,7 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         tracing::warn!("never reached: {}; nothing of it is recorded, and the ledger says why", unreached.join(" "));
     }
     tracing::info!(
-        "recorded {chapters}: {}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
+        "recorded {chapters}: {}{not_kept}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
         tally.lost,
         last.queue_peak_percent,

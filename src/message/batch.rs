@@ -163,8 +163,29 @@ impl Batch {
             bytes: self.log.len() - log.len(),
             large: self.large.len() - large.len(),
             messages: mark.messages + 1,
-            ..mark
+            last: (mark.bytes, mark.large),
         })
+    }
+
+    /// The next message behind a place, if there is one, and the place behind it.
+    pub fn next_behind(&self, mark: Mark) -> Option<(Message<'_>, Mark)> {
+        self.messages_from(mark).next().zip(self.behind(mark))
+    }
+
+    /// Append the messages of another batch between two places, with their stamps and origins.
+    pub fn append(&mut self, other: &Self, from: Mark, to: Mark) {
+        let (bytes, large) = (to.last.0.saturating_sub(from.bytes), to.last.1.saturating_sub(from.large));
+        self.last = (self.log.len() + bytes, self.large.len() + large);
+        self.log.extend_from_slice(other.log.get(from.bytes..to.bytes).unwrap_or_default());
+        self.large.extend_from_slice(other.large.get(from.large..to.large).unwrap_or_default());
+        self.messages += to.messages - from.messages;
+    }
+
+    /// A copy of its messages, in no more memory than they need.
+    pub fn compact(&self) -> Self {
+        let mut copy = Self { log: Vec::with_capacity(self.log.len()), ..Self::default() };
+        copy.append(self, Mark::default(), self.mark());
+        copy
     }
 
     /// Note the number of the message that was appended last, and the row of its stream.

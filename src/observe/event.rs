@@ -53,6 +53,10 @@ pub enum Kind {
     Damaged,
     /// Somebody set a mark.
     Mark,
+    /// The condition of the trigger began to hold.
+    Trigger,
+    /// Messages that the trigger did not keep. That is no loss.
+    NotTriggered,
 }
 
 impl Kind {
@@ -84,6 +88,8 @@ impl Kind {
             Self::Failed => "failed",
             Self::Damaged => "damaged",
             Self::Mark => "mark",
+            Self::Trigger => "trigger",
+            Self::NotTriggered => "not-triggered",
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub tally: Tally,
     /// How many messages were lost by each cause, by its name in the ledger.
     pub lost_by: BTreeMap<&'static str, u64>,
+    /// Messages that the trigger did not keep.
+    pub not_kept: u64,
     /// Commits of this run.
     pub commits: u64,
     /// How long its syncs took.
@@ -162,7 +164,7 @@ impl fmt::Display for Snapshot {
         }
         let Tally { messages, undecodable, unwanted, lost, bytes } = self.tally;
         write!(f, "session {}: {messages} messages, {:.1}/s, {}", self.session_id, self.rate_hz, ByteSize(bytes))?;
-        for (number, what) in [(undecodable, "undecodable"), (unwanted, "unwanted")] {
+        for (number, what) in [(undecodable, "undecodable"), (unwanted, "unwanted"), (self.not_kept, "not kept")] {
             if number > 0 {
                 write!(f, ", {number} {what}")?;
             }

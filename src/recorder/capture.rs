@@ -1,6 +1,7 @@
 //! What a recording takes, and when it ends.
 
 use crate::message::queue::OnFull;
+use crate::recorder::When;
 use crate::streams::Told;
 
 /// When a session is followed by the next one.
@@ -17,7 +18,9 @@ pub enum SplitEvery {
 pub struct Capture {
     /// Which topics to take, and what is known of them.
     pub told: Told,
-    /// Messages after which to end.
+    /// What of it to keep; `None` is all.
+    pub trigger: Option<When>,
+    /// Messages after which to end, if all are kept.
     pub count: Option<u64>,
     /// Time after which to end.
     pub duration_ns: Option<i64>,

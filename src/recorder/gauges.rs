@@ -9,7 +9,7 @@ use crate::message::queue::Queue;
 use crate::observe::event::Kind;
 use crate::observe::snapshot::{Link, Snapshot, Syncs, Trouble};
 use crate::observe::tally::Tally;
-use crate::recorder::{Arrivals, Exposure, Holdup};
+use crate::recorder::{Account, Arrivals, Exposure, Holdup};
 use crate::store::Space;
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
@@ -23,6 +23,8 @@ pub struct Gauges {
     lost: Mutex<BTreeMap<Kind, u64>>,
     /// What the writer is storing, in bytes.
     storing_bytes: AtomicU64,
+    /// What the trigger makes of it, if there is one.
+    triggered: Mutex<Account>,
     /// The receiver gets on.
     pub receiver: Pulse,
     /// The writer gets on.
@@ -110,6 +112,17 @@ impl Gauges {
         self.storing_bytes.load(Relaxed)
     }
 
+    /// The trigger has made this of what came.
+    pub fn triggered(&self, account: Account) {
+        let before = std::mem::replace(&mut *self.lock_triggered(), account);
+        self.lose(Kind::Overflow, account.lost.saturating_sub(before.lost));
+    }
+
+    /// What the trigger has made of what came; all zero without one.
+    pub fn account(&self) -> Account {
+        *self.lock_triggered()
+    }
+
     /// The database takes, and can take, so much.
     pub fn space(&self, space: Space) {
         self.lock().space = space;
@@ -149,6 +162,7 @@ impl Gauges {
             session_id: stored.session_id,
             tally: Tally { lost: lost_by.values().sum(), ..stored.tally },
             lost_by: lost_by.into_iter().map(|(cause, lost)| (cause.name(), lost)).collect(),
+            not_kept: self.account().not_kept,
             commits: stored.commits,
             syncs: stored.syncs,
             rate_hz: 0.0,
@@ -173,6 +187,10 @@ impl Gauges {
     fn lock(&self) -> MutexGuard<'_, Stored> {
         // Each field is whole between any two statements.
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_triggered(&self) -> MutexGuard<'_, Account> {
+        self.triggered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn words(&self) -> MutexGuard<'_, Words> {

@@ -14,7 +14,9 @@ mod printer;
 mod receiver;
 mod reporter;
 mod sorter;
+mod source;
 mod status;
+mod trigger;
 mod writer;
 
 pub use arrivals::{Arrivals, STORING_TIMES};
@@ -26,5 +28,7 @@ pub use printer::{PRINT_QUEUE_BYTES, print};
 pub use receiver::{Intake, Taken};
 pub use reporter::Reporter;
 pub use sorter::Sorter;
+pub use source::Source;
 pub use status::watch;
+pub use trigger::{Account, Trigger, When};
 pub use writer::Writer;

@@ -61,6 +61,8 @@ pub struct Intake<'a> {
     clock: SessionClock,
     /// Bytes of messages in this session that were handed over.
     session_bytes: u64,
+    /// Bytes of messages that a trigger had kept when the session began.
+    kept_before_bytes: u64,
     split_asked_for: bool,
     wall_offset_ns: Option<i64>,
     on_full: OnFull,
@@ -102,6 +104,7 @@ impl<'a> Intake<'a> {
             end_ns: capture.duration_ns.map_or(i64::MAX, |duration_ns| origin_ns.saturating_add(duration_ns)),
             clock,
             session_bytes: 0,
+            kept_before_bytes: 0,
             split_asked_for: false,
             wall_offset_ns: wall_offset_ns(),
             on_full: capture.on_full,
@@ -205,6 +208,7 @@ impl<'a> Intake<'a> {
         self.batch_since_ns = self.clock.origin_ns;
         self.arrivals.session_start = Some(self.clock);
         self.session_bytes = 0;
+        self.kept_before_bytes = self.gauges.account().kept_bytes;
         self.split_asked_for = false;
     }
 
@@ -216,8 +220,12 @@ impl<'a> Intake<'a> {
     }
 
     fn session_is_large(&self) -> bool {
-        let bytes = self.session_bytes + self.arrivals.bytes() as u64;
-        matches!(self.capture.split_every, Some(SplitEvery::Bytes(most)) if bytes >= most)
+        let Some(SplitEvery::Bytes(most)) = self.capture.split_every else { return false };
+        let bytes = match self.capture.trigger {
+            None => self.session_bytes + self.arrivals.bytes() as u64,
+            Some(_) => self.gauges.account().kept_bytes - self.kept_before_bytes,
+        };
+        bytes >= most
     }
 
     fn note(&mut self, event: Event) {

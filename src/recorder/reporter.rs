@@ -109,6 +109,8 @@ impl Unreported {
             Kind::Admitted => tracing::info!("admitted a peer at {endpoint}{times}: {}", self.detail),
             Kind::Deleted => tracing::info!("{}{times}", self.detail),
             Kind::Mark => tracing::info!("mark{times} at {until_s:.3} s: {}", self.detail),
+            Kind::Trigger => tracing::info!("trigger{times} at {until_s:.3} s: {}", self.detail),
+            Kind::NotTriggered => tracing::info!("up to {until_s:.3} s{times}, {}", self.detail),
             Kind::Overflow
             | Kind::CounterGap
             | Kind::CounterReorder

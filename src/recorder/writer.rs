@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Trouble};
 use crate::message::queue::{CloseOnDrop, Load, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
-use crate::recorder::{Arrivals, Capture, Exposure, Gauges, HeldUp, Reporter, Sorter};
+use crate::recorder::{Arrivals, Capture, Exposure, Gauges, HeldUp, Reporter, Sorter, Source};
 use crate::store::{Recording, ToCommit};
 use crate::streams::Sorted;
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
@@ -28,6 +28,8 @@ const FILES_MAX_PER_BATCH: u32 = 3;
 /// The writing side of a recording.
 pub struct Writer<'a> {
     /// Where the batches come from.
+    source: Source<'a>,
+    /// Where they go back to, empty.
     queue: &'a Queue<Arrivals>,
     /// Where they go to.
     recording: &'a mut Recording,
@@ -71,6 +73,7 @@ impl<'a> Writer<'a> {
         gauges.holdup.file(recording.path());
         let exposure = Exposure::new(capture.commit_every_ns + recording.sync_within_ns());
         Self {
+            source: Source::new(queue, capture, clock, stop, gauges),
             queue,
             recording,
             to_print,
@@ -119,7 +122,7 @@ impl<'a> Writer<'a> {
             self.gauges.writer.beat(monotonic_ns());
             self.tell_of_holdups(false)?;
             let wait_ns = if self.makes_room { 0 } else { look_due_ns - monotonic_ns() };
-            let popped = self.queue.pop_within(Duration::from_nanos(wait_ns.max(0) as u64));
+            let popped = self.source.pop_within(Duration::from_nanos(wait_ns.max(0) as u64));
             self.gauges.holdup.begins(monotonic_ns());
             match popped {
                 Popped::Batch(arrivals) => {
@@ -182,7 +185,7 @@ impl<'a> Writer<'a> {
         };
         let batch = &arrivals.batch;
         let first_ns = batch.messages().next().map(|first| self.clock.origin_ns.saturating_add(first.elapsed_ns));
-        self.exposure.written(first_ns);
+        self.exposure.written(first_ns.map(|first_ns| self.source.on_its_way_ns(first_ns)));
         if let Some(sync_ns) = sync_ns {
             self.synced(sync_ns);
         }
@@ -303,7 +306,7 @@ impl<'a> Writer<'a> {
             self.gauges.lose(event.kind, messages);
             event.lost = event.lost.map(|lost| lost + messages + known);
             self.queue.recycle(arrivals);
-            next = self.queue.pop();
+            next = self.source.pop();
         }
         event.until_elapsed_ns = Some(self.clock.elapsed_ns());
         self.recording.give_up(event);

@@ -65,6 +65,7 @@ fn of_run(said: &Value, metrics: &mut Metrics) {
         ("fancyhwd_bytes_total", "bytes", "Bytes of all frames of these messages."),
         ("fancyhwd_undecodable_total", "undecodable", "Of these messages, those that their layout cannot read."),
         ("fancyhwd_unwanted_total", "unwanted", "Messages that came and that nobody had asked for."),
+        ("fancyhwd_not_kept_total", "not_kept", "Messages that the trigger did not keep."),
         ("fancyhwd_commits_total", "commits", "Transactions of messages that were committed."),
     ] {
         metrics.family(name, "counter", help);

@@ -4,6 +4,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
+use crate::codec::condition::{Measured, Why};
 use crate::escape::{self, json};
 use crate::store::Session;
 use crate::time::durations::{rate_hz, seconds};
@@ -37,6 +38,21 @@ pub fn cell(text: &str) -> String {
         Some(begin) => begin + "...",
         None if is_cut => shown.into_owned() + "...",
         None => shown.into_owned(),
+    }
+}
+
+/// Why a condition holds: `ch0 = 1203 mV`.
+pub fn why(why: &Why) -> String {
+    match why {
+        Why::Record(_, measured) => {
+            let word = |it: &Measured| {
+                let unit = it.unit.as_ref().map(|unit| format!(" {}", escape::line(unit))).unwrap_or_default();
+                format!("{} = {}{unit}", escape::line(&it.channel), it.value)
+            };
+            measured.iter().map(word).collect::<Vec<_>>().join(", ")
+        }
+        Why::Gap(gap_ns) => format!("{:.6} s after the one before", seconds(*gap_ns)),
+        Why::Text(text) => format!("\"{}\"", cell(text)),
     }
 }
 

@@ -75,5 +75,6 @@ mod sound;
 mod split;
 mod status;
 mod tidy;
+mod trigger;
 mod unreached;
 mod verify;

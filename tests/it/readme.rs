@@ -65,7 +65,7 @@ fn every_command_in_the_readme_runs() {
     }
     assert!(commands >= 12, "only {commands} commands found");
     let sessions = bench.sqlite3(".local/state/fancyhwd/captures.db", "SELECT messages, end_reason FROM sessions");
-    assert_eq!(sessions, "10|limit\n10|limit\n10|limit");
+    assert_eq!(sessions, "10|limit\n10|limit\n10|limit\n10|limit");
 }
 
 /// What DuckDB fetches from the network when it is asked to attach a file of SQLite.

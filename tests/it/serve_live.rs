@@ -45,6 +45,7 @@ fn metrics_equal_the_ledger_and_prometheus_takes_them() {
     ] {
         assert_eq!(metrics.metric(name), total(&bench, column), "{name}");
     }
+    assert_eq!(metrics.metric("fancyhwd_not_kept_total"), 0.0);
     let lost: f64 = metrics
         .body
         .lines()

@@ -20,6 +20,7 @@ pub mod seal;
 pub mod secured;
 pub mod signals;
 pub mod terminal;
+pub mod triggered;
 pub mod zmtp;
 
 use std::ffi::OsStr;

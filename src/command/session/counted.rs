@@ -11,6 +11,7 @@ use crate::codec::sequence::{Seen, Sequence};
 use crate::codec::stream::Stream;
 use crate::error::Result;
 use crate::message::{Batch, Message};
+use crate::observe::event::Kind;
 use crate::process::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
 use crate::streams::{About, about};
@@ -32,6 +33,8 @@ struct Count {
     sequence: Sequence,
     /// When its link was down, since the session began: from and to.
     breaks: VecDeque<(i64, i64)>,
+    /// When a trigger began to leave messages out.
+    pauses: VecDeque<i64>,
     messages: u64,
     without: u64,
     lost: u64,
@@ -51,11 +54,15 @@ impl Counted {
     /// When the database cannot be read, or a stop is asked for.
     pub fn of(path: &Path, session: &Session, counters: &[About<Counter>], stop: &Stop) -> Result<Self> {
         let database = Database::for_reading(path)?;
-        let breaks = breaks(&database, session)?;
+        let entries = database.ledger(session)?.entries;
+        let breaks = breaks(&database, session, &entries)?;
+        let is_pause = |entry: &&Value| entry.get("kind").and_then(Value::as_str) == Some(Kind::NotTriggered.name());
+        let pauses: VecDeque<i64> =
+            entries.iter().filter(is_pause).filter_map(|entry| at(entry, "elapsed_ns")).collect();
         let streams = database.streams(session)?.into_iter().filter_map(|(id, stream)| {
             let counter = about(counters, &stream.topic)?.clone();
             let breaks = breaks.get(&stream.endpoint).cloned().unwrap_or_default();
-            Some((id, Count::new(stream, counter, breaks)))
+            Some((id, Count::new(stream, counter, breaks, pauses.clone())))
         });
         let mut counted = Self { streams: streams.collect() };
         if session.is_empty() || counted.streams.is_empty() {
@@ -107,28 +114,29 @@ impl Counted {
 }
 
 /// When the links of a session were down, by the numbers of their endpoints.
-fn breaks(database: &Database, session: &Session) -> Result<BTreeMap<u32, VecDeque<(i64, i64)>>> {
+fn breaks(database: &Database, session: &Session, entries: &[Value]) -> Result<BTreeMap<u32, VecDeque<(i64, i64)>>> {
     let endpoints = database.endpoints(session)?;
     let mut breaks: BTreeMap<u32, VecDeque<(i64, i64)>> = BTreeMap::new();
-    for entry in database.ledger(session)?.entries {
+    for entry in entries {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         let number = endpoints.iter().find(|(_, endpoint)| Some(endpoint.as_str()) == text("endpoint"));
         if let (Some("disconnected"), Some((number, _)), Some(from_ns)) =
-            (text("kind"), number, at(&entry, "elapsed_ns"))
+            (text("kind"), number, at(entry, "elapsed_ns"))
         {
-            breaks.entry(*number).or_default().push_back((from_ns, at(&entry, "until_elapsed_ns").unwrap_or(from_ns)));
+            breaks.entry(*number).or_default().push_back((from_ns, at(entry, "until_elapsed_ns").unwrap_or(from_ns)));
         }
     }
     Ok(breaks)
 }
 
 impl Count {
-    fn new(stream: Stream, counter: Counter, breaks: VecDeque<(i64, i64)>) -> Self {
+    fn new(stream: Stream, counter: Counter, breaks: VecDeque<(i64, i64)>, pauses: VecDeque<i64>) -> Self {
         Self {
             sequence: Sequence::new(&counter),
             stream,
             counter,
             breaks,
+            pauses,
             messages: 0,
             without: 0,
             lost: 0,
@@ -147,6 +155,10 @@ impl Count {
             self.without += 1;
             return;
         };
+        while self.pauses.front().is_some_and(|began_ns| *began_ns <= message.elapsed_ns) {
+            self.pauses.pop_front();
+            self.sequence = Sequence::new(&self.counter);
+        }
         // A link may be up a little before the ledger says so.
         let mut is_up_again = false;
         while let Some((from_ns, until_ns)) = self.breaks.front()

@@ -10,18 +10,17 @@ use serde_json::{Number, Value, json};
 
 use crate::analysis::find::{Finder, Found, Moment, Place};
 use crate::analysis::sought::{Sought, scope};
-use crate::codec::condition::{Condition, Measured, Why};
+use crate::codec::condition::{Condition, Why};
 use crate::codec::stream::Stream;
 use crate::codec::{number, topic};
 use crate::command::print;
 use crate::error::Result;
-use crate::escape;
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
 use crate::store::{Database, Selection};
 use crate::summary::ledger;
-use crate::summary::text::{cell, pretty_end, pretty_item};
+use crate::summary::text::{self, pretty_end, pretty_item};
 use crate::time::clock::monotonic_ns;
 use crate::time::durations::{iso, seconds};
 
@@ -219,7 +218,7 @@ impl<'a> Report<'a> {
             last => format!("#{} to #{last}", first.number),
         };
         let lasts = seconds(last.elapsed_ns.saturating_sub(first.elapsed_ns));
-        let mut words: Vec<String> = place.why.iter().map(words).collect();
+        let mut words: Vec<String> = place.why.iter().map(text::why).collect();
         words.extend((*messages > 1).then(|| format!("{messages} messages")));
         words.extend((*places > 1).then(|| format!("{places} places")));
         words.extend(self.around(group).map(|(from, to)| format!("--from {from} --to {to}")));
@@ -268,19 +267,4 @@ impl<'a> Report<'a> {
 fn as_number(value: number::Value) -> Value {
     let text = value.to_string();
     text.parse::<Number>().map_or(Value::String(text), Value::Number)
-}
-
-/// `ch0 = 1203 mV`.
-fn words(why: &Why) -> String {
-    match why {
-        Why::Record(_, measured) => {
-            let word = |it: &Measured| {
-                let unit = it.unit.as_ref().map(|unit| format!(" {}", escape::line(unit))).unwrap_or_default();
-                format!("{} = {}{unit}", escape::line(&it.channel), it.value)
-            };
-            measured.iter().map(word).collect::<Vec<_>>().join(", ")
-        }
-        Why::Gap(gap_ns) => format!("{:.6} s after the one before", seconds(*gap_ns)),
-        Why::Text(text) => format!("\"{}\"", cell(text)),
-    }
 }

@@ -32,7 +32,19 @@ proptest! {
         }
         prop_assert_eq!(batch.len(), messages.len());
         prop_assert_eq!(batch.last().map(|last| last.unix_ns), messages.last().map(|last| last.1));
-        prop_assert_eq!(frames_of(&batch), messages);
+        prop_assert_eq!(frames_of(&batch), messages.clone());
+
+        // One by one into another one, behind what is there.
+        let mut copy = batch.compact();
+        let mut mark = Mark::default();
+        while let Some((message, behind)) = batch.next_behind(mark) {
+            let unix_ns = message.unix_ns;
+            copy.append(&batch, mark, behind);
+            prop_assert_eq!(copy.last().map(|last| last.unix_ns), Some(unix_ns));
+            mark = behind;
+        }
+        prop_assert_eq!(copy.len(), 2 * messages.len());
+        prop_assert_eq!(frames_of(&copy), [messages.clone(), messages].concat());
     }
 }
 

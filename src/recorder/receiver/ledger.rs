@@ -62,7 +62,8 @@ impl Intake<'_> {
             self.told_ns = 0;
         }
         let waiting_bytes = self.queue.fill().bytes + self.arrivals.bytes();
-        let own_bytes = waiting_bytes as u64 + STORING_TIMES * self.gauges.storing_bytes();
+        let held_bytes = self.gauges.account().held_bytes;
+        let own_bytes = (waiting_bytes + held_bytes) as u64 + STORING_TIMES * self.gauges.storing_bytes();
         for (place, change) in self.socket.guard(own_bytes) {
             self.note_change(place, change);
         }

@@ -71,6 +71,14 @@ impl Extract {
                 let detail = format!("{before}{lost} were lost in all, and not all of that is in this part");
                 Entry { lost: None, detail: Some(detail), ..entry }
             }
+            lost if entry.kind == Kind::NotTriggered.name() && !is_whole => {
+                let before = entry.detail.map_or(String::new(), |detail| detail + "; ");
+                Entry {
+                    lost,
+                    detail: Some(format!("{before}that is in all, and not all of it is in this part")),
+                    ..entry
+                }
+            }
             lost => Entry { lost: lost.map(|lost| lost.max(0)), ..entry },
         })
     }

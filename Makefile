@@ -58,7 +58,7 @@ fuzz: build
 bench: build
 	@packaging/install-missing $(BENCH_PACKAGES)
 	-@tests/python-env "$(TARGET)/python-env"
-	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover
+	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover --bench look
 
 # Write manual pages and completions anew from the command line's definition.
 man: build

@@ -18,11 +18,13 @@ use support::fuzz::{
     publisher_survives, recorder_that_binds_survives, recorder_that_connects_survives, replayer_survives,
 };
 use support::hostile::verified_mutations_are_as_before;
+use support::http::serve;
 use support::kill::{LOSS_MAX, assert_no_session_has_a_hole, kill_at_random_moments, published, seeded};
 use support::kinds::are_told_apart;
 use support::large::goes_round;
 use support::old_peers::{is_found_again, is_recorded_whole};
 use support::power::{cut_ext4, cut_traced};
+use support::prometheus::Prometheus;
 use support::secured::survives_hostile_peers;
 use support::signals::{interrupts_at_the_start_of_a_recorder, signals_in_an_export, timeouts_end_a_recorder};
 use support::triggered::{Rare, record as record_triggered};
@@ -83,6 +85,33 @@ fn a_trigger_at_100_000_packets_a_second_keeps_every_window_whole() {
     assert!(peak_bytes < MEMORY_MAX_BYTES, "{peak_bytes} bytes");
     triggered.recorder.success().says(", 0 lost");
     bench.fancyhwd("session verify --database c.db").run().success();
+}
+
+#[test]
+fn a_minute_of_scrapes_says_what_the_ledger_says() {
+    const SCRAPES: f64 = 60.0;
+    let _alone = alone();
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --connect {endpoint}")).start();
+    let served = serve(&bench, "c.db");
+    let prometheus = Prometheus::start(&bench, &served);
+    let publish = format!("publish --rate 1000 --count 75000 --wait-subscribers 1 --bind {endpoint}");
+    bench.fancyhwd(&publish).run().success();
+    recorder.wait_until_status("session 1: 75000 messages, ");
+    let of = |column: &str| bench.sqlite3("c.db", &format!("SELECT {column} FROM sessions")).parse::<f64>().ok();
+    for (query, figure) in [
+        ("fancyhwd_messages_total", of("messages")),
+        ("fancyhwd_bytes_total", of("bytes")),
+        ("sum(fancyhwd_lost_total)", of("lost")),
+        ("min_over_time(up[90s])", Some(1.0)),
+        ("max(max_over_time(fancyhwd_lost_total[90s]))", Some(0.0)),
+        ("resets(fancyhwd_messages_total[90s])", Some(0.0)),
+    ] {
+        eventually(query, || prometheus.ask(query) == figure);
+    }
+    assert!(prometheus.ask("count_over_time(fancyhwd_messages_total[90s])") >= Some(SCRAPES));
+    recorder.stop().success();
 }
 
 #[test]

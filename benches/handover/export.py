@@ -22,6 +22,7 @@ def pieces():
     if VIEW:
         for frame in pandas.read_sql(VIEW_QUERY, connection, chunksize=100_000):
             frame["time"] = pandas.to_datetime(frame["time"])
+            frame["elapsed_ns"] = (frame.pop("elapsed_s") * 1e9).round().astype("int64")
             frame["ch0"] = [numpy.array(json.loads(samples), "<i2") for samples in frame.pop("samples")]
             yield frame
         return

@@ -17,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What is compared exports so many times fewer packets; the memory of so many fewer is looked at too.
 const PART: u64 = 10;
 
+/// ... and what reads the view so many times fewer.
+const VIEW_PART: u64 = 100;
+
 const TIMES_PYTHON: Target = Target::AtLeast(10.0);
 
 /// Options of an export, its target in packets per second and for its memory in MB, and whether Python does the same.
@@ -34,8 +37,9 @@ const FORMATS: [Format; 6] = [
 /// `session export`.
 pub struct Export {
     scale: Scale,
-    /// Of each format: packets per second of ours and of theirs, and the memory of all packets and of a part of them.
-    figures: [[Series; 4]; FORMATS.len()],
+    /// Of each format: packets per second of ours, of what decodes payloads itself and of what reads the view, and the memory of all
+    /// packets and of a part of them.
+    figures: [[Series; 5]; FORMATS.len()],
 }
 
 impl Export {
@@ -67,11 +71,11 @@ fn ours(lab: &Lab, format: &str, packets: u64) -> (f64, f64) {
     (packets as f64 / took_s, most_mb)
 }
 
-/// Packets per second of `export.py`.
-fn theirs(lab: &Lab, format: &str, packets: u64, python: &Path) -> f64 {
+/// Packets per second of `export.py`, which decodes payloads itself or reads the view.
+fn theirs(lab: &Lab, format: &str, packets: u64, python: &Path, how: &[&str]) -> f64 {
     let (database, folder) = (Source::of(packets).database(lab), lab.folder());
     let run = lab.bench.program(python).arg(root().join("benches/handover/export.py")).arg(format).arg(database);
-    packets as f64 / watch(run.arg(folder.path().join("packets"))).0
+    packets as f64 / watch(run.arg(folder.path().join("packets")).args(how)).0
 }
 
 impl Section for Export {
@@ -85,12 +89,13 @@ impl Section for Export {
             let (rate_per_s, whole_mb) = ours(lab, format, lab.scale.packets);
             let (_, part_mb) = ours(lab, format, lab.scale.packets / PART);
             eprintln!("    {format}: {} packets/s, {} MB", figure(rate_per_s), figure(whole_mb));
-            let [of_ours, of_theirs, of_whole, of_part] = figures;
+            let [of_ours, of_theirs, of_view, of_whole, of_part] = figures;
             of_ours.note(round, rate_per_s);
             of_whole.note(round, whole_mb);
             of_part.note(round, part_mb);
             if is_theirs && python.exists() {
-                of_theirs.note(round, theirs(lab, format, lab.scale.packets / PART, &python));
+                of_theirs.note(round, theirs(lab, format, lab.scale.packets / PART, &python, &[]));
+                of_view.note(round, theirs(lab, format, lab.scale.packets / VIEW_PART, &python, &["view"]));
             }
         }
     }
@@ -98,15 +103,17 @@ impl Section for Export {
     fn report(&self, table: &mut Table) {
         let packets = figure(self.scale.packets as f64);
         table.heading(&format!("session export of {packets} packets"), "packets/s");
-        for ((format, rate_per_s, _, is_theirs), [ours, theirs, ..]) in FORMATS.iter().zip(&self.figures) {
+        for ((format, rate_per_s, _, is_theirs), [ours, theirs, view, ..]) in FORMATS.iter().zip(&self.figures) {
             table.row_with_target(format, ours, Target::AtLeast(*rate_per_s));
             if *is_theirs {
                 table.row(&format!("Python, {format}"), theirs);
                 table.ratio(&ours.per(theirs), "Python, by ours", Some(TIMES_PYTHON));
+                table.row(&format!("Python of the view, {format}"), view);
+                table.ratio(&ours.per(view), "Python of the view, by ours", Some(TIMES_PYTHON));
             }
         }
         table.heading(&format!("Peak memory of session export of {packets} packets"), "MB");
-        for ((format, _, most_mb, _), [_, _, whole, part]) in FORMATS.iter().zip(&self.figures) {
+        for ((format, _, most_mb, _), [_, _, _, whole, part]) in FORMATS.iter().zip(&self.figures) {
             table.row_with_target(format, whole, Target::AtMost(*most_mb));
             table.ratio(&whole.per(part), "a tenth of them", None);
         }

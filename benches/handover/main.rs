@@ -29,7 +29,8 @@ median, min .. max: over n rounds, each of which measures everything once.
 ratio: the median of the ratios of the rounds, and its min .. max.
 export: from the start of the process to its end, the file on the disk; 16 samples of int16 a packet.
 Python: pandas.read_sql in pieces, numpy.frombuffer for each packet, then to_csv, pyarrow.parquet, numpy.savez or
-  mcap.writer with json; a tenth of the packets.
+  mcap.writer with json; a tenth of the packets. Python of the view: the same from `decoded_packets`, as the documentation
+  shows it; a hundredth of them.
 memory: the peak of the process, of all packets.
 size: bytes of the file for each packet; `zstd -3 of raw` are the samples alone, without times.
 MB: 1,000,000 bytes.

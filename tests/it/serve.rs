@@ -233,6 +233,11 @@ fn nothing_is_written_not_even_what_a_recorder_left_in_its_log() {
     served.get("/captures/1/verify/start");
     eventually("it is verified", || served.page("/captures/1/verify").contains("ok, 500 messages"));
     assert_eq!(served.get("/metrics").metric("fancyhwd_recorder_up"), 0.0);
+    // Killed at work it leaves nothing, and is there again as soon as it is started.
+    served.daemon.signal(Signal::KILL);
+    drop(served.daemon.finish());
+    let served = serve(&bench, "c.db");
+    assert!(served.page("/captures/cut").contains("<svg"));
     served.daemon.stop().success();
     let after = everything(&bench.path(""));
     let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::http::{Served, serve};
+use crate::support::prometheus::Prometheus;
 use crate::support::{Bench, Daemon, eventually};
 
 /// A recorder that has `count` messages of a device that is gone again, and one that is there.
@@ -74,39 +74,16 @@ fn metrics_equal_the_ledger_and_prometheus_takes_them() {
 
 /// What a real Prometheus stores is what we said.
 fn scraped(bench: &Bench, served: &Served) {
-    let settings = format!(
-        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: fancyhwd\n  static_configs:\n  - targets: ['{}']\n",
-        served.address
-    );
-    fs::write(bench.path("prometheus.yml"), settings).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let prometheus = bench
-        .program("prometheus")
-        .arg("--config.file=prometheus.yml")
-        .arg("--storage.tsdb.path=prometheus")
-        .arg(format!("--web.listen-address={address}"))
-        .spawn();
-    let asked = |query: &str| -> Option<f64> {
-        let mut stream = std::net::TcpStream::connect(address).ok()?;
-        let request = format!("GET /api/v1/query?query={query} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let json: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
-        json["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-    };
+    let prometheus = Prometheus::start(bench, served);
     eventually("Prometheus has scraped", || {
-        assert!(!prometheus.has_ended(), "{}", prometheus.log());
-        asked("up") == Some(1.0) && asked("fancyhwd_messages_total").is_some()
+        prometheus.ask("up") == Some(1.0) && prometheus.ask("fancyhwd_messages_total").is_some()
     });
     let said = served.get("/metrics");
-    let scraped = asked("fancyhwd_bytes_total/fancyhwd_messages_total").unwrap();
+    let scraped = prometheus.ask("fancyhwd_bytes_total/fancyhwd_messages_total").unwrap();
     let ratio = said.metric("fancyhwd_bytes_total") / said.metric("fancyhwd_messages_total");
     assert!((scraped - ratio).abs() < 1e-6, "{scraped} and {ratio}");
-    assert_eq!(asked("fancyhwd_recorder_up"), Some(1.0));
-    assert_eq!(asked("count(fancyhwd_lost_total)"), Some(8.0));
+    assert_eq!(prometheus.ask("fancyhwd_recorder_up"), Some(1.0));
+    assert_eq!(prometheus.ask("count(fancyhwd_lost_total)"), Some(8.0));
 }
 
 #[test]

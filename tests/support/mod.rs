@@ -15,6 +15,7 @@ pub mod large;
 pub mod old_peers;
 pub mod pages;
 pub mod power;
+pub mod prometheus;
 pub mod raw_subscriber;
 pub mod seal;
 pub mod secured;

@@ -68,8 +68,9 @@ man: build
 install:
 	test -e "$(BINARY)" || $(CARGO) build --release --locked
 	install -D -m 755 "$(BINARY)" "$(DESTDIR)$(BINDIR)/fancyhwd"
-	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(UNITDIR)"
+	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man7" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(UNITDIR)"
 	install -m 644 man/*.1 "$(DESTDIR)$(MANDIR)/man1"
+	install -m 644 man/*.7 "$(DESTDIR)$(MANDIR)/man7"
 	install -m 644 man/*.8 "$(DESTDIR)$(MANDIR)/man8"
 	install -D -m 644 man/completions/fancyhwd.bash "$(DESTDIR)$(BASHDIR)/fancyhwd"
 	install -D -m 644 man/completions/_fancyhwd "$(DESTDIR)$(ZSHDIR)/_fancyhwd"

@@ -134,6 +134,20 @@ CREATE TABLE deleted (
     last_id     INTEGER NOT NULL
 ) STRICT;
 
+-- One row: who this database is in an archive. A copy made with `session export` is another one.
+CREATE TABLE archive (
+    id  TEXT NOT NULL CHECK (length(id) = 32)  -- random, in hexadecimal
+) STRICT;
+INSERT INTO archive VALUES (lower(hex(randomblob(16))));
+
+-- One row is one session that is to be in an archive.
+CREATE TABLE archived (
+    session_id    INTEGER PRIMARY KEY,
+    recorder      TEXT NOT NULL,     -- under which name
+    last_id       INTEGER NOT NULL,  -- a quorum has acknowledged all messages up to this one; first_id - 1 while there is none
+    is_described  INTEGER NOT NULL CHECK (is_described IN (0, 1))  -- 1: it has ended, and all that is known of it is there too
+) STRICT;
+
 -- One row is something that happened to the capture.
 CREATE TABLE events (
     id                INTEGER PRIMARY KEY,

@@ -116,6 +116,9 @@ pub enum Error {
     /// A file cannot be imported.
     #[error("cannot import {}: {cause}; {hint}", path.display())]
     Import { path: PathBuf, cause: String, hint: &'static str },
+    /// An archive cannot be used, or not as asked for.
+    #[error("cannot {operation} archive {archive}: {cause}; {hint}")]
+    Archive { operation: &'static str, archive: String, cause: String, hint: String },
     /// A stop was asked for before something was done.
     #[error("cannot {what}: it was stopped by a signal before its end; start it again")]
     Stopped { what: String },

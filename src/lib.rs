@@ -27,6 +27,8 @@ pub mod recorder;
 pub mod replayer;
 pub mod exporter;
 pub mod importer;
+#[cfg(feature = "archive")]
+pub mod archiver;
 pub mod picture;
 pub mod server;
 pub mod summary;

@@ -9,8 +9,10 @@ use chrono::{SecondsFormat, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::escape;
@@ -36,7 +38,9 @@ pub fn start(level: Level) {
         // Whoever read standard error may have gone; that is no reason to end.
         .log_internal_errors(false)
         .event_format(format)
-        .finish();
+        .finish()
+        // What libraries say of themselves is said here in our own words.
+        .with(filter_fn(|about| about.target().starts_with(env!("CARGO_PKG_NAME"))));
     // A second start, as in a test, keeps the first log.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

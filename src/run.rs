@@ -56,6 +56,8 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Export(typed) => session::export::run(&typed.settings()?, stop),
             SessionCommand::Import(typed) => session::import::run(&typed.settings()?, stop),
             SessionCommand::Cut(typed) => session::cut::run(&typed.settings()?, stop),
+            SessionCommand::Archive(typed) => session::archive::run(&typed.settings()?, stop),
+            SessionCommand::Fetch(typed) => session::fetch::run(&typed.settings()?, stop),
             SessionCommand::Recover(typed) => session::recover::run(&typed.settings(), stop),
             SessionCommand::Verify(typed) => session::verify::run(&typed.settings()?, stop),
             SessionCommand::Diff(typed) => session::diff::run(&typed.settings()?, stop),

@@ -3,6 +3,7 @@
 //! The programs in `fuzz_targets/` run them under libFuzzer, and `tests/it/fuzz_targets.rs` with a stable compiler.
 
 pub mod admission;
+pub mod bundles;
 pub mod certificates;
 pub mod conditions;
 pub mod counters;

@@ -34,6 +34,9 @@ _fancyhwd() {
             fancyhwd,session)
                 cmd="fancyhwd__subcmd__session"
                 ;;
+            fancyhwd__subcmd__session,archive)
+                cmd="fancyhwd__subcmd__session__subcmd__archive"
+                ;;
             fancyhwd__subcmd__session,cut)
                 cmd="fancyhwd__subcmd__session__subcmd__cut"
                 ;;
@@ -48,6 +51,9 @@ _fancyhwd() {
                 ;;
             fancyhwd__subcmd__session,export)
                 cmd="fancyhwd__subcmd__session__subcmd__export"
+                ;;
+            fancyhwd__subcmd__session,fetch)
+                cmd="fancyhwd__subcmd__session__subcmd__fetch"
                 ;;
             fancyhwd__subcmd__session,find)
                 cmd="fancyhwd__subcmd__session__subcmd__find"
@@ -205,7 +211,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__record)
-            opts="-v -q -h --connect --bind --key --server-key --allow --allow-any --socket --topic --framing --layout --channels --sample-rate --counter --database --label --note --count --duration --split-every --trigger --before --after --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
+            opts="-v -q -h --connect --bind --key --server-key --allow --allow-any --socket --topic --framing --layout --channels --sample-rate --counter --database --archive --recorder --archive-replicas --archive-rate --archive-credentials --archive-ca --label --note --count --duration --split-every --trigger --before --after --max-use --keep-free --durability --commit-every --queue --max-message --heartbeat --silence --on-full --dry-run --print --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -260,6 +266,30 @@ _fancyhwd() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recorder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-replicas)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -455,12 +485,54 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session)
-            opts="-v -q -h --verbose --quiet --help list show verify diff find describe label note mark delete export import cut recover"
+            opts="-v -q -h --verbose --quiet --help list show verify diff find describe label note mark delete export import cut recover archive fetch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__archive)
+            opts="-v -q -h --archive --recorder --archive-replicas --archive-rate --archive-credentials --archive-ca --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recorder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-replicas)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -648,6 +720,36 @@ _fancyhwd() {
                     return 0
                     ;;
                 --sample-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fancyhwd__subcmd__session__subcmd__fetch)
+            opts="-v -q -h --archive --archive-credentials --archive-ca --database --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,5 +1,6 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
+mod archive;
 mod cut;
 mod export;
 mod find;
@@ -30,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
+pub use archive::{AccessArguments, ArchiveArguments, FetchArguments, KeepingArguments};
 pub use cut::CutArguments;
 pub use export::ExportArguments;
 pub use import::ImportArguments;

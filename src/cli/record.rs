@@ -13,11 +13,11 @@ use crate::error::Result;
 use crate::message::MESSAGE_MAX_BYTES;
 use crate::recorder::{self, SplitEvery, When};
 use crate::socket::{Inlets, QUEUE_MESSAGES, ReceivingKind};
-use crate::store::{Durability, Limits};
+use crate::store::{Durability, Limits, Target};
 use crate::streams::{About, Told};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{DatabaseArguments, KeyArguments};
+use crate::cli::{DatabaseArguments, KeepingArguments, KeyArguments};
 use crate::message::queue::OnFull;
 
 /// Where the topic is in a message.
@@ -85,6 +85,13 @@ pub struct RecordArguments {
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
+    /// Archive to send to what is recorded, such as nats://nas1,nas2,nas3, or tls:// with encryption. It is stored here first,
+    /// and as long as the archive cannot be reached
+    #[arg(long, value_name = "URL")]
+    pub archive: Option<String>,
+    /// How it is kept there
+    #[command(flatten)]
+    pub keeping: KeepingArguments,
     /// Name of the session, not digits alone, which are an id
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
@@ -191,10 +198,19 @@ impl RecordArguments {
                 silence_ns: or_off("--silence", &self.silence)?,
                 on_full: self.on_full,
             },
+            archive: self.target()?,
             topics: self.topics(),
             print: self.print,
             dry_run: self.dry_run.then(|| self.given.clone()),
         })
+    }
+
+    /// Where it is archived.
+    fn target(&self) -> Result<Option<Target>> {
+        let Some(typed) = self.archive.as_deref().filter(|typed| !typed.is_empty()) else {
+            return self.keeping.refuse_without_archive().map(|()| None);
+        };
+        self.keeping.target(typed, &database(&self.database)?.path).map(Some)
     }
 
     /// Where messages come from.

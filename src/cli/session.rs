@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::archive::{ArchiveArguments, FetchArguments};
 use crate::cli::cut::CutArguments;
 use crate::cli::export::ExportArguments;
 use crate::cli::find::FindArguments;
@@ -90,6 +91,16 @@ pub enum SessionCommand {
     /// Reads a database page by page, also where its tables are broken, into a new one, and says what of it is proven by digests,
     /// what is not, and what is gone.
     Recover(RecoverArguments),
+    /// Send a session to an archive on other machines
+    ///
+    /// Sends what is not there yet to a cluster of NATS servers, which keep it on several machines. What is captured with `record
+    /// --archive` is sent by itself.
+    Archive(ArchiveArguments),
+    /// Bring a session back from an archive
+    ///
+    /// Copies a session out of an archive into a database, with the same digests. A session is there when all of it is, or not at
+    /// all.
+    Fetch(FetchArguments),
 }
 
 /// Options of `session list`.

@@ -1,5 +1,7 @@
 //! The commands: each opens the parts, says READY, runs the loop, closes everything and sums up.
 
+#[cfg(feature = "archive")]
+mod archiving;
 mod dry_run;
 pub mod keygen;
 pub mod publish;

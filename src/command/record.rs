@@ -5,12 +5,16 @@ use crate::recorder::{
 };
 use crate::socket::curve::Security;
 use crate::socket::{Inlets, Receiver};
-use crate::store::{Chapter, Database, Durability, EndReason, EndpointStart, Limits, Missed, Recording, SessionStart};
+use crate::store::{
+    Chapter, Database, Durability, EndReason, EndpointStart, Limits, Missed, Recording, SessionStart, Target,
+};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::thread;
 
+#[cfg(feature = "archive")]
+use crate::command::archiving;
 use crate::command::{dry_run, join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
@@ -47,6 +51,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What to take, and when to end.
     pub capture: Capture,
+    /// Where it is archived.
+    pub archive: Option<Target>,
     /// The topics that are asked for, as they were typed.
     pub topics: Vec<String>,
     /// Whether to print messages.
@@ -122,7 +128,8 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
     let ended = capture(settings, socket, &shared, &mut recording, clock, signals);
     let elapsed_ns = clock.elapsed_ns();
     let account = shared.gauges.account();
-    let (tally, chapters) = (recording.tally(), sessions(&recording.chapters()));
+    let (tally, last_chapters) = (recording.tally(), recording.chapters());
+    let chapters = sessions(&last_chapters);
     let closed = recording.end(match &ended {
         Ok(Taken::UntilStop) if !account.is_complete => EndReason::Stopped,
         Ok(_) => EndReason::Limit,
@@ -154,10 +161,18 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         last.queue_peak_percent,
         last.on_disk_within(),
     );
+    #[cfg(feature = "archive")]
+    let is_archived = settings.archive.as_ref().is_none_or(|target| archiving::finish(target, &last_chapters));
+    #[cfg(not(feature = "archive"))]
+    let is_archived = true;
     // What failed first is what the user must know.
     ended.and(closed).map(|_| {
         Exit::from_loss(
-            tally.lost > 0 || known.missed != Missed::default() || known.files_in_doubt > 0 || !unreached.is_empty(),
+            !is_archived
+                || tally.lost > 0
+                || known.missed != Missed::default()
+                || known.files_in_doubt > 0
+                || !unreached.is_empty(),
         )
     })
 }
@@ -216,8 +231,24 @@ fn capture(
             recorder::watch(gauges, queue, &database);
             Ok(())
         })?;
+        #[cfg(feature = "archive")]
+        let archiver = match &settings.archive {
+            Some(target) => Some(spawn(scope, "archiver", move || {
+                archiving::follow(target, gauges);
+                Ok(())
+            })?),
+            None => None,
+        };
         let taken = Intake::new(socket, queue, capture, clock, gauges, signals).run();
         join(writer)?;
+        #[cfg(feature = "archive")]
+        if let Some(archiver) = archiver {
+            gauges.end();
+            // Whatever becomes of it, what is stored here is stored.
+            if let Err(error) = join(archiver) {
+                tracing::error!("{error}");
+            }
+        }
         taken
     })
 }
@@ -256,6 +287,7 @@ fn about(settings: &Settings, socket: &Receiver, clock: SessionClock) -> Session
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         durability: settings.durability,
+        recorder: settings.archive.as_ref().map(|target| target.recorder.clone()),
         resumes: service::is_watched(),
     }
 }

@@ -2,6 +2,8 @@
 //! only bounds what is read, and memory is taken for what is there.
 
 mod cut;
+#[cfg(feature = "archive")]
+mod fetched;
 mod gathering;
 mod input;
 mod intake;
@@ -23,6 +25,8 @@ use crate::process::stop::Stop;
 use crate::store::Recording;
 
 pub use cut::{Cut, cut};
+#[cfg(feature = "archive")]
+pub use fetched::fetch;
 pub use recover::{Recovered, recover};
 
 use input::Input;

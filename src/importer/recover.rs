@@ -341,6 +341,7 @@ fn about(session: &Session, label: Option<String>) -> SessionStart {
         host: session.host.clone(),
         boot_id: session.boot_id.clone(),
         durability: Durability::Normal,
+        recorder: None,
         resumes: false,
     }
 }

@@ -54,6 +54,32 @@ pub struct Snapshot {
     pub links: Vec<Link>,
     /// What keeps messages from being stored, if anything does.
     pub trouble: Option<Trouble>,
+    /// How far it is archived, if it is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
+}
+
+/// How far a recording is archived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Archive {
+    /// Messages that a quorum has acknowledged in this run.
+    pub archived: u64,
+    /// Messages that are stored here and not there.
+    pub behind: u64,
+    /// Since how many seconds some are.
+    pub behind_s: u64,
+    /// Why nothing is sent now, if that is so.
+    pub trouble: Option<String>,
+}
+
+impl fmt::Display for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.behind {
+            0 => f.write_str("all archived")?,
+            behind => write!(f, "{behind} messages not archived for {} s", self.behind_s)?,
+        }
+        self.trouble.iter().try_for_each(|trouble| write!(f, " ({trouble})"))
+    }
 }
 
 /// How long syncs took, as a histogram: each bucket has those that took no longer than its bound, and longer than the one
@@ -175,6 +201,7 @@ impl fmt::Display for Snapshot {
             None => write!(f, "{} free", ByteSize(self.free_bytes))?,
         }
         write!(f, ", {}", self.on_disk_within())?;
+        self.archive.iter().try_for_each(|archive| write!(f, ", {archive}"))?;
         self.links.iter().try_for_each(|link| write!(f, "; {} {}", link.endpoint, link.words(self.unix_ns)))
     }
 }
@@ -207,5 +234,11 @@ mod tests {
              full in 1day 1h, on disk within 0.104 s (longest sync 0.003 s); tcp://a:5 up, last message 3 s ago; \
              tcp://a:5 not connected (refused), no message yet"
         );
+        let mut archive = Archive { archived: 7, ..Archive::default() };
+        assert_eq!(archive.to_string(), "all archived");
+        (archive.behind, archive.behind_s, archive.trouble) = (12, 3, Some("no server".to_owned()));
+        let snapshot = Snapshot { archive: Some(archive), ..Snapshot::default() };
+        let line = snapshot.to_string();
+        assert!(line.ends_with(", 12 messages not archived for 3 s (no server)"), "{line}");
     }
 }

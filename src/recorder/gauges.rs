@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::message::queue::Queue;
 use crate::observe::event::Kind;
-use crate::observe::snapshot::{Link, Snapshot, Syncs, Trouble};
+use crate::observe::snapshot::{Archive, Link, Snapshot, Syncs, Trouble};
 use crate::observe::tally::Tally;
 use crate::recorder::{Account, Arrivals, Exposure, Holdup};
 use crate::store::Space;
@@ -79,6 +79,7 @@ impl Pulse {
 struct Words {
     links: Vec<Link>,
     trouble: Option<(String, i64)>,
+    archive: Option<Archive>,
     ended: bool,
 }
 
@@ -145,6 +146,11 @@ impl Gauges {
         self.words().trouble = trouble.map(|what| (what, monotonic_ns()));
     }
 
+    /// How far it is archived.
+    pub fn archive(&self, archive: Archive) {
+        self.words().archive = Some(archive);
+    }
+
     /// What there is to see now, without what only time tells: rate and forecast.
     pub fn snapshot(&self, queue: &Queue<Arrivals>) -> Snapshot {
         let stored = *self.lock();
@@ -176,6 +182,7 @@ impl Gauges {
             link_count: words.links.len(),
             links: words.links.clone(),
             trouble,
+            archive: words.archive.clone(),
         }
     }
 
@@ -204,13 +211,20 @@ impl Gauges {
     }
 }
 
+impl Gauges {
+    /// The recording is over, for all who watch it.
+    pub fn end(&self) {
+        self.words().ended = true;
+        self.changed.notify_all();
+    }
+}
+
 /// Ends the gauges when the recording does, however that is, so that nobody watches for ever.
 #[derive(Debug)]
 pub struct EndOnDrop<'a>(pub &'a Gauges);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.words().ended = true;
-        self.0.changed.notify_all();
+        self.0.end();
     }
 }

@@ -38,6 +38,11 @@ impl Holdup {
         self.work().path = path.to_owned();
     }
 
+    /// The file that is written.
+    pub fn path(&self) -> PathBuf {
+        self.work().path.clone()
+    }
+
     /// The writer begins to work.
     pub fn begins(&self, now_ns: i64) {
         let mut work = self.work();

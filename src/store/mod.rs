@@ -1,10 +1,16 @@
-//! Captures on disk.
+//! Captures: in a database here, and in an archive on other machines.
 
+mod address;
+#[cfg(feature = "archive")]
+pub mod nats;
 mod sqlite;
 
+pub use address::{Access, Address, Keeping, RecorderName, Target};
+
 pub use sqlite::{
-    Asked, Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart, Extract,
-    FILE_MODE, LOST_ENDPOINT, Ledger, Limits, Listed, Missed, NOTE_MAX_BYTES, Name, Origin, Part, Parts, Piece, Proven,
-    Reader, Recording, Room, RowState, STATUS_BYTES, Salvage, Selection, Session, SessionStart, Space, Stamp, ToCommit,
-    Unread, Verdict, belongs_to, beside, holder_of_writing, place, status_path, true_path,
+    Archiving, Asked, Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart,
+    Extract, FILE_MODE, LOST_ENDPOINT, Ledger, Limits, Listed, Missed, NOTE_MAX_BYTES, Name, Origin, Part, Parts,
+    Piece, Proven, ProvenCommit, Reader, Recording, Restored, Room, RowState, STATUS_BYTES, Salvage, Selection,
+    Session, SessionStart, Space, Stamp, ToCommit, Unread, Unsent, Verdict, belongs_to, beside, holder_of_writing,
+    place, status_path, true_path,
 };

@@ -317,6 +317,7 @@ fn write(dice: &mut Dice, framing: Option<Framing>, database: &Path, sent: &Path
         host: "host".to_owned(),
         boot_id: "boot".to_owned(),
         durability: Durability::Normal,
+        recorder: None,
         resumes: false,
     };
     let mut recording = Recording::start(Database::for_recording(database).unwrap(), start, Limits::default()).unwrap();

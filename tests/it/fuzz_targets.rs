@@ -193,6 +193,11 @@ fn layouts_read_as_they_are_written_and_any_frames_with_them() {
 }
 
 #[test]
+fn what_an_archive_answers_is_read_or_refused() {
+    drive("bundles", targets::bundles::run, 20_000);
+}
+
+#[test]
 fn counters_of_any_text_follow_any_messages() {
     drive("counters", targets::counters::run, 20_000);
 }

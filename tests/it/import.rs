@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 /// Three sessions with all framings: several devices, topics that are no UTF-8 or end in NUL, empty frames, no frames behind
 /// the topic, a large frame, and a wall clock that was set back.
-fn difficult() -> Bench {
+pub fn difficult() -> Bench {
     let bench = Bench::new();
     let large = vec![7; 300_000];
     let options = "--topic * --layout imu=uint32/int16x2 --channels imu=n,x:mV:0.5:1,y --counter imu=uint32@0";
@@ -52,7 +52,7 @@ fn difficult() -> Bench {
 }
 
 /// All that is known of the messages of a session, with how they are read if that is asked for.
-fn rows(bench: &Bench, database: &str, id: usize, with_readings: bool) -> String {
+pub fn rows(bench: &Bench, database: &str, id: usize, with_readings: bool) -> String {
     let readings = if with_readings { "layout, assumed, counter, sample_rate_hz" } else { "1" };
     bench.sqlite3(
         database,

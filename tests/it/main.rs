@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archive;
+mod archive_faults;
 mod bind;
 mod counters;
 mod curve;

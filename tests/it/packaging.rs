@@ -69,13 +69,16 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
         ("serve", listen.as_str()),
     ] {
         for (variable, value) in settings(command) {
-            // Keys belong together.
+            // Keys belong together, and so does what is said of an archive.
             let with = match (variable.as_str(), command) {
                 ("FANCYHWD_KEY", "record") => "--server-key device.key",
                 ("FANCYHWD_KEY", _) => "--allow-any",
                 ("FANCYHWD_SERVER_KEY", "publish" | "replay") => "--connect tcp://127.0.0.1:1",
                 ("FANCYHWD_ALLOW", "record") => "--key record.key_secret --bind tcp://127.0.0.1:*",
                 ("FANCYHWD_ALLOW", _) => "--key own.key_secret",
+                ("FANCYHWD_ARCHIVE", _) => "",
+                ("FANCYHWD_RECORDER", _) => "--archive nats://127.0.0.1:1",
+                (name, _) if name.starts_with("FANCYHWD_ARCHIVE_") => "--archive nats://127.0.0.1:1",
                 _ => "",
             };
             let finished = bench.fancyhwd(&format!("{command} {wrong} {with}")).env(&variable, &value).run();
@@ -104,6 +107,7 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "share/doc/fancyhwd/examples/network.conf",
         "share/fish/vendor_completions.d/fancyhwd.fish",
         "share/man/man1/fancyhwd-session-list.1",
+        "share/man/man7/fancyhwd-archive.7",
         "share/man/man8/fancyhwd.8",
         "share/zsh/site-functions/_fancyhwd",
     ] {

@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 19] = [
     &["main", "run", "lib"],
     &["cli"],
     &["command"],
-    &["publisher", "recorder", "replayer", "exporter", "importer", "server"],
+    &["publisher", "recorder", "replayer", "exporter", "importer", "archiver", "server"],
     &["picture"],
     &["summary"],
     &["analysis"],
@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 19] = [
 /// The same in `store/sqlite`.
 const STORE_FLOORS: [&[&str]; 7] = [
     &["mod"],
-    &["retention", "failover", "describing", "marking", "cutting", "recover"],
+    &["retention", "failover", "describing", "marking", "cutting", "archiving", "recover"],
     &["read", "write"],
     &["open"],
     &["seal", "fields"],
@@ -96,12 +96,21 @@ fn only_the_edges_name_their_libraries() {
         ("rusqlite::", "store"),
         ("axum::", "server"),
         ("hyper::", "server"),
-        ("tokio::", "server"),
+        ("async_nats::", "store"),
     ] {
         for (module, path) in sources() {
             let text = fs::read_to_string(&path).unwrap();
             assert!(module == owner || !text.contains(library), "{} names {library}", path.display());
         }
+    }
+}
+
+/// Whoever needs an asynchronous runtime has one of its own.
+#[test]
+fn two_rooms_know_tokio() {
+    for (module, path) in sources() {
+        let is_at_home = module == "server" || path.starts_with(root().join("src/store/nats"));
+        assert!(is_at_home || !fs::read_to_string(&path).unwrap().contains("tokio::"), "{}", path.display());
     }
 }
 

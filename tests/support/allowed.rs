@@ -30,6 +30,16 @@ pub fn python() -> Option<PathBuf> {
     Some(python)
 }
 
+/// A server of NATS, which comes with the packages of `tests/requirements.txt`, or say that the test is not run.
+pub fn nats_server() -> Option<PathBuf> {
+    let server = built().parent()?.join("python-env/bin/nats-server");
+    if !server.exists() {
+        not_run("the server of NATS is not here: `tests/python-env target/python-env` gets it");
+        return None;
+    }
+    Some(server)
+}
+
 /// Run a shell script in a network of its own, in which IPv6 is on or off, or say that the test is not run.
 pub fn in_own_network(bench: &Bench, ipv6: bool, script: &str) -> Option<Finished> {
     let is_off = u8::from(!ipv6);

@@ -18,6 +18,7 @@ pub(super) fn about(label: Option<&String>, what: &str) -> SessionStart {
         host: String::new(),
         boot_id: String::new(),
         durability: Durability::Normal,
+        recorder: None,
         resumes: false,
     }
 }

@@ -1,11 +1,13 @@
 //! `fancyhwd session`: what was captured, as a table for people, as JSON for programs, and in files of other formats.
 
+pub mod archive;
 mod counted;
 pub mod cut;
 pub mod delete;
 pub mod describe;
 pub mod diff;
 pub mod export;
+pub mod fetch;
 pub mod find;
 pub mod import;
 pub mod label;

@@ -38,7 +38,8 @@ impl Recording {
     pub fn go_on_elsewhere(&mut self, moved: &Event) -> Result<()> {
         let mut next = Database::successor_of(self.file.database.asked_for())?;
         let inherited = Inherited { begun: &self.session.begun, moved: Some(moved), continues: None };
-        let begun = beginning::start_session(&mut next.connection, &self.about, inherited)
+        let about = self.about.in_file(&next);
+        let begun = beginning::start_session(&mut next.connection, &about, inherited)
             .and_then(|begun| self.limits.limit_log(&next.connection).map(|()| begun))
             .map_err(next.failed("begin a session"));
         let begun = match begun {

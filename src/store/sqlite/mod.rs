@@ -1,5 +1,6 @@
 //! Captures in an SQLite database: the only place that knows SQLite.
 
+pub(in crate::store) mod archiving;
 pub(in crate::store) mod cutting;
 pub(in crate::store) mod describing;
 pub(in crate::store) mod failover;
@@ -14,6 +15,7 @@ pub(in crate::store) mod seal;
 pub(in crate::store) mod untrusted;
 pub(in crate::store) mod write;
 
+pub use archiving::{Archiving, ProvenCommit, Restored, Unsent};
 pub use cutting::Extract;
 pub use describing::Description;
 pub use marking::NOTE_MAX_BYTES;

@@ -12,7 +12,7 @@ const TABLES_SQL: &str = include_str!("../../../migrations/0001_initial.sql");
 pub const SCHEMA: i32 = 5;
 
 /// The tables that are read.
-pub const TABLES: [&str; 12] = [
+pub const TABLES: [&str; 14] = [
     "sessions",
     "endpoints",
     "streams",
@@ -22,6 +22,8 @@ pub const TABLES: [&str; 12] = [
     "batches",
     "overviews",
     "deleted",
+    "archive",
+    "archived",
     "events",
     "types",
     "powers_of_two",

@@ -2,6 +2,7 @@
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
 
 use crate::message::{Digest, FIRST_DIGEST};
 
@@ -32,6 +33,39 @@ pub(in crate::store) fn of(
         Ok(())
     });
     Ok(sealed.optional()?.map(|()| *hasher.finalize().as_bytes()))
+}
+
+/// The seal of a session of which an archive says these values, in hexadecimal.
+pub(in crate::store) fn of_values(last_digest: &Digest, session: &Value) -> String {
+    const NAMES: [&str; 13] = [
+        "started_unix_ns",
+        "ended_unix_ns",
+        "end_reason",
+        "topics",
+        "framing",
+        "host",
+        "boot_id",
+        "version",
+        "durability",
+        "continues",
+        "continues_elapsed_ns",
+        "unwanted",
+        "lost",
+    ];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(last_digest);
+    for name in NAMES {
+        match session.get(name) {
+            Some(Value::Number(number)) => {
+                hasher.update(b"i").update(&number.as_i64().unwrap_or_default().to_le_bytes())
+            }
+            Some(Value::String(text)) => {
+                hasher.update(b"t").update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes())
+            }
+            _ => hasher.update(b"?"),
+        };
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// Seal a session that has ended.

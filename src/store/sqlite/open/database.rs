@@ -155,6 +155,11 @@ impl Database {
         self.held.as_ref().map_or(&self.path, |held| &held.asked_for)
     }
 
+    /// Which of the successors of the file that recording was to go into it is, if it is one.
+    pub(in crate::store) fn successor_number(&self) -> Option<u32> {
+        files::successor_number(&self.path, self.asked_for())
+    }
+
     /// Do not move the log into the file when it is closed, and do not delete it: the disk may not do it rightly, and the
     /// name may belong to another file by now.
     pub(in crate::store) fn leave_log(&self) {

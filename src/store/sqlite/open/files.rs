@@ -130,6 +130,11 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The place of a file among the successors of another one, if it is one of them.
+pub(in crate::store) fn successor_number(path: &Path, of: &Path) -> Option<u32> {
+    if path == of { None } else { (1..=NUMBER_MAX).find(|number| numbered(of, *number) == path) }
+}
+
 /// The file to go on in when `path` cannot be written any more: the first number that is free.
 pub(in crate::store) fn successor(path: &Path) -> Option<PathBuf> {
     (1..=NUMBER_MAX).map(|number| numbered(path, number)).find(|path| is_free(path))

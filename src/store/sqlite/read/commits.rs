@@ -20,6 +20,10 @@ const AHEAD_ROWS: i64 = 64;
 pub(in crate::store) struct Commit {
     pub first_id: i64,
     pub last_id: i64,
+    /// When it was made.
+    pub unix_ns: i64,
+    /// The session that it is of, as its row says.
+    pub session_id: i64,
     pub digest: Digest,
     /// The digest of the commit before, which this one's is made with; `None` when that is not known.
     pub previous: Option<Digest>,
@@ -124,7 +128,7 @@ impl Commits {
     }
 
     fn read(&mut self, database: &Database, next_row: i64) -> rusqlite::Result<()> {
-        let sql = "SELECT id, first_id, last_id, digest FROM batches WHERE id >= ?1 ORDER BY id LIMIT ?2";
+        let sql = "SELECT id, first_id, last_id, digest, committed_unix_ns, session_id FROM batches WHERE id >= ?1 ORDER BY id LIMIT ?2";
         let mut statement = database.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![next_row, AHEAD_ROWS])?;
         let mut last_row = None;
@@ -146,12 +150,13 @@ impl Commits {
 /// A row that has this id or a later one.
 fn parsed(row: &Row<'_>, from_row: i64) -> rusqlite::Result<(i64, Commit)> {
     let id = id_from(row, from_row)?;
-    Ok((id, Commit { first_id: row.get(1)?, last_id: row.get(2)?, digest: row.get(3)?, previous: None }))
+    let (first_id, last_id, digest) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok((id, Commit { first_id, last_id, unix_ns: row.get(4)?, session_id: row.get(5)?, digest, previous: None }))
 }
 
 /// The first row with this id or a later one.
 fn first_row(database: &Database, row: i64) -> rusqlite::Result<Option<(i64, Commit)>> {
-    let sql = "SELECT id, first_id, last_id, digest FROM batches WHERE id >= ?1 ORDER BY id LIMIT 1";
+    let sql = "SELECT id, first_id, last_id, digest, committed_unix_ns, session_id FROM batches WHERE id >= ?1 ORDER BY id LIMIT 1";
     database.connection.prepare_cached(sql)?.query_row([row], |found| parsed(found, row)).optional()
 }
 

@@ -34,6 +34,7 @@ impl Leftover {
 pub(in crate::store) fn delete_session(transaction: &Transaction<'_>, session_id: i64) -> rusqlite::Result<()> {
     let note = "INSERT OR REPLACE INTO deleted SELECT id, first_id, last_id FROM sessions WHERE id = ?1";
     transaction.execute(note, [session_id])?;
+    transaction.execute("DELETE FROM archived WHERE session_id = ?1", [session_id])?;
     transaction.execute("DELETE FROM sessions WHERE id = ?1", [session_id]).map(|_| ())
 }
 

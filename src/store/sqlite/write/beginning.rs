@@ -7,6 +7,8 @@ use crate::codec::framing::Framing;
 use crate::escape;
 use crate::message::Digest;
 use crate::observe::event::{Event, Kind, Phase};
+use crate::store::RecorderName;
+use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
 use crate::store::sqlite::write::insertion::{Begun, insert_event};
@@ -32,6 +34,8 @@ pub enum EndReason {
     Cut,
     /// It was taken out of a damaged database.
     Recovered,
+    /// A crash ended it.
+    Interrupted,
 }
 
 impl EndReason {
@@ -46,7 +50,24 @@ impl EndReason {
             Self::Imported => "imported",
             Self::Cut => "cut",
             Self::Recovered => "recovered",
+            Self::Interrupted => "interrupted",
         }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Stopped,
+            Self::Limit,
+            Self::Split,
+            Self::DiskFull,
+            Self::Failed,
+            Self::Imported,
+            Self::Cut,
+            Self::Recovered,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|reason| reason.name() == name)
     }
 }
 
@@ -86,8 +107,21 @@ pub struct SessionStart {
     pub boot_id: String,
     /// What a commit survives.
     pub durability: Durability,
+    /// The name under which it is to be in an archive, if it is to be in one.
+    pub recorder: Option<RecorderName>,
     /// Whether it goes on with what the session before it recorded, as a service does that is started again.
     pub resumes: bool,
+}
+
+impl SessionStart {
+    /// The same in this file: each file has a name of its own in an archive.
+    pub(in crate::store) fn in_file(&self, database: &Database) -> Self {
+        let recorder = self.recorder.as_ref().map(|name| match database.successor_number() {
+            Some(number) => name.successor(number),
+            None => name.clone(),
+        });
+        Self { recorder, ..self.clone() }
+    }
 }
 
 /// A session that has begun.
@@ -249,6 +283,11 @@ fn insert_session(
                 endpoint.peer_key,
             ],
         )?;
+    }
+    if let Some(recorder) = &about.recorder {
+        // In the same transaction, so that none is forgotten.
+        let insert = "INSERT INTO archived VALUES (?1, ?2, ?3, 0)";
+        transaction.execute(insert, params![session_id, recorder.as_str(), first_id - 1])?;
     }
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;

@@ -91,6 +91,8 @@ pub(in crate::store) struct Run {
     pub given_up: Option<Event>,
     /// When the session ended, if that was not now.
     pub ended_unix_ns: Option<i64>,
+    /// When the next commit was made, if that is not now.
+    pub committed_unix_ns: Option<i64>,
 }
 
 impl From<NewSession> for OpenSession {
@@ -117,7 +119,8 @@ impl Recording {
     /// When the database cannot be written.
     pub fn start(mut database: Database, about: SessionStart, limits: Limits) -> Result<Self> {
         let inherited = Inherited { begun: &Begun::new(), moved: None, continues: None };
-        let begun = beginning::start_session(&mut database.connection, &about, inherited)
+        let here = about.in_file(&database);
+        let begun = beginning::start_session(&mut database.connection, &here, inherited)
             .and_then(|begun| limits.limit_log(&database.connection).map(|()| begun))
             .map_err(database.failed("begin a session"))?;
         let file = File::new(database, &about, begun.session_id);
@@ -144,12 +147,13 @@ impl Recording {
         let inherited =
             Inherited { begun: &self.session.begun, moved: None, continues: Some((self.session.id, later_ns)) };
         self.session.summing.roll_back();
+        let about = self.about.in_file(&self.file.database);
         let connection = &mut self.file.database.connection;
         let begun = self
             .file
             .syncs
             .force(connection)
-            .and_then(|()| beginning::next_session(connection, self.session.closing(), &self.about, inherited));
+            .and_then(|()| beginning::next_session(connection, self.session.closing(), &about, inherited));
         self.begin(begun.map_err(failed)?);
         self.file.syncs.committed();
         Ok(())
@@ -277,12 +281,13 @@ impl Recording {
         rows.insert(what, session.next_id)?;
         let (tally, begun, breaks, missed) = (rows.tally, rows.begun, rows.breaks, rows.missed);
         let last_id = session.next_id + batch.len() as i64 - 1;
+        let committed_unix_ns = run.committed_unix_ns.take().unwrap_or_else(unix_ns);
         if batch.last().is_some() {
             transaction
                 .prepare_cached(
                     "INSERT INTO batches (session_id, first_id, last_id, committed_unix_ns, digest) VALUES (?, ?, ?, ?, ?)",
                 )?
-                .execute(params![session.id, session.next_id, last_id, unix_ns(), digest])?;
+                .execute(params![session.id, session.next_id, last_id, committed_unix_ns, digest])?;
         }
         transaction
             .prepare_cached(

@@ -1,0 +1,351 @@
+//! Sends what is committed in a database to an archive, oldest first, and notes here what a quorum has acknowledged. It reads
+//! the database as any reader does: whoever records does not wait for it.
+
+mod course;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::error::{Error, Result, Trouble};
+use crate::store::nats::{Acknowledged, Failure, Link, Sending};
+use crate::store::{Access, Archiving, Database, Keeping, RecorderName};
+use crate::time::clock::{NS_PER_S, monotonic_ns};
+
+use course::Course;
+
+/// How often what is acknowledged is noted here. After a crash the archive is asked, so that nothing is sent twice.
+const NOTE_NS: i64 = NS_PER_S;
+
+/// How often it is looked for something new to send.
+const LOOK_NS: i64 = NS_PER_S / 4;
+
+/// After a failure the archive is tried again after this time, and each time after twice as long ...
+const RETRY_MIN_NS: i64 = NS_PER_S / 2;
+
+/// ... until this. Where somebody must change something first, it is this at once.
+const RETRY_MAX_NS: i64 = 30 * NS_PER_S;
+
+/// A trouble that lasts is said again after this time.
+const REMIND_NS: i64 = 600 * NS_PER_S;
+
+/// Failures one after the other for which a connection is kept, so that it mends itself.
+const KEEP_LINK_FAILURES: u32 = 4;
+
+/// How far archiving is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Messages that were acknowledged in this run.
+    pub archived: u64,
+    /// Messages that are committed here and not acknowledged there.
+    pub behind: u64,
+    /// Since when that is so, on the monotonic clock; `None` while nothing is behind.
+    pub behind_since_ns: Option<i64>,
+    /// Why nothing is sent now, if that is so.
+    pub trouble: Option<String>,
+    /// Bytes that were sent.
+    pub sent_bytes: u64,
+}
+
+/// Sends sessions to an archive.
+pub struct Archiver<'a> {
+    access: Access,
+    keeping: Keeping,
+    /// Waits so long, and says whether to go on.
+    pause: &'a dyn Fn(i64) -> bool,
+    link: Option<Rc<Link<'a>>>,
+    sending: Option<Sending<'a>>,
+    course: Option<Course>,
+    /// Sessions that cannot be read here as they were recorded.
+    damaged: BTreeSet<i64>,
+    standing: Standing,
+    sent_before_bytes: u64,
+    noted_ns: i64,
+    /// What weaknesses of streams were said.
+    said: BTreeSet<String>,
+    tell: &'a dyn Fn(&Standing),
+}
+
+impl<'a> Archiver<'a> {
+    /// Send to this archive. `pause` waits so long in nanoseconds, and says whether to go on; `tell` is told how far it is.
+    pub fn new(access: Access, keeping: Keeping, pause: &'a dyn Fn(i64) -> bool, tell: &'a dyn Fn(&Standing)) -> Self {
+        Self {
+            access,
+            keeping,
+            pause,
+            link: None,
+            sending: None,
+            course: None,
+            damaged: BTreeSet::new(),
+            standing: Standing::default(),
+            sent_before_bytes: 0,
+            noted_ns: 0,
+            said: BTreeSet::new(),
+            tell,
+        }
+    }
+
+    /// How far it is.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Send all that is to be in the archive, or one session alone. Says whether all of it is there.
+    ///
+    /// # Errors
+    /// When the archive cannot be used, or the database not be read.
+    pub fn pass(&mut self, database: &mut Database, only: Option<i64>) -> std::result::Result<bool, Failure> {
+        let done = self.try_pass(database, only);
+        if done.is_err() {
+            // What is on its way may be there or not: the archive is asked.
+            self.course = None;
+            self.close();
+        }
+        done
+    }
+
+    fn try_pass(&mut self, database: &mut Database, only: Option<i64>) -> std::result::Result<bool, Failure> {
+        let due = match only {
+            None => database.unarchived()?,
+            Some(session_id) => database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect(),
+        };
+        self.stand(due.iter().map(Archiving::behind).sum());
+        for one in &due {
+            if only.is_none() && self.damaged.contains(&one.session_id) {
+                continue;
+            }
+            match self.archive(database, one) {
+                Err(Failure::Here(error)) if only.is_none() && error.trouble() == Trouble::Other => {
+                    // The others go on.
+                    tracing::error!("{error}");
+                    self.damaged.insert(one.session_id);
+                    self.course = None;
+                }
+                done => done?,
+            }
+            if !(self.pause)(0) {
+                return Ok(false);
+            }
+        }
+        let behind = match only {
+            None => database.unarchived()?,
+            Some(session_id) => database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect(),
+        };
+        self.stand(behind.iter().map(Archiving::behind).sum());
+        Ok(behind.is_empty())
+    }
+
+    /// Send what is new of a session, and note it.
+    fn archive(&mut self, database: &mut Database, of: &Archiving) -> std::result::Result<(), Failure> {
+        self.open(database, of)?;
+        let (Some(sending), Some(mut course)) = (self.sending.as_mut(), self.course.take()) else { return Ok(()) };
+        let mut left = of.behind();
+        loop {
+            let sent = course.send_some(database, sending)?;
+            course.take(sending.acknowledged(), &mut self.standing);
+            if sent == 0 {
+                break;
+            }
+            left = left.saturating_sub(sent);
+            if monotonic_ns() - self.noted_ns >= NOTE_NS {
+                self.noted_ns = monotonic_ns();
+                course.note(database)?;
+                self.standing.behind = left;
+                self.standing.sent_bytes = self.sent_before_bytes + sending.sent_bytes();
+                (self.tell)(&self.standing);
+            }
+            if !(self.pause)(0) {
+                break;
+            }
+        }
+        sending.settle()?;
+        course.describe(database, sending, of.has_ended)?;
+        sending.settle()?;
+        course.take(sending.acknowledged(), &mut self.standing);
+        course.note(database)?;
+        self.standing.sent_bytes = self.sent_before_bytes + sending.sent_bytes();
+        self.course = Some(course);
+        Ok(())
+    }
+
+    /// Stand where the archive is with a session.
+    fn open(&mut self, database: &Database, of: &Archiving) -> std::result::Result<(), Failure> {
+        let recorder: RecorderName = of.recorder.parse().map_err(|rule: &str| {
+            Failure::refused(format!("session {} is to be there as '{}'", of.session_id, of.recorder), rule)
+        })?;
+        if self.sending.as_ref().is_some_and(|sending| *sending.recorder() != recorder) {
+            self.close();
+            self.course = None;
+        }
+        if self.sending.is_none() {
+            let link = match &self.link {
+                Some(link) => link.clone(),
+                None => Rc::new(Link::connect(&self.access, self.pause)?),
+            };
+            self.link = Some(link.clone());
+            let (sending, weaknesses) =
+                Sending::open(link, recorder.clone(), database.archive_id()?, self.keeping, self.pause)?;
+            for weakness in weaknesses {
+                let words = format!("the stream of {recorder} in archive {}: {weakness}", self.access.address);
+                if self.said.insert(words.clone()) {
+                    tracing::warn!("{words}");
+                }
+            }
+            self.sending = Some(sending);
+        }
+        if self.course.as_ref().is_some_and(|course| course.session_id() == of.session_id) {
+            return Ok(());
+        }
+        let Some(sending) = self.sending.as_mut() else { return Ok(()) };
+        self.course = Some(Course::begin(database, of, sending)?);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some(sending) = self.sending.take() {
+            self.sent_before_bytes += sending.sent_bytes();
+        }
+    }
+
+    fn stand(&mut self, behind: u64) {
+        self.standing.behind = behind;
+        self.standing.behind_since_ns = match behind {
+            0 => None,
+            _ => self.standing.behind_since_ns.or_else(|| Some(monotonic_ns())),
+        };
+        (self.tell)(&self.standing);
+    }
+
+    /// Send what comes into the database at `path` until `pause` says that it is over. What fails is tried again.
+    pub fn follow(&mut self, path: &dyn Fn() -> std::path::PathBuf) {
+        let (mut open, mut failures, mut reminded_ns) = (None::<Database>, 0_u32, None::<i64>);
+        loop {
+            let now = path();
+            if open.as_ref().is_some_and(|database| database.path() != now) {
+                open = None;
+                self.course = None;
+                self.close();
+            }
+            let passed = self.open_and_pass(&mut open, &now);
+            let wait_ns = match passed {
+                Ok(_) => {
+                    if self.standing.trouble.take().is_some() {
+                        tracing::info!("archive {}: messages are sent again", self.access.address);
+                    }
+                    (failures, reminded_ns) = (0, None);
+                    LOOK_NS
+                }
+                Err(failure) => {
+                    failures = failures.saturating_add(1);
+                    let is_lasting = matches!(failure, Failure::Refused(..));
+                    if is_lasting || failures > KEEP_LINK_FAILURES {
+                        self.link = None;
+                    }
+                    let words = failure.to_string();
+                    let now_ns = monotonic_ns();
+                    let is_new = is_lasting && self.standing.trouble.as_ref() != Some(&words);
+                    // What passes at once is not worth a line.
+                    if is_new || (failures > 1 && reminded_ns.is_none_or(|at_ns| now_ns - at_ns >= REMIND_NS)) {
+                        reminded_ns = Some(now_ns);
+                        tracing::warn!(
+                            "archive {}: {words}; what is recorded stays here, and is sent later",
+                            self.access.address
+                        );
+                    }
+                    self.standing.trouble = Some(words);
+                    (self.tell)(&self.standing);
+                    match (is_lasting, &failure) {
+                        (true, _) => RETRY_MAX_NS,
+                        // Nobody is asked to wait for what is known at once.
+                        (false, Failure::Moved(_)) if failures == 1 => 0,
+                        (false, _) => (RETRY_MIN_NS << failures.min(6)).min(RETRY_MAX_NS),
+                    }
+                }
+            };
+            (self.tell)(&self.standing);
+            if !(self.pause)(wait_ns) {
+                return;
+            }
+        }
+    }
+
+    fn open_and_pass(&mut self, open: &mut Option<Database>, path: &Path) -> std::result::Result<bool, Failure> {
+        if open.is_none() {
+            *open = Some(Database::for_archiving(path)?);
+        }
+        let Some(database) = open else { return Ok(false) };
+        let passed = self.pass(database, None);
+        if matches!(passed, Err(Failure::Here(_))) {
+            *open = None;
+        }
+        passed
+    }
+
+    /// Send what is left in a database that nobody records into any more, as long as `pause` says so. Gives how many messages are
+    /// not there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn finish(&mut self, path: &Path) -> Result<(u64, bool)> {
+        let mut database = Database::for_archiving(path)?;
+        database.archive(|database| {
+            loop {
+                let failure = match self.pass(database, None) {
+                    Ok(is_whole) if is_whole || !(self.pause)(0) => break,
+                    Ok(_) => None,
+                    Err(failure) => Some(failure),
+                };
+                if let Some(failure) = failure {
+                    self.standing.trouble = Some(failure.to_string());
+                    if matches!(failure, Failure::Refused(..) | Failure::Here(_)) {
+                        break;
+                    }
+                }
+                if !(self.pause)(RETRY_MIN_NS) {
+                    break;
+                }
+            }
+            let left = database.unarchived()?;
+            Ok((left.iter().map(Archiving::behind).sum(), left.is_empty()))
+        })
+    }
+
+    /// Archive one session that is there as a whole, or as far as it is recorded now.
+    ///
+    /// # Errors
+    /// When the archive cannot be used, or the database not be read.
+    pub fn once(&mut self, database: &mut Database, session_id: i64) -> Result<Archiving> {
+        let address = self.access.address.clone();
+        let mut failures = 0;
+        loop {
+            match self.pass(database, Some(session_id)) {
+                Ok(_) => break,
+                // A leader is being elected, perhaps.
+                Err(Failure::Passing(_) | Failure::Moved(_))
+                    if self.sending.is_none() && failures < KEEP_LINK_FAILURES && self.link.is_some() =>
+                {
+                    failures += 1;
+                    if !(self.pause)(RETRY_MIN_NS << failures) {
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure.error("write into", &address)),
+            }
+        }
+        let missing = || Error::NoSuchSession { wanted: session_id.to_string(), database: database.path().to_owned() };
+        database.archiving(session_id)?.ok_or_else(missing)
+    }
+}
+
+/// What was acknowledged, for one session.
+fn of_session(acknowledged: Vec<Acknowledged>, session_id: i64) -> (Option<i64>, bool) {
+    let (mut number, mut is_described) = (None, false);
+    for one in acknowledged {
+        match one {
+            Acknowledged::Bundle(id, to) if id == session_id => number = Some(to),
+            Acknowledged::Description(id, is_end) if id == session_id => is_described = is_end,
+            _ => {}
+        }
+    }
+    (number, is_described)
+}

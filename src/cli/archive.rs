@@ -1,0 +1,164 @@
+//! What can be typed about archives.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::DatabaseArguments;
+use crate::cli::values::{bytes, database, parse, refuse};
+use crate::command::session::{archive, fetch};
+use crate::error::{Error, Result};
+use crate::store::{Access, Address, Keeping, RecorderName, Target};
+
+/// Copies without which one machine, or two of five, could not fail.
+const REPLICAS: u64 = 3;
+
+/// The most servers that a stream can be on.
+const REPLICAS_MAX: u64 = 5;
+
+/// Who we are in an archive, and whom to trust there.
+#[derive(Args, Debug)]
+pub struct AccessArguments {
+    /// File with the credentials for the archive: a JWT with its seed, a seed, or one line NAME:PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub archive_credentials: Option<PathBuf>,
+    /// Certificates that vouch for the servers of the archive, instead of those that the system trusts
+    #[arg(long, value_name = "FILE")]
+    pub archive_ca: Option<PathBuf>,
+}
+
+/// How captures are kept in an archive.
+#[derive(Args, Debug)]
+pub struct KeepingArguments {
+    /// Name of this recorder in the archive [default: HOST-DATABASE]
+    #[arg(long, value_name = "NAME")]
+    pub recorder: Option<String>,
+    /// On how many servers the archive keeps each message, where its stream is made [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REPLICAS_MAX))]
+    pub archive_replicas: Option<u64>,
+    /// The most that is sent to the archive in a second, such as 10MB
+    #[arg(long, value_name = "SIZE")]
+    pub archive_rate: Option<String>,
+    /// Who we are there
+    #[command(flatten)]
+    pub access: AccessArguments,
+}
+
+/// Options of `session archive`.
+#[derive(Args, Debug)]
+pub struct ArchiveArguments {
+    /// Session to archive: an id, a label, or `latest`
+    #[arg(value_name = "SESSION", default_value = "latest")]
+    pub session: String,
+    /// Archive to send it to, such as nats://nas1,nas2,nas3, or tls:// with encryption
+    #[arg(long, value_name = "URL")]
+    pub archive: String,
+    /// How it is kept there
+    #[command(flatten)]
+    pub keeping: KeepingArguments,
+    /// Where it is
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+/// Options of `session fetch`.
+#[derive(Args, Debug)]
+pub struct FetchArguments {
+    /// Session to fetch: RECORDER/ID, RECORDER/LABEL or RECORDER/latest; without RECORDER where the archive has one alone, or URL
+    /// names it
+    #[arg(value_name = "[RECORDER/]SESSION")]
+    pub session: String,
+    /// Archive to fetch it from, such as nats://nas1,nas2,nas3 or nats://nas1/RECORDER, or tls:// with encryption
+    #[arg(long, value_name = "URL")]
+    pub archive: String,
+    /// Who we are there
+    #[command(flatten)]
+    pub access: AccessArguments,
+    /// Where the session is to be
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+impl AccessArguments {
+    fn access(&self, typed: &str) -> Result<Access> {
+        let address: Address = parse("--archive", typed)?;
+        if !cfg!(feature = "archive") {
+            let cause = "this fancyhwd was built without archives; build it with `--features archive`".to_owned();
+            return Err(refuse("--archive", typed, cause));
+        }
+        Ok(Access { address, credentials: self.archive_credentials.clone(), authorities: self.archive_ca.clone() })
+    }
+}
+
+impl KeepingArguments {
+    /// Refuse what only says something about an archive, where there is none.
+    pub(super) fn refuse_without_archive(&self) -> Result<()> {
+        let AccessArguments { archive_credentials, archive_ca } = &self.access;
+        let given = [
+            ("--recorder", self.recorder.is_some()),
+            ("--archive-replicas", self.archive_replicas.is_some()),
+            ("--archive-rate", self.archive_rate.is_some()),
+            ("--archive-credentials", archive_credentials.is_some()),
+            ("--archive-ca", archive_ca.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => {
+                Err(Error::CommandLine(format!("{option} is about an archive; name one with --archive")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where captures in this database are archived, and how.
+    pub(super) fn target(&self, typed: &str, database: &Path) -> Result<Target> {
+        let access = self.access.access(typed)?;
+        let named: Option<RecorderName> = self.recorder.as_deref().map(|name| parse("--recorder", name)).transpose()?;
+        let recorder = match (named, access.address.recorder.clone()) {
+            (Some(named), Some(other)) if named != other => {
+                return Err(refuse("--recorder", named.as_str(), format!("--archive names another one, {other}")));
+            }
+            (Some(named), _) | (None, Some(named)) => named,
+            (None, None) => {
+                let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+                RecorderName::of(&host, &database.file_stem().unwrap_or_default().to_string_lossy())
+            }
+        };
+        let rate_bytes =
+            self.archive_rate.as_deref().map(|text| bytes("--archive-rate", text, 1000..=u64::MAX)).transpose()?;
+        Ok(Target {
+            access,
+            recorder,
+            keeping: Keeping { replicas: self.archive_replicas.unwrap_or(REPLICAS) as usize, rate_bytes },
+        })
+    }
+}
+
+impl ArchiveArguments {
+    /// Check what was typed for `session archive`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<archive::Settings> {
+        let database = database(&self.database)?.path;
+        Ok(archive::Settings {
+            session: self.session.clone(),
+            target: self.keeping.target(&self.archive, &database)?,
+            database,
+        })
+    }
+}
+
+impl FetchArguments {
+    /// Check what was typed for `session fetch`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] for the first value that cannot be used.
+    pub fn settings(&self) -> Result<fetch::Settings> {
+        let access = self.access.access(&self.archive)?;
+        let (recorder, session) = match self.session.split_once('/') {
+            Some((recorder, session)) => (Some(parse("[RECORDER/]SESSION", recorder)?), session.to_owned()),
+            None => (access.address.recorder.clone(), self.session.clone()),
+        };
+        Ok(fetch::Settings { recorder, session, access, database: database(&self.database)? })
+    }
+}

@@ -1,0 +1,15 @@
+//! The archive: captures on NATS JetStream, replicated over several machines. The only place that knows NATS.
+
+pub mod bundle;
+mod failure;
+mod link;
+mod made;
+mod names;
+pub mod parts;
+mod reading;
+mod sending;
+
+pub use failure::Failure;
+pub use link::Link;
+pub use reading::{Archived, Bundles, Described, Reading};
+pub use sending::{Acknowledged, Reached, Sending};

@@ -1,0 +1,346 @@
+//! Reading what an archive has. Whoever may write there may have written anything: it is compared with its digests, and takes
+//! memory for what is there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::BufReader;
+use std::rc::Rc;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind, RawMessageErrorKind, Stream};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::message::MESSAGE_MAX_BYTES;
+use crate::store::nats::bundle::Unbundling;
+use crate::store::nats::failure::Failure;
+use crate::store::nats::link::Link;
+use crate::store::nats::names::{self, About};
+use crate::store::nats::parts::{PART_MAX_BYTES, Whole};
+use crate::store::{RecorderName, Restored};
+
+/// Messages that are asked for at once.
+const IN_FLIGHT_MAX: usize = 16;
+
+/// Parts of one bundle or description: the largest message, that cannot be made smaller, and what stands before it.
+const PARTS_MAX: usize = MESSAGE_MAX_BYTES / PART_MAX_BYTES + 64;
+
+/// The largest description in memory, as it is sent.
+const DESCRIPTION_MAX_PARTS: usize = 64;
+
+/// Sessions of one recorder that are looked at.
+const SESSIONS_MAX: usize = 100_000;
+
+/// Streams of one cluster that are looked at.
+const STREAMS_MAX: usize = 10_000;
+
+/// A session in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Archived {
+    /// The database that it was captured into.
+    pub database_id: String,
+    /// Its number there.
+    pub session_id: i64,
+}
+
+/// What is known of a session, as it was sent.
+pub struct Described {
+    parts: Vec<Bytes>,
+    /// Whether it has ended, and nothing more comes.
+    pub is_end: bool,
+}
+
+impl Described {
+    /// Its lines, from the beginning.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn lines(&self) -> std::io::Result<BufReader<Whole<Bytes>>> {
+        Whole::new(self.parts.clone()).map(BufReader::new)
+    }
+}
+
+/// Reads the captures of one recorder.
+pub struct Reading<'a> {
+    link: Rc<Link<'a>>,
+    stream: Stream,
+    recorder: RecorderName,
+}
+
+impl<'a> Link<'a> {
+    /// The recorders that an archive knows, in their order.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn recorders(&self) -> Result<Vec<RecorderName>, Failure> {
+        let mut recorders = Vec::new();
+        let mut offset = 0;
+        loop {
+            let page: Value = self.ask("STREAM.NAMES", &json!({ "offset": offset, "subject": "fhw.>" }))?;
+            let found = page.get("streams").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let names = found.iter().filter_map(|name| name.as_str()?.strip_prefix(names::STREAM)?.parse().ok());
+            recorders.extend(names);
+            offset += found.len();
+            let total = page.get("total").and_then(Value::as_u64).unwrap_or_default();
+            if found.is_empty() || offset as u64 >= total || offset >= STREAMS_MAX {
+                recorders.sort();
+                return Ok(recorders);
+            }
+        }
+    }
+
+    fn ask(&self, subject: &str, what: &Value) -> Result<Value, Failure> {
+        let answer: Value = self.patiently(|| {
+            let asked = self.wait(self.context().request(subject.to_owned(), what))?;
+            asked.map_err(|error| self.failed("ask what there is", &error))
+        })?;
+        match answer.get("error") {
+            Some(error) => {
+                let said = error.get("description").and_then(Value::as_str).unwrap_or("an error");
+                Err(Failure::refused(format!("its server says: {said}"), "check what this account may read"))
+            }
+            None => Ok(answer),
+        }
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// Read the captures of this recorder.
+    ///
+    /// # Errors
+    /// When there are none, or they may not be read.
+    pub fn open(link: Rc<Link<'a>>, recorder: RecorderName) -> Result<Self, Failure> {
+        match link.patiently(|| link.stream(&names::stream(&recorder)))? {
+            Some((stream, info)) if info.config.allow_direct => Ok(Self { link, stream, recorder }),
+            Some(_) => Err(Failure::refused(
+                format!("the stream of {recorder} does not allow direct reading"),
+                "set allow_direct in its configuration",
+            )),
+            None => Err(Failure::refused(
+                format!("there is no recorder {recorder} in it"),
+                "look at the names with `nats stream list`, or how --recorder was given",
+            )),
+        }
+    }
+
+    /// The sessions that it has, oldest first.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn sessions(&self) -> Result<Vec<Archived>, Failure> {
+        let subject = format!("STREAM.INFO.{}", names::stream(&self.recorder));
+        let mut sessions = Vec::new();
+        let mut offset = 0;
+        loop {
+            let filter = format!("fhw.{}.*.*.meta", self.recorder);
+            let page = self.link.ask(&subject, &json!({ "subjects_filter": filter, "offset": offset }))?;
+            let found = page.pointer("/state/subjects").and_then(Value::as_object);
+            let subjects: Vec<&str> = found.map(|found| found.keys().map(String::as_str).collect()).unwrap_or_default();
+            sessions.extend(subjects.iter().filter_map(|subject| {
+                let (database_id, session_id, _) = names::parsed(subject)?;
+                Some(Archived { database_id: database_id.to_owned(), session_id })
+            }));
+            offset += subjects.len();
+            let total = page.get("total").and_then(Value::as_u64).unwrap_or_default();
+            if subjects.is_empty() || offset as u64 >= total || offset >= SESSIONS_MAX {
+                sessions.sort_by(|a, b| (a.session_id, &a.database_id).cmp(&(b.session_id, &b.database_id)));
+                return Ok(sessions);
+            }
+        }
+    }
+
+    fn subject(&self, of: &Archived, about: About) -> String {
+        names::subject(&self.recorder, &of.database_id, of.session_id, about)
+    }
+
+    /// The last message of a subject.
+    fn last(&self, subject: &str) -> Result<Option<StreamMessage>, Failure> {
+        self.link.patiently(|| match self.link.wait(self.stream.direct_get_last_for_subject(subject))? {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.link.failed("read a message", &error)),
+        })
+    }
+
+    /// What is known of a session; `None` if it is not there.
+    ///
+    /// # Errors
+    /// When it does not answer, or is damaged.
+    pub fn described(&self, of: &Archived) -> Result<Option<Described>, Failure> {
+        let Some(mut last) = self.last(&self.subject(of, About::Description))? else { return Ok(None) };
+        if names::number(&last.headers, names::PARTS).is_none() {
+            // It was cut off, or is just being written: the one before is whole.
+            let before = names::number(&last.headers, names::BEFORE).filter(|before| *before > 0);
+            let Some(before) = before else { return Ok(None) };
+            last = self
+                .get(before.unsigned_abs())?
+                .ok_or_else(|| self.damaged("the description of a session is not there"))?;
+        }
+        let count = names::number(&last.headers, names::PARTS).and_then(|count| usize::try_from(count).ok());
+        let count = count.filter(|count| (1..=DESCRIPTION_MAX_PARTS).contains(count));
+        let count = count.ok_or_else(|| self.damaged("the description of a session is not as a recorder writes it"))?;
+        let first = last.sequence.saturating_sub(count as u64 - 1);
+        let mut parts = Vec::new();
+        for sequence in first..last.sequence {
+            let part = self.get(sequence)?.ok_or_else(|| self.damaged("a part of a description is not there"))?;
+            parts.push(self.checked(part, About::Description)?.payload);
+        }
+        let is_end = names::number(&last.headers, names::ENDED).is_some();
+        parts.push(self.checked(last, About::Description)?.payload);
+        Ok(Some(Described { parts, is_end }))
+    }
+
+    /// The session, as it is described.
+    ///
+    /// # Errors
+    /// When its description is not as a recorder writes it.
+    pub fn restored(&self, of: &Archived, described: &Described) -> Result<Restored, Failure> {
+        let read =
+            described.lines().map_err(|cause| cause.to_string()).and_then(|mut lines| Restored::read(&mut lines));
+        read.map_err(|cause| self.damaged(&format!("the description of session {} is damaged: {cause}", of.session_id)))
+    }
+
+    /// Read the messages of a session.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn bundles(&self, of: &Archived) -> Result<Bundles<'_, 'a>, Failure> {
+        let subject = self.subject(of, About::Bundle);
+        let first = || match self.link.wait(self.stream.direct_get_first_for_subject(subject.as_str()))? {
+            Ok(message) => Ok(Some(message.sequence)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.link.failed("read a message", &error)),
+        };
+        // The leader knows all of them.
+        let last = || match self.link.wait(self.stream.get_last_raw_message_by_subject(&subject))? {
+            Ok(message) => Ok(Some(message.sequence)),
+            Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),
+            Err(error) => Err(self.link.failed("read a message", &error)),
+        };
+        let (first, last) = (self.link.patiently(first)?, self.link.patiently(last)?);
+        let (next, last) = first.zip(last).unwrap_or((1, 0));
+        Ok(Bundles { reading: self, subject, next, last, asked: VecDeque::new() })
+    }
+
+    /// A message that may not be on the server that was asked, and then is on the leader.
+    fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, Failure> {
+        match self.link.wait(self.stream.direct_get(sequence))? {
+            Ok(message) => Ok(Some(message)),
+            Err(_) => self.get_of_leader(sequence),
+        }
+    }
+
+    fn get_of_leader(&self, sequence: u64) -> Result<Option<StreamMessage>, Failure> {
+        self.link.patiently(|| match self.link.wait(self.stream.get_raw_message(sequence))? {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => match error.kind() {
+                RawMessageErrorKind::NoMessageFound => Ok(None),
+                RawMessageErrorKind::JetStream(said) if said.code() == 404 => Ok(None),
+                _ => Err(self.link.failed("read a message", &error)),
+            },
+        })
+    }
+
+    /// A message whose bytes are those that were written.
+    fn checked(&self, message: StreamMessage, about: About) -> Result<StreamMessage, Failure> {
+        let is_of = names::parsed(&message.subject).is_some_and(|(.., found)| found == about);
+        match is_of && names::digest(&message.headers, names::CHECK) == Some(*blake3::hash(&message.payload).as_bytes())
+        {
+            true => Ok(message),
+            false => Err(self.damaged(&format!("message {} of it is not as it was written", message.sequence))),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> Failure {
+        Failure::refused(
+            format!("the stream {} is damaged: {what}", names::stream(&self.recorder)),
+            "see who else may write there; another server may have it whole",
+        )
+    }
+}
+
+/// Reads bundles in their order, and some ahead.
+pub struct Bundles<'r, 'a> {
+    reading: &'r Reading<'a>,
+    subject: String,
+    next: u64,
+    last: u64,
+    asked: VecDeque<(u64, JoinHandle<Option<StreamMessage>>)>,
+}
+
+impl Bundles<'_, '_> {
+    /// The next bundle that is whole; `None` at the end. Parts of one that was begun and not ended are passed over, because it
+    /// was begun again then.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn next_bundle(&mut self) -> Result<Option<Unbundling<Whole<Bytes>>>, Failure> {
+        let mut parts: BTreeMap<usize, Bytes> = BTreeMap::new();
+        let mut from = None;
+        while let Some(message) = self.message()? {
+            let StreamMessage { headers, payload, sequence, .. } = self.reading.checked(message, About::Bundle)?;
+            let place = place(&headers).ok_or_else(|| self.damaged(sequence))?;
+            if place == 0 {
+                parts.clear();
+                from = names::number(&headers, names::FROM);
+            }
+            if place != parts.len() || place >= PARTS_MAX {
+                return Err(self.damaged(sequence));
+            }
+            parts.insert(place, payload);
+            if names::number(&headers, names::TO).is_some() {
+                let whole = Whole::new(parts.into_values().collect()).and_then(Unbundling::new);
+                let bundle = whole.map_err(|cause| {
+                    self.reading
+                        .damaged(&format!("the bundle that ends with message {sequence} cannot be read: {cause}"))
+                })?;
+                if from != Some(bundle.first_number()) {
+                    return Err(self.damaged(sequence));
+                }
+                return Ok(Some(bundle));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error that what a bundle holds makes no sense.
+    pub fn senseless(&self, what: &str) -> Failure {
+        self.reading.damaged(what)
+    }
+
+    fn damaged(&self, sequence: u64) -> Failure {
+        self.reading.damaged(&format!("message {sequence} of it is not what follows the one before"))
+    }
+
+    /// The next message of the session.
+    fn message(&mut self) -> Result<Option<StreamMessage>, Failure> {
+        loop {
+            while self.asked.len() < IN_FLIGHT_MAX && self.next <= self.last {
+                let (stream, sequence) = (self.reading.stream.clone(), self.next);
+                let get = self.reading.link.begin(async move { stream.direct_get(sequence).await.ok() })?;
+                self.asked.push_back((sequence, get));
+                self.next += 1;
+            }
+            let Some((sequence, get)) = self.asked.pop_front() else { return Ok(None) };
+            let message = match self.reading.link.wait(get)? {
+                Ok(Some(message)) => Some(message),
+                // It is not there, or not yet on that server, or that server is gone.
+                _ => self.reading.get_of_leader(sequence)?,
+            };
+            if let Some(message) = message.filter(|message| message.subject.as_str() == self.subject) {
+                return Ok(Some(message));
+            }
+        }
+    }
+}
+
+impl Drop for Bundles<'_, '_> {
+    fn drop(&mut self) {
+        self.asked.iter().for_each(|(_, get)| get.abort());
+    }
+}
+
+fn place(headers: &HeaderMap) -> Option<usize> {
+    usize::try_from(names::number(headers, names::PART)?).ok()
+}

@@ -36,6 +36,7 @@ pub fn text(path: &Path) -> String {
     if let Some(said) = said {
         of_run(&said, &mut metrics);
         of_links(&said, &mut metrics);
+        of_archive(&said, &mut metrics);
     }
     metrics.text
 }
@@ -54,6 +55,26 @@ fn of_database(database: &Database, metrics: &mut Metrics) {
     }
     metrics.family("fancyhwd_database_suspect", "gauge", "Whether a disk error has made the database suspect.");
     metrics.sample("fancyhwd_database_suspect", &[], u8::from(database.suspicion().is_some()));
+}
+
+/// How far the recording is archived, if it is to be.
+fn of_archive(said: &Value, metrics: &mut Metrics) {
+    let Some(archive) = said.get("archive").filter(|archive| archive.is_object()) else { return };
+    let count = |name: &str| archive.get(name).and_then(Value::as_u64).unwrap_or(0);
+    metrics.family("fancyhwd_archived_total", "counter", "Messages that a quorum of the archive has acknowledged.");
+    metrics.sample("fancyhwd_archived_total", &[], count("archived"));
+    for (name, value, help) in [
+        ("fancyhwd_archive_behind_messages", count("behind"), "Messages that are stored and not archived."),
+        ("fancyhwd_archive_behind_seconds", count("behind_s"), "Since when some of them are."),
+        (
+            "fancyhwd_archive_troubled",
+            u64::from(archive.get("trouble").is_some_and(Value::is_string)),
+            "Whether nothing can be archived now.",
+        ),
+    ] {
+        metrics.family(name, "gauge", help);
+        metrics.sample(name, &[], value);
+    }
 }
 
 /// What the recorder counted since it was started.

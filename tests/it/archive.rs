@@ -2,6 +2,7 @@
 
 use crate::import::{difficult, rows};
 use crate::support::cluster::Cluster;
+use crate::support::http::serve;
 use crate::support::{Bench, Daemon, eventually};
 use rustix::process::Signal;
 
@@ -125,8 +126,18 @@ fn what_is_recorded_while_the_archive_is_away_is_sent_later() {
     // It comes while the next session is recorded, and what is older goes first.
     let recorder = bench.fancyhwd(&record).start();
     recorder.wait_until_status(" not archived for ");
+    let served = serve(&bench, "c.db");
+    let metric = |name: &str| served.get("/metrics").metric(name);
+    eventually("metrics say so", || metric("fancyhwd_archive_behind_messages") >= 2000.0);
+    assert_eq!(metric("fancyhwd_archived_total"), 0.0);
+    let show = |id: i64| bench.fancyhwd(&format!("session show {id} --database c.db")).run().success().stdout;
+    assert!(show(1).contains("archived    as r/1: 0 messages, 2000 not yet\n"), "{}", show(1));
     (0..3).for_each(|number| cluster.begin(number));
     recorder.wait_until_status("all archived");
+    eventually("metrics say so too", || {
+        metric("fancyhwd_archive_behind_messages") < 2000.0 && metric("fancyhwd_archive_troubled") == 0.0
+    });
+    assert!(metric("fancyhwd_archived_total") >= 2000.0 && show(1).contains("archived    as r/1: all of it\n"));
     recorder.stop().success().says("messages are sent again").says("all of it is in archive");
     for id in 1..=2 {
         bench.fancyhwd(&format!("session fetch r/{id} --archive {url} --database d.db")).run().success();

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::print;
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Ledger, Session};
+use crate::store::{Archiving, Database, Ledger, Session};
 use crate::summary::figures::{Figures, READ_MAX_MESSAGES};
 use crate::summary::text::pretty;
 use crate::summary::{card, ledger};
@@ -39,6 +39,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let endpoints = database.endpoints(&session)?;
     let secured = database.secured(&session)?;
     let ledger = database.ledger(&session)?;
+    let mut archived = Vec::new();
+    for part in session.parts.iter() {
+        // Where that is damaged, all else is shown: the archive knows it better.
+        archived.extend(database.archiving(part.id).ok().flatten());
+    }
     let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
         true => {
@@ -52,6 +57,16 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
                     secured.into_iter().map(|(number, key)| (number.to_string(), key.into())).collect();
                 fields.insert("endpoints".to_owned(), endpoints.into());
                 fields.insert("secured".to_owned(), keys.into());
+                let archived = archived.iter().map(|one| {
+                    json!({
+                        "id": one.session_id,
+                        "recorder": one.recorder,
+                        "messages": one.archived(),
+                        "behind": one.behind(),
+                        "is_whole": one.is_whole(),
+                    })
+                });
+                fields.insert("archived".to_owned(), archived.collect());
                 fields.insert("streams".to_owned(), streams.unwrap_or_default());
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
                 fields.insert("damage".to_owned(), damage.unwrap_or_default());
@@ -63,6 +78,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         false => {
             let left_out = || format!("{:<12}streams, rates and gaps: all messages are read with --full\n", "left out");
             card(&session, &endpoints, &secured)
+                + &archived.iter().map(archived_line).collect::<String>()
                 + &figures.map_or_else(left_out, |figures| figures.lines())
                 + &ledger_lines(&ledger)
         }
@@ -83,6 +99,17 @@ fn card(session: &Session, endpoints: &BTreeMap<u32, String>, secured: &BTreeMap
         }
     }
     text
+}
+
+/// How far a session is in an archive.
+fn archived_line(of: &Archiving) -> String {
+    let recorder = escape::line(&of.recorder);
+    let left = match (of.is_whole(), of.behind()) {
+        (true, _) => "all of it".to_owned(),
+        (false, 0) => format!("all {} messages so far", of.archived()),
+        (false, behind) => format!("{} messages, {behind} not yet", of.archived()),
+    };
+    format!("{:<12}as {recorder}/{}: {left}\n", "archived", of.session_id)
 }
 
 /// A line for each entry of the ledger.

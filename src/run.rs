@@ -65,7 +65,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
             SessionCommand::Describe(typed) => session::describe::run(&typed.settings()?, stop),
             SessionCommand::Label(typed) => session::label::run(&typed.settings()?),
             SessionCommand::Note(typed) => session::note::run(&typed.settings()?),
-            SessionCommand::Mark(typed) => session::mark::run(&typed.settings()?),
+            SessionCommand::Mark(typed) => session::mark::run(&typed.settings()?, stop),
             SessionCommand::Delete(typed) => session::delete::run(&typed.settings()?, stop),
         },
     }

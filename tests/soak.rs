@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::bursts::{END_MAX, end_bursts};
 use support::damage::survives_damaged_pages;
+use support::debugged::{APART_MAX_NS, DRIFT_MAX_NS, LEFT_MAX, stop_at_random_packets};
 use support::ending::kill_at_the_end;
 use support::fuzz::{
     publisher_survives, recorder_that_binds_survives, recorder_that_connects_survives, replayer_survives,
@@ -36,6 +37,14 @@ fn a_recorder_that_is_killed_a_thousand_times_keeps_all_but_the_last_moment() {
     let _alone = alone();
     let losses = kill_at_random_moments(1_000);
     assert!(losses[999] <= LOSS_MAX, "a kill cost {:?} of packets", losses[999]);
+}
+
+#[test]
+fn a_replay_stands_still_at_each_stop_of_a_debugger() {
+    let _alone = alone();
+    let stops = stop_at_random_packets(20);
+    let most = (stops.left[19], stops.drift_ns[19], stops.apart_ns[19]);
+    assert!(most.0 <= LEFT_MAX && most.1 <= DRIFT_MAX_NS && most.2 <= APART_MAX_NS, "{most:?}");
 }
 
 #[test]

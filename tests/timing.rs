@@ -18,6 +18,7 @@ use fancyhwd::device::Simulated;
 use rusqlite::Connection;
 
 use support::bursts::{END_MAX, end_bursts};
+use support::debugged::{APART_MAX_NS, DRIFT_MAX_NS, LEFT_MAX, stop_at_random_packets};
 use support::kill::{LOSS_MAX, kill_at_random_moments};
 use support::{Bench, alone};
 
@@ -110,4 +111,15 @@ fn fifty_bursts_are_ended_by_a_signal_and_stored_whole() {
     let ends = end_bursts(50);
     assert!(ends[25] <= END_MAX, "half of the bursts took {:?} or more to end", ends[25]);
     assert!(ends[49] <= 5 * END_MAX, "a burst took {:?} to end", ends[49]);
+}
+
+/// `make soak` asks it of each of them. A machine that is busy keeps the debugged program, or those who look at it, waiting now and
+/// then.
+#[test]
+fn a_replay_stands_still_with_a_subscriber_in_a_debugger() {
+    let _alone = alone();
+    let stops = stop_at_random_packets(20);
+    assert!(stops.left[10] <= LEFT_MAX, "after half of the stops {} packets left, or more", stops.left[10]);
+    assert!(stops.drift_ns[10] <= DRIFT_MAX_NS, "half of them drift by {} ns, or more", stops.drift_ns[10]);
+    assert!(stops.apart_ns[10] <= APART_MAX_NS, "half of them are {} ns too long or short", stops.apart_ns[10]);
 }

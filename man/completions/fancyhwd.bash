@@ -369,7 +369,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pause-with --latched --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -440,6 +440,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --max-gap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause-with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --latched)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -128,6 +128,8 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l topic -d 'O
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l map -d 'Send a topic under another name. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l loop -d 'Replay again and again, or N times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l max-gap -d 'The longest time between two packets, such as 1s: longer gaps are cut' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pause-with -d 'Stand still while the process of this number is stopped, by a debugger or a signal' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l latched -d 'Send the latest message of this topic before --from first, such as a header; `NAME*` is all topics that begin so. May be given several times' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l pacing -d 'How to wait until a packet is due' -r -f -a "precise\t'Wake a little early and watch the clock: to the microsecond, for a part of a processor'
 economical\t'Sleep: some tens of microseconds late, for next to nothing'"
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand replay" -l lateness-budget -d 'End with exit status 3 when one packet in a hundred left later than this' -r
@@ -221,7 +223,7 @@ complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_se
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from note" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from note" -s q -l quiet -d 'Log warnings and errors only, and no summary'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from note" -s h -l help -d 'Print help'
-complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from mark" -l at -d 'Where in the session: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC) [default: now]' -r
+complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from mark" -l at -d 'Where in the session: an offset (90s, or -5s from the end), a message number (n1500), a time (2026-11-22T10:00:00Z, or 10:00 for the first one, in UTC), or where a condition first holds (\'ch3 > 1200\') [default: now]' -r
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from mark" -l database -d 'Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]' -r -F
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from mark" -s v -l verbose -d 'Log more; twice for everything'
 complete -c fancyhwd -n "__fish_fancyhwd_using_subcommand session; and __fish_seen_subcommand_from mark" -s q -l quiet -d 'Log warnings and errors only, and no summary'

@@ -1,12 +1,38 @@
 //! Where a part of a session begins and ends, where conditions say so: it first holds there.
 
+use std::str::FromStr;
+
 use crate::analysis::find::Finder;
-use crate::codec::condition::Condition;
+use crate::codec::condition::{Condition, NoCondition};
 use crate::codec::topic::Wanted;
 use crate::error::{Error, Result};
 use crate::process::stop::Stop;
 use crate::store::{Database, Selection, Session};
 use crate::time::position::Position;
+
+/// A place, as it is typed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Typed {
+    /// A position.
+    At(Position),
+    /// Where this first holds.
+    Where(Condition),
+}
+
+impl FromStr for Typed {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.parse() {
+            Ok(position) => Ok(Self::At(position)),
+            // No position has one of these.
+            Err(_) if text.contains(['<', '>', '=', '~', '!', '"']) => {
+                text.parse().map(Self::Where).map_err(|cause: NoCondition| cause.to_string())
+            }
+            Err(rule) => Err(format!("{rule}, or a condition such as 'ch3 > 1200'")),
+        }
+    }
+}
 
 /// What is looked for before something is done with a part of a session.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::analysis::sought::Sought;
-use crate::cli::values::{parse, refuse, wanted};
+use crate::analysis::sought::{Sought, Typed};
+use crate::cli::values::{parse, wanted};
 use crate::codec::condition::Condition;
 use crate::error::Result;
 use crate::store::Selection;
@@ -33,23 +33,16 @@ impl RangeArguments {
     }
 }
 
-/// What was typed for a place: a position, or a condition that has to be looked for.
-pub(super) type Typed = (Option<Position>, Option<(&'static str, Condition)>);
+/// A position, or a condition that has to be looked for, and the option that says so.
+type Place = (Option<Position>, Option<(&'static str, Condition)>);
 
-/// A position or a condition, if one was typed.
-pub(super) fn place(option: &'static str, text: Option<&str>) -> Result<Typed> {
-    let Some(text) = text else { return Ok((None, None)) };
-    match text.parse() {
-        Ok(position) => Ok((Some(position), None)),
-        // No position has one of these.
-        Err(_) if text.contains(['<', '>', '=', '~', '!', '"']) => Ok((None, Some((option, parse(option, text)?)))),
-        Err(rule) => Err(refuse(option, text, format!("{rule}, or a condition such as 'ch3 > 1200'"))),
-    }
-}
-
-/// A position, if one was typed.
-pub(super) fn position(option: &'static str, text: Option<&str>) -> Result<Option<Position>> {
-    text.map(|text| parse(option, text)).transpose()
+/// The place that was typed, if one was.
+pub(super) fn place(option: &'static str, text: Option<&str>) -> Result<Place> {
+    Ok(match text.map(|text| parse(option, text)).transpose()? {
+        None => (None, None),
+        Some(Typed::At(position)) => (Some(position), None),
+        Some(Typed::Where(condition)) => (None, Some((option, condition))),
+    })
 }
 
 /// Which messages of a session.

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use crate::analysis::sought::Sought;
 use crate::cli::DatabaseArguments;
-use crate::cli::range::position;
+use crate::cli::range::place;
 use crate::cli::values::{database, refuse};
 use crate::command::session::{mark, note};
 use crate::error::Result;
@@ -21,8 +22,8 @@ pub struct MarkArguments {
     /// What the mark says
     #[arg(value_name = "TEXT")]
     pub text: Option<String>,
-    /// Where in the session: an offset (90s, or -5s from the end), a message number (n1500) or a time (2026-11-22T10:00:00Z, or
-    /// 10:00 for the first one, in UTC) [default: now]
+    /// Where in the session: an offset (90s, or -5s from the end), a message number (n1500), a time (2026-11-22T10:00:00Z, or
+    /// 10:00 for the first one, in UTC), or where a condition first holds ('ch3 > 1200') [default: now]
     #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// Where to look
@@ -55,11 +56,13 @@ impl MarkArguments {
             (words, None, None) => (None, words),
             (session, words, _) => (session.clone(), words),
         };
-        let at = position("--at", self.at.as_deref())?;
+        let (at, from) = place("--at", self.at.as_deref())?;
         Ok(mark::Settings {
             session,
             text: words.as_deref().map(text).transpose()?.unwrap_or_default(),
-            at: at.zip(self.at.clone()),
+            at: self.at.clone(),
+            position: at,
+            sought: Sought { from, to: None },
             database: database(&self.database)?.path,
         })
     }

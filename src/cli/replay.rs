@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::cli::range::RangeArguments;
 use crate::cli::values::{connects, database, duration_ns, outlets, parse, refuse, send, wanted};
-use crate::codec::topic::Topic;
+use crate::codec::topic::{Topic, Wanted};
 use crate::command::replay::{self, To};
 use crate::error::Result;
-use crate::replayer;
+use crate::replayer::{self, Latched};
 use crate::store::Selection;
 use crate::time::pace::{Cadence, Rhythm};
 use clap::Args;
@@ -62,6 +62,13 @@ pub struct ReplayArguments {
     /// Begin with a pause, which the space bar or SIGUSR1 ends
     #[arg(long)]
     pub paused: bool,
+    /// Stand still while the process of this number is stopped, by a debugger or a signal
+    #[arg(long, value_name = "PID")]
+    pub pause_with: Option<String>,
+    /// Send the latest message of this topic before --from first, such as a header; `NAME*` is all topics that begin so. May be given
+    /// several times
+    #[arg(long, value_name = "TOPIC", requires = "from")]
+    pub latched: Vec<String>,
     /// How to wait until a packet is due
     #[arg(long, value_name = "PACING", default_value = "precise")]
     pub pacing: Pacing,
@@ -119,6 +126,8 @@ impl ReplayArguments {
                 renamed: self.map.iter().map(|text| renamed(text)).collect::<Result<_>>()?,
                 catch_up: self.send.catch_up,
             },
+            latched: self.latched()?,
+            pause_with: self.pause_with.as_deref().map(process).transpose()?,
             lateness_budget_ns: self
                 .lateness_budget
                 .as_deref()
@@ -126,6 +135,13 @@ impl ReplayArguments {
                 .transpose()?,
             timing_report: self.timing_report.clone(),
         })
+    }
+
+    /// What is sent first.
+    fn latched(&self) -> Result<Option<Latched>> {
+        let texts = self.latched.clone();
+        let wanted = Wanted::of(&texts).map_err(|rule| refuse("--latched", &texts.join(" "), rule.to_owned()))?;
+        Ok((!texts.is_empty()).then_some(Latched { texts, wanted }))
     }
 
     /// Where messages go: `ENDPOINT`, or `N=ENDPOINT` for those of one endpoint.
@@ -154,6 +170,12 @@ impl ReplayArguments {
         });
         bound.chain(connected).collect::<Result<_>>().map(To::Each)
     }
+}
+
+/// The number of a process.
+fn process(text: &str) -> Result<u32> {
+    let rule = || refuse("--pause-with", text, "a process has a number above 0, which `pidof NAME` shows".to_owned());
+    text.parse().ok().filter(|&pid| pid > 0).ok_or_else(rule)
 }
 
 /// `OLD=NEW`. A topic may hold `=`; the first one divides.

@@ -129,6 +129,11 @@ impl Wanted {
         texts.iter().map(|text| Pattern::of(text.as_ref())).collect::<Result<_, _>>().map(Self::Only)
     }
 
+    /// Just this topic, whatever its characters are.
+    pub fn exactly(topic: &[u8]) -> Self {
+        Self::Only(vec![Pattern { bytes: topic.to_owned(), is_prefix: false }])
+    }
+
     /// The subscriptions that bring these topics: prefixes of messages.
     pub fn subscriptions(&self, told: Option<Framing>) -> Vec<Vec<u8>> {
         let subscription = |pattern: &Pattern| {

@@ -1,6 +1,7 @@
 //! `fancyhwd replay`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 use std::thread;
 
@@ -14,17 +15,18 @@ use crate::command::timing_report::Report;
 use crate::command::{SendSettings, cut_off, join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::message::Origin;
 use crate::message::queue::{CloseOnDrop, Queue};
+use crate::message::{Batch, Origin};
 use crate::process::stop::Stop;
 use crate::replayer::{
-    Announcement, Controls, EndOnDrop, Jumps, Outlets, PREFETCH_BYTES, Places, Playback, Played, Player, Screen,
-    prefetch,
+    Announcement, Companion, Controls, EndOnDrop, Jumps, Latched, Outlets, PREFETCH_BYTES, Places, Playback, Played,
+    Player, Screen, Standing, latched, prefetch,
 };
 use crate::service;
 use crate::socket::{Dropped, Endpoint, Outlet, Sender};
 use crate::store::{Database, Reader, Selection, Session};
 use crate::summary::ledger;
+use crate::time::clock::monotonic_ns;
 
 /// What `replay` does.
 #[derive(Clone, Debug)]
@@ -43,6 +45,10 @@ pub struct Settings {
     pub sought: Sought,
     /// How.
     pub playback: Playback,
+    /// What is sent first, of what came before the beginning.
+    pub latched: Option<Latched>,
+    /// The process with which it stands still.
+    pub pause_with: Option<u32>,
     /// How late a hundredth of the packets may leave.
     pub lateness_budget_ns: Option<i64>,
     /// Where to say how late they left.
@@ -65,6 +71,7 @@ pub enum To {
 /// # Errors
 /// When there is no such session, it is empty, the endpoint cannot be bound, or database or socket fail later.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    let companion = settings.pause_with.map(companion).transpose()?;
     let database = Database::for_reading(&settings.database)?;
     let session = database.find_session(&settings.session)?;
     let ledger = database.ledger(&session)?;
@@ -75,11 +82,14 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let database_path = database.path().to_owned();
     let selection = settings.sought.find(&database, &session, &settings.selection, stop)?;
     let reader = Reader::new(database, &session, &selection)?;
-    let places = settings
-        .sought
-        .from
-        .as_ref()
-        .map(|(option, condition)| Places::new(&reader, &session, (option, condition), &settings.selection, stop));
+    let places = Places::new(&reader, &session, settings.sought.from.clone(), &settings.selection, stop);
+    let first = match &settings.latched {
+        Some(typed) => {
+            let endpoints = selection.endpoints.as_ref();
+            latched(reader.database(), &session, typed, endpoints, reader.numbers().0)?
+        }
+        None => Batch::default(),
+    };
     let mut outlets = outlets(settings, &session, &reader)?;
     let report = settings.timing_report.as_deref();
     let report = report.map(|path| Report::create(path, &database_path)).transpose()?;
@@ -87,15 +97,17 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     tracing::info!("{status}");
     let controls = Controls::new(stop)?;
     if controls.has_keyboard() {
-        let find = if places.is_some() { "f and F go to the next and the previous place of --from, " } else { "" };
         tracing::info!(
-            "space pauses, n and p step, up and down change the speed, [ ] jump 10 s, g goes to, {find}q quits"
+            "space pauses, n and p step, t and s go on to the next message of the topic or for a second, \
+             up and down change the speed, [ ] jump 10 s, g goes to, f and F to the next and the previous place of a condition, \
+             q quits"
         );
     }
     service::ready(&status);
 
-    let read = (reader, places);
-    let played = play(settings, &session, &announcements, read, &mut outlets, controls, stop)?;
+    let standing = Standing::new(settings.playback.paused, companion, monotonic_ns());
+    let said = (announcements.as_slice(), &first);
+    let played = play(settings, &session, said, (reader, places), &mut outlets, (controls, standing), stop)?;
     service::stopping();
     let subscribers = outlets.subscribers()?;
     let cut = cut_off(outlets.cut());
@@ -109,11 +121,12 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::info!("left latest: {}", played.lateness.worst());
     }
     tracing::info!(
-        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}",
+        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
         played.lateness,
         played.stalls,
+        played.holds,
         missing(&session, &announcements, &played),
     );
     if let Some(report) = report {
@@ -134,14 +147,14 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 fn play(
     settings: &Settings,
     session: &Session,
-    announcements: &[Announcement],
-    (reader, places): (Reader, Option<Places<'_>>),
+    (announcements, first): (&[Announcement], &Batch),
+    (reader, places): (Reader, Places<'_>),
     outlets: &mut Outlets,
-    controls: Controls<'_>,
+    (controls, standing): (Controls<'_>, Standing),
     stop: &Stop,
 ) -> Result<Played> {
-    let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::new(places.is_some()));
-    let screen = &Screen::new(session, settings.playback.rhythm, settings.playback.paused);
+    let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::default());
+    let screen = &Screen::new(session, settings.playback.rhythm);
     thread::scope(|scope| {
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
@@ -157,12 +170,26 @@ fn play(
             let _close = CloseOnDrop(queue);
             match outlets.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
                 true => Ok(Played { stopped: true, ..Played::default() }),
-                false => Player::new(outlets, controls, &settings.playback, jumps, screen, announcements).run(queue),
+                false => {
+                    let (playback, before) = (&settings.playback, (standing, first));
+                    Player::new(outlets, controls, playback, jumps, screen, announcements, before).run(queue)
+                }
             }
         })?;
         let played = join(player);
         join(reader)?;
         played
+    })
+}
+
+/// The process that the replay goes with.
+fn companion(pid: u32) -> Result<Companion> {
+    Companion::open(pid).map_err(|cause| {
+        let cause = match cause.kind() {
+            io::ErrorKind::NotFound => "there is no such process".to_owned(),
+            _ => format!("it cannot be looked at: {cause}"),
+        };
+        Error::Setting { option: "--pause-with", value: pid.to_string(), cause }
     })
 }
 
@@ -275,6 +302,8 @@ fn as_json(session: &Session, played: &Played, dropped: Dropped) -> Value {
         "underruns": played.underruns,
         "stops": played.stalls.count,
         "stopped_ns": played.stalls.total_ns,
+        "holds": played.holds.count,
+        "held_ns": played.holds.total_ns,
         "dropped": dropped.messages,
         "dropped_is_exact": !dropped.and_more,
         "capture_lost": session.tally.lost,

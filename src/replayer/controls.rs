@@ -24,6 +24,10 @@ pub enum Key {
     Next,
     /// Send the message before the last one again, and pause.
     Previous,
+    /// Go on to the next message of the topic that was sent last, and pause behind it.
+    NextOfTopic,
+    /// Go on for a second, and pause.
+    Second,
     /// Twice as fast.
     Faster,
     /// Half as fast.
@@ -32,7 +36,7 @@ pub enum Key {
     Back,
     /// Ten seconds forward.
     Forward,
-    /// Where the condition of --from begins to hold next.
+    /// Where what is looked for begins to hold next.
     NextPlace,
     /// Where it began to hold before.
     PreviousPlace,
@@ -194,6 +198,8 @@ impl Key {
             Self::Text(' ') => Self::Pause,
             Self::Text('n') => Self::Next,
             Self::Text('p') => Self::Previous,
+            Self::Text('t') => Self::NextOfTopic,
+            Self::Text('s') => Self::Second,
             Self::Text('[') => Self::Back,
             Self::Text(']') => Self::Forward,
             Self::Text('f') => Self::NextPlace,

@@ -4,19 +4,25 @@
 
 mod announcer;
 mod awake;
+mod companion;
 mod controls;
+mod latched;
 mod outlets;
 mod places;
 mod playback;
 mod player;
 mod reader;
 mod screen;
+mod standing;
 
 pub use announcer::{Announcement, Announcer};
+pub use companion::Companion;
 pub use controls::{Controls, Key};
+pub use latched::{Latched, latched};
 pub use outlets::Outlets;
 pub use places::Places;
 pub use playback::{Playback, Played};
 pub use player::Player;
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Since, Target, prefetch};
 pub use screen::{EndOnDrop, Prompt, Screen};
+pub use standing::{Holds, Standing};

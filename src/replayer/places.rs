@@ -1,4 +1,4 @@
-//! Where in a replay the condition of `--from` begins to hold.
+//! Where in a replay a condition begins to hold: that of `--from`, or the one that was typed last.
 
 use std::path::PathBuf;
 
@@ -20,8 +20,7 @@ const BEFORE_MESSAGES: i64 = 65_536;
 pub struct Places<'a> {
     path: PathBuf,
     session: Session,
-    option: &'static str,
-    condition: Condition,
+    sought: Option<(&'static str, Condition)>,
     selection: Selection,
     /// The first message of the replay, and that behind its last one.
     first: i64,
@@ -34,7 +33,7 @@ impl<'a> Places<'a> {
     pub fn new(
         reader: &Reader,
         session: &Session,
-        (option, condition): (&'static str, &Condition),
+        sought: Option<(&'static str, Condition)>,
         selection: &Selection,
         stop: &'a Stop,
     ) -> Self {
@@ -42,9 +41,8 @@ impl<'a> Places<'a> {
         Self {
             path: reader.database().path().to_owned(),
             session: session.clone(),
-            option,
-            condition: condition.clone(),
-            selection: scope(condition, selection),
+            sought,
+            selection: selection.clone(),
             first,
             behind: last.saturating_add(1),
             stop,
@@ -56,19 +54,49 @@ impl<'a> Places<'a> {
     /// # Errors
     /// When the database cannot be read.
     pub fn find(&self, since: Since) -> Result<i64> {
+        let Some((_, condition)) = &self.sought else {
+            tracing::info!("no condition is looked for: type one behind g");
+            return Ok(since.next_number);
+        };
         let found = if since.is_forward { self.next(since.number) } else { self.previous(since) };
+        let side = if since.is_forward { "behind" } else { "before" };
+        Self::tell(condition, found, since.next_number, &format!("begin to hold {side} message #{}", since.number))
+    }
+
+    /// Look for another condition from now on. Gives the number of the message to go on at: where it first holds, or `next_number`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn look_for(&mut self, condition: Condition, next_number: i64) -> Result<i64> {
+        let before = self.sought.replace(("g", condition.clone()));
+        let mut found = None;
+        let first = self.each(self.first, self.behind, |place| {
+            found = Some(place.clone());
+            false
+        });
+        match first {
+            // It is about nothing that is in the session.
+            Err(Error::Setting { cause, .. }) => {
+                tracing::warn!("cannot go to '{condition}': {cause}");
+                self.sought = before;
+                Ok(next_number)
+            }
+            first => Self::tell(&condition, first.map(|()| found), next_number, "hold in what is replayed"),
+        }
+    }
+
+    fn tell(condition: &Condition, found: Result<Option<Place>>, next_number: i64, what: &str) -> Result<i64> {
         match found {
             Ok(Some(place)) => {
-                tracing::info!("'{}' begins to hold at message #{}", self.condition, place.first.number);
+                tracing::info!("'{condition}' begins to hold at message #{}", place.first.number);
                 Ok(place.first.number)
             }
             Ok(None) => {
-                let side = if since.is_forward { "behind" } else { "before" };
-                tracing::info!("'{}' does not begin to hold {side} message #{}", self.condition, since.number);
-                Ok(since.next_number)
+                tracing::info!("'{condition}' does not {what}");
+                Ok(next_number)
             }
             // The player ends too.
-            Err(Error::Stopped { .. }) => Ok(since.next_number),
+            Err(Error::Stopped { .. }) => Ok(next_number),
             Err(error) => Err(error),
         }
     }
@@ -106,10 +134,11 @@ impl<'a> Places<'a> {
 
     /// Give the beginnings of all places from a message to before another one, until `take` has enough.
     fn each(&self, begin: i64, end: i64, mut take: impl FnMut(&Place) -> bool) -> Result<()> {
+        let Some((option, condition)) = &self.sought else { return Ok(()) };
         let [from, to] = [begin, end].map(|number| Some(Position::Number(number)));
-        let selection = Selection { from, to, ..self.selection.clone() };
+        let selection = Selection { from, to, ..scope(condition, &self.selection) };
         let database = Database::for_reading(&self.path)?;
-        let finder = match Finder::new(database, &self.session, (self.option, &self.condition), &selection) {
+        let finder = match Finder::new(database, &self.session, (*option, condition), &selection) {
             Err(Error::EmptySelection { .. }) => return Ok(()),
             finder => finder?,
         };

@@ -4,7 +4,7 @@ use crate::analysis::lateness::Lateness;
 use crate::codec::topic::Topic;
 use crate::message::Gaps;
 use crate::observe::tally::Tally;
-use crate::replayer::Passes;
+use crate::replayer::{Holds, Passes};
 use crate::time::clock::Pacing;
 use crate::time::pace::Rhythm;
 use crate::time::stalls::Stalls;
@@ -47,4 +47,6 @@ pub struct Played {
     pub stopped: bool,
     /// When this process was stopped.
     pub stalls: Stalls,
+    /// When the one that it goes with was.
+    pub holds: Holds,
 }

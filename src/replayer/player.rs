@@ -1,5 +1,7 @@
 //! The playing thread: sends each message when it is due, and notes how late it left.
 
+mod keys;
+
 use std::collections::VecDeque;
 
 use crate::analysis::lateness::Late;
@@ -10,22 +12,15 @@ use crate::message::queue::Queue;
 use crate::message::{Batch, Gap, Message, Piece};
 use crate::replayer::awake::Awake;
 use crate::replayer::{
-    Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Since, Target,
+    Announcement, Announcer, Controls, Jumps, Key, Outlets, Passes, Playback, Played, Prompt, Screen, Standing,
 };
 use crate::socket::Sent;
 use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
 use crate::time::pace::Pacer;
-use crate::time::position::Position;
 use crate::time::stalls::Stalls;
 
 /// At full speed nobody waits, so what is asked for is looked for after so many messages.
 const LOOK_MESSAGES: u64 = 256;
-
-/// A jump by key.
-const JUMP_NS: i64 = 10 * NS_PER_S;
-
-/// So short after a place has begun, the key for the previous one goes to one before it.
-const GRACE_NS: i64 = NS_PER_S;
 
 /// How often the lateness on the screen is worked out.
 const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
@@ -43,20 +38,35 @@ pub struct Player<'a> {
     passes: u64,
     /// The jump whose batches are played.
     jump: u64,
-    paused_since_ns: Option<i64>,
-    /// In a pause: one message is to be sent.
+    standing: Standing,
+    /// While it stands still: one message is to be sent.
     step: bool,
+    /// Where it pauses again.
+    goal: Option<Goal>,
     prompt: Prompt,
     /// Pressed, and not obeyed yet.
     keys: VecDeque<Key>,
     /// The message that is waited for, or was sent last: its number, and when it was recorded.
     number: i64,
     elapsed_ns: i64,
-    /// The last message that was sent.
+    /// The last message that was sent, and its stream.
     sent: Option<i64>,
+    stream_id: i64,
+    /// What is sent before the first message of each pass, and whether it is to be sent next.
+    latched: &'a Batch,
+    is_latched_due: bool,
     shown_ns: i64,
     renamed: Vec<u8>,
     played: Played,
+}
+
+/// Where a replay that was asked to go on for a while pauses again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// Behind the next message of this stream.
+    Stream(i64),
+    /// Before the first message behind this time.
+    Time(i64),
 }
 
 /// What is to be done with a message that was waited for.
@@ -79,6 +89,7 @@ impl<'a> Player<'a> {
         jumps: &'a Jumps,
         screen: &'a Screen,
         announcements: &'a [Announcement],
+        (standing, latched): (Standing, &'a Batch),
     ) -> Self {
         Self {
             outlets,
@@ -91,13 +102,17 @@ impl<'a> Player<'a> {
             pacer: Pacer::new(playback.rhythm, playback.max_gap_ns),
             passes: 0,
             jump: 0,
-            paused_since_ns: playback.paused.then(monotonic_ns),
+            standing,
             step: false,
+            goal: None,
             prompt: Prompt::default(),
             keys: VecDeque::new(),
             number: 0,
             elapsed_ns: 0,
             sent: None,
+            stream_id: 0,
+            latched,
+            is_latched_due: true,
             shown_ns: 0,
             renamed: Vec::new(),
             played: Played { stalls: Stalls::new(playback.catch_up), ..Played::default() },
@@ -111,6 +126,7 @@ impl<'a> Player<'a> {
     /// When the socket fails.
     pub fn run(mut self, queue: &Queue<Batch>) -> Result<Played> {
         sharpen_wakeups();
+        self.show_standing();
         let Some(mut batch) = queue.pop() else { return Ok(self.played) };
         let started_ns = monotonic_ns();
         loop {
@@ -124,7 +140,7 @@ impl<'a> Player<'a> {
             }
             queue.recycle(batch);
             let is_starved = queue.is_starved();
-            self.played.underruns += u64::from(self.paused_since_ns.is_none() && is_starved);
+            self.played.underruns += u64::from(!self.standing.is_still() && is_starved);
             let Some(next) = queue.pop() else { break };
             batch = next;
             if is_starved {
@@ -133,6 +149,7 @@ impl<'a> Player<'a> {
         }
         self.played.elapsed_ns = monotonic_ns() - started_ns;
         self.played.kept_awake = self.awake.was_granted();
+        self.played.holds = self.standing.holds();
         Ok(self.played)
     }
 
@@ -146,19 +163,21 @@ impl<'a> Player<'a> {
             return Ok(Turn::Elsewhere);
         }
         if batch.is_empty() {
+            self.end_goal();
             if let Some(turn) = self.wait_at_the_end() {
                 return Ok(turn);
             }
             self.pacer.end_pass();
             self.passes += 1;
             self.announcer.rewind();
+            self.is_latched_due = true;
         }
         let mut gaps = batch.gaps().iter().peekable();
-        for (message, &number) in batch.messages().zip(batch.numbers()) {
+        for ((message, &number), &stream_id) in batch.messages().zip(batch.numbers()).zip(batch.streams()) {
             while let Some(gap) = gaps.next_if(|gap| gap.first_number < number) {
                 self.pass(gap);
             }
-            match self.play(message, number)? {
+            match self.play(message, number, stream_id)? {
                 Turn::Send(_) => {}
                 other => return Ok(other),
             }
@@ -173,28 +192,46 @@ impl<'a> Player<'a> {
         self.played.gaps.add(*gap);
     }
 
-    fn play(&mut self, message: Message<'_>, number: i64) -> Result<Turn> {
+    fn play(&mut self, message: Message<'_>, number: i64, stream_id: i64) -> Result<Turn> {
         (self.number, self.elapsed_ns) = (number, message.elapsed_ns);
+        if self.sent.is_none() {
+            self.stream_id = stream_id;
+        }
         self.announcer.come_by(number, message.elapsed_ns);
+        if let Some(Goal::Time(until_ns)) = self.goal
+            && message.elapsed_ns > until_ns
+        {
+            self.end_goal();
+        }
         let turn = self.wait_for_turn();
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
+        if std::mem::take(&mut self.is_latched_due) {
+            for message in self.latched.messages() {
+                let Sent::At(_) = self.send(message)? else { return Ok(Turn::Stop) };
+                self.count(message);
+            }
+        }
         let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
         if let Some(due_ns) = due_ns {
             self.played.stalls.waited(self.outlets.take_blocked_ns());
             let late_ns = at_ns.saturating_sub(due_ns).saturating_sub(self.notice_stall(at_ns, due_ns));
             self.played.lateness.record(Late { number, elapsed_ns: self.elapsed_ns, late_ns });
         }
-        self.sent = Some(number);
+        (self.sent, self.stream_id) = (Some(number), stream_id);
         self.count(message);
         self.show();
+        if self.goal == Some(Goal::Stream(stream_id)) {
+            self.end_goal();
+        }
         Ok(turn)
     }
 
     /// Wait until this message is due, and do meanwhile what is asked for.
     fn wait_for_turn(&mut self) -> Turn {
         let mut due_ns = None;
+        self.follow();
         loop {
-            if self.paused_since_ns.is_some() {
+            if self.standing.is_still() {
                 if std::mem::take(&mut self.step) {
                     // Where it goes on after the pause, time begins anew.
                     self.pacer.forget();
@@ -211,7 +248,7 @@ impl<'a> Player<'a> {
                             return Turn::Send(Some(due_ns + self.notice_stall(now_ns, due_ns)));
                         }
                     }
-                    None if self.total().is_multiple_of(LOOK_MESSAGES) && self.controls.wait_ns(0) => {}
+                    None if self.total().is_multiple_of(LOOK_MESSAGES) && self.is_asked() => {}
                     None => return Turn::Send(None),
                 }
             }
@@ -221,7 +258,9 @@ impl<'a> Player<'a> {
             if self.take_keys() {
                 return Turn::Elsewhere;
             }
-            due_ns = self.pacer.again();
+            // Before it is asked again, as the schedule moves.
+            self.follow();
+            due_ns = due_ns.and_then(|_| self.pacer.again());
         }
     }
 
@@ -234,10 +273,23 @@ impl<'a> Player<'a> {
 
     /// Wait until something is asked for, `ns` at most, or less. Says whether something was.
     fn wait_ns(&mut self, ns: i64) -> bool {
-        self.awake.wait_ns(ns, |ns| self.controls.wait_ns(ns))
+        let ns = self.standing.limit_ns(ns);
+        self.standing.has_changed(monotonic_ns) || self.awake.wait_ns(ns, |ns| self.controls.wait_ns(ns))
     }
 
-    /// In a pause: wait until something is asked for.
+    /// Whether something is asked for.
+    fn is_asked(&mut self) -> bool {
+        self.standing.has_changed(monotonic_ns) || self.controls.wait_ns(0)
+    }
+
+    /// Stand still while the process does that the replay goes with.
+    fn follow(&mut self) {
+        if self.standing.follow(monotonic_ns, self.number, |moves_ns| self.pacer.delay(moves_ns)) {
+            self.show_standing();
+        }
+    }
+
+    /// While it stands still: wait until something is asked for.
     fn rest(&mut self) {
         if self.keys.is_empty() {
             self.wait_ns(i64::MAX);
@@ -247,7 +299,7 @@ impl<'a> Player<'a> {
     /// Somebody who steps through a session is not thrown out at its end, but may step back. Gives what to do when the
     /// pass is not to be ended.
     fn wait_at_the_end(&mut self) -> Option<Turn> {
-        while self.paused_since_ns.is_some() && self.controls.has_keyboard() {
+        while self.standing.is_paused() && self.controls.has_keyboard() {
             self.rest();
             if self.controls.stop().requested() {
                 return Some(Turn::Stop);
@@ -256,96 +308,13 @@ impl<'a> Player<'a> {
                 return Some(Turn::Elsewhere);
             }
             self.step = false;
+            self.end_goal();
         }
         None
     }
 
     fn total(&self) -> u64 {
         self.played.tally.messages
-    }
-
-    /// Do what was asked for, up to what a message must be sent for or read elsewhere: the keys behind that wait until it
-    /// is. Says whether the replay goes on at another place.
-    fn take_keys(&mut self) -> bool {
-        if self.keys.is_empty() {
-            self.keys.extend(self.controls.take());
-        }
-        while let Some(key) = self.keys.pop_front() {
-            if let Some(target) = self.obey(key) {
-                self.jump = self.jumps.ask(target);
-                self.pacer.forget();
-                self.announcer.jump();
-                return true;
-            }
-            if self.step {
-                break;
-            }
-        }
-        false
-    }
-
-    /// Do what a key asks for. Gives the place to go on at, if that is another one.
-    fn obey(&mut self, key: Key) -> Option<Target> {
-        if self.prompt.is_open() {
-            let position = self.prompt.press(key);
-            self.screen.prompt(self.prompt.text());
-            return position.map(Target::At);
-        }
-        match key.command()? {
-            Key::Pause => self.pause(self.paused_since_ns.is_none()),
-            Key::Next => {
-                self.pause(true);
-                self.step = true;
-            }
-            Key::Previous => {
-                self.pause(true);
-                self.step = true;
-                return Some(Target::Before(self.sent.unwrap_or(self.number)));
-            }
-            Key::Faster => self.pacer.speed_up(2.0, monotonic_ns()),
-            Key::Slower => self.pacer.speed_up(0.5, monotonic_ns()),
-            Key::Back => return Some(self.at_distance(-JUMP_NS)),
-            Key::Forward => return Some(self.at_distance(JUMP_NS)),
-            Key::NextPlace | Key::PreviousPlace if !self.jumps.have_places => {}
-            Key::NextPlace => return Some(self.place(true)),
-            Key::PreviousPlace => return Some(self.place(false)),
-            Key::GoTo => {
-                self.prompt.open();
-                self.screen.prompt(self.prompt.text());
-            }
-            Key::Quit => self.controls.stop().request(),
-            Key::Text(_) | Key::Enter | Key::Delete | Key::Escape => {}
-        }
-        self.screen.rhythm(self.pacer.rhythm(), self.paused_since_ns.is_some());
-        None
-    }
-
-    fn pause(&mut self, on: bool) {
-        match self.paused_since_ns {
-            None if on => self.paused_since_ns = Some(monotonic_ns()),
-            Some(since_ns) if !on => {
-                self.pacer.delay(monotonic_ns() - since_ns);
-                self.paused_since_ns = None;
-            }
-            _ => return,
-        }
-        tracing::info!("{} at message #{}", if on { "paused" } else { "goes on" }, self.number);
-    }
-
-    fn at_distance(&self, by_ns: i64) -> Target {
-        Target::At(Position::Elapsed(self.elapsed_ns.saturating_add(by_ns).max(0)))
-    }
-
-    fn place(&self, is_forward: bool) -> Target {
-        let is_sent = self.sent == Some(self.number);
-        // While it goes on, what has just begun is not the place before.
-        let grace_ns = if self.paused_since_ns.is_some() { 0 } else { GRACE_NS };
-        Target::Place(Since {
-            is_forward,
-            number: self.number,
-            before_ns: self.elapsed_ns.saturating_sub(grace_ns),
-            next_number: self.number.saturating_add(i64::from(is_sent)),
-        })
     }
 
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {
@@ -372,6 +341,10 @@ impl<'a> Player<'a> {
 
     fn count(&mut self, message: Message<'_>) {
         self.played.tally.message(message.bytes());
+    }
+
+    fn show_standing(&self) {
+        self.screen.rhythm(self.pacer.rhythm(), self.standing.words());
     }
 
     fn show(&mut self) {

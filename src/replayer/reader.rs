@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
+use crate::codec::condition::Condition;
 use crate::error::Result;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::message::{BATCH_MAX_BYTES, Batch};
@@ -37,7 +38,7 @@ impl FromStr for Passes {
 }
 
 /// Where the player wants to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// At this position.
     At(Position),
@@ -45,6 +46,8 @@ pub enum Target {
     Before(i64),
     /// Where what is looked for begins to hold next.
     Place(Since),
+    /// Where this first holds, which is looked for from now on; else at the message of this number.
+    Condition(Condition, i64),
 }
 
 /// From where on a place is looked for.
@@ -61,19 +64,12 @@ pub struct Since {
 }
 
 /// The jumps that the player asks for. What was read before a jump is known by its number and thrown away.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Jumps {
-    /// Whether there is something to look for.
-    pub have_places: bool,
     asked: Mutex<(u64, Option<Target>)>,
 }
 
 impl Jumps {
-    /// None yet.
-    pub fn new(have_places: bool) -> Self {
-        Self { have_places, asked: Mutex::default() }
-    }
-
     /// Ask for a jump. Gives the number that the batches have that were read after it.
     pub fn ask(&self, target: Target) -> u64 {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,9 +89,9 @@ impl Jumps {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn prefetch(mut reader: Reader, places: Option<Places<'_>>, queue: &Queue<Batch>, jumps: &Jumps) -> Result<()> {
+pub fn prefetch(mut reader: Reader, mut places: Places<'_>, queue: &Queue<Batch>, jumps: &Jumps) -> Result<()> {
     let _close = CloseOnDrop(queue);
-    let numbers = reader.numbers();
+    let behind = reader.numbers().1.saturating_add(1);
     let mut batch = Batch::default();
     let mut usual_bytes = 0;
     // What is read earlier than there is room waits in memory too, beside what is played and what is in the queue.
@@ -104,12 +100,9 @@ pub fn prefetch(mut reader: Reader, places: Option<Places<'_>>, queue: &Queue<Ba
         match target {
             Some(Target::At(position)) => reader.seek(position)?,
             Some(Target::Before(number)) => reader.seek_before(number)?,
-            Some(Target::Place(since)) => {
-                let number = match &places {
-                    Some(places) => places.find(since)?,
-                    None => since.next_number,
-                };
-                reader.go_between(&(number..numbers.1.saturating_add(1)));
+            Some(Target::Place(since)) => reader.go_between(&(places.find(since)?..behind)),
+            Some(Target::Condition(condition, next_number)) => {
+                reader.go_between(&(places.look_for(condition, next_number)?..behind));
             }
             None => {}
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::analysis::sought::Typed;
 use crate::log;
 use crate::process::terminal;
 use crate::replayer::Key;
@@ -12,7 +13,6 @@ use crate::service;
 use crate::store::Session;
 use crate::time::durations::seconds;
 use crate::time::pace::Rhythm;
-use crate::time::position::Position;
 
 /// How often the line is written anew.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
@@ -23,8 +23,8 @@ const STATUS_EVERY: u32 = 10;
 /// Cells of the bar.
 const BAR_CELLS: usize = 10;
 
-/// Longer than any position.
-const PROMPT_MAX_CHARS: usize = 40;
+/// Longer than any position, and than most conditions.
+const PROMPT_MAX_CHARS: usize = 200;
 
 /// The figures of a replay. The player changes them, a thread of its own shows them.
 #[derive(Debug)]
@@ -43,14 +43,15 @@ struct Figures {
     sent: u64,
     p99_ns: u64,
     rhythm: Rhythm,
-    paused: bool,
+    /// Whether it stands still, and why, as a part of the line.
+    standing: String,
     prompt: Option<String>,
     ended: bool,
 }
 
 impl Screen {
     /// Of a session that is played like this.
-    pub fn new(session: &Session, rhythm: Rhythm, paused: bool) -> Self {
+    pub fn new(session: &Session, rhythm: Rhythm) -> Self {
         let (sent, p99_ns) = (0, 0);
         Self {
             is_watched: log::has_live_line() || service::is_watched(),
@@ -62,7 +63,7 @@ impl Screen {
                 sent,
                 p99_ns,
                 rhythm,
-                paused,
+                standing: String::new(),
                 prompt: None,
                 ended: false,
             }),
@@ -87,9 +88,9 @@ impl Screen {
     }
 
     /// It is played like this from now on.
-    pub fn rhythm(&self, rhythm: Rhythm, paused: bool) {
+    pub fn rhythm(&self, rhythm: Rhythm, standing: String) {
         let mut figures = self.figures();
-        (figures.rhythm, figures.paused) = (rhythm, paused);
+        (figures.rhythm, figures.standing) = (rhythm, standing);
     }
 
     /// A position is being typed.
@@ -127,7 +128,7 @@ impl Screen {
     /// `[=====     ] at #1500, 1.500 s, 10:00:01.500, speed 1, 1501 sent, p99 4.1 us late`.
     fn line(&self, figures: &Figures) -> String {
         if let Some(prompt) = &figures.prompt {
-            return format!("go to (90s, #1500 or a time): {prompt}_");
+            return format!("go to (90s, #1500, a time or a condition): {prompt}_");
         }
         let played = (figures.number.saturating_add(1) as f64 / self.messages.max(1) as f64).clamp(0.0, 1.0);
         let cells = (played * BAR_CELLS as f64) as usize;
@@ -142,7 +143,7 @@ impl Screen {
             "[{}{}] {}at #{}, {:.3} s, {clock}, {rhythm}, {} sent, p99 {:.1} us late",
             "=".repeat(cells),
             " ".repeat(BAR_CELLS.saturating_sub(cells)),
-            if figures.paused { "paused " } else { "" },
+            figures.standing,
             figures.number,
             seconds(figures.elapsed_ns),
             figures.sent,
@@ -188,8 +189,8 @@ impl Prompt {
         self.text.clone()
     }
 
-    /// One more key. Gives the position when it is complete.
-    pub fn press(&mut self, key: Key) -> Option<Position> {
+    /// One more key. Gives the place when it is complete.
+    pub fn press(&mut self, key: Key) -> Option<Typed> {
         let text = self.text.as_mut()?;
         match key {
             Key::Text(char) if text.len() < PROMPT_MAX_CHARS => text.push(char),
@@ -208,6 +209,7 @@ impl Prompt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::position::Position;
 
     #[test]
     fn a_position_is_typed_key_by_key() {
@@ -218,8 +220,11 @@ mod tests {
             assert_eq!(prompt.press(key), None);
         }
         assert_eq!(prompt.text().as_deref(), Some("#15"));
-        assert_eq!(prompt.press(Key::Enter), Some(Position::Number(15)));
+        assert_eq!(prompt.press(Key::Enter), Some(Typed::At(Position::Number(15))));
         assert!(!prompt.is_open());
+        prompt.open();
+        "ch0 > 5".chars().for_each(|char| assert_eq!(prompt.press(Key::Text(char)), None));
+        assert_eq!(prompt.press(Key::Enter), Some(Typed::Where("ch0 > 5".parse().unwrap())));
         prompt.open();
         assert_eq!(prompt.press(Key::Text('z')), None);
         assert_eq!(prompt.press(Key::Enter), None);

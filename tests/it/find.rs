@@ -21,15 +21,15 @@ use crate::support::terminal::Terminal;
 use crate::support::{Bench, FANCYHWD, Finished};
 
 /// A message: endpoint, topic, when it came, and what is behind the topic.
-struct Made {
-    endpoint: u32,
-    topic: &'static str,
-    elapsed_ns: i64,
-    frame: Vec<u8>,
+pub struct Made {
+    pub endpoint: u32,
+    pub topic: &'static str,
+    pub elapsed_ns: i64,
+    pub frame: Vec<u8>,
 }
 
 /// Make session 1 of `c.db` of these messages.
-fn import(bench: &Bench, messages: &[Made]) {
+pub fn import(bench: &Bench, messages: &[Made]) {
     let mut text = String::new();
     for Made { endpoint, topic, elapsed_ns, frame } in messages {
         let frames = [topic.as_bytes(), frame].map(|frame| STANDARD.encode(frame));
@@ -360,7 +360,7 @@ fn keys_lead_from_place_to_place() {
         database.display()
     );
     let mut terminal = Terminal::start(&line);
-    terminal.wait_until("f and F go to the next and the previous place of --from");
+    terminal.wait_until("f and F to the next and the previous place of a condition");
     let (begins, does_not) = ("'level > 1' begins to hold at message", "'level > 1' does not begin to hold");
     for (keys, said, at) in [
         ("f", format!("{begins} #2110"), "at #2110"),

@@ -137,13 +137,20 @@ fn a_mark_stands_at_a_position_of_a_finished_session() {
     session(&bench, "mark run --at 0", &["two\nlines"]).code(2).says("it is one line");
     assert_eq!(self::marks(&bench).len(), 3);
 
+    // What the reference device sends is known: this is in its second packet, and nothing is beyond int16.
+    session(&bench, "mark run", &["a peak", "--at", "ch0 == 25662"]).success().says("--at 'ch0 == 25662': first at #1");
+    assert_eq!((self::marks(&bench)[3].1, self::marks(&bench)[3].2), message(1));
+    session(&bench, "mark run", &["x", "--at", "ch0 > 40000"]).code(1).says("it holds nowhere there");
+    session(&bench, "mark run", &["x", "--at", "ch9 > 4"]).code(2).says("cannot use --at 'ch9 > 4': ");
+    session(&bench, "mark run --at soon", &["x"]).code(2).says("or a condition such as 'ch3 > 1200'");
+
     // A part has the marks of its range, and an export the same.
     session(&bench, "cut run --from n2 --to n5 --label part", &[]).success();
     let of_part = "SELECT kind, detail FROM events WHERE session_id = 2 AND kind = 'mark'";
     assert_eq!(bench.sqlite3("c.db", of_part), "mark|the fourth");
     session(&bench, "verify --all", &[]).success();
     session(&bench, "export run --format sqlite -o copy.db", &[]).success();
-    assert_eq!(bench.sqlite3("copy.db", "SELECT count(*) FROM events WHERE kind = 'mark'"), "3");
+    assert_eq!(bench.sqlite3("copy.db", "SELECT count(*) FROM events WHERE kind = 'mark'"), "4");
     session(&bench, "export run --format mcap -o run.mcap", &[]).success();
     session(&bench, "delete run --yes", &[]).success();
     session(&bench, "mark run --at 0", &[]).code(2).says("no such session");

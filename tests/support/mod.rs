@@ -6,6 +6,7 @@ pub mod browser;
 pub mod bursts;
 pub mod cluster;
 pub mod damage;
+pub mod debugged;
 pub mod ending;
 pub mod fuzz;
 pub mod hostile;

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::analysis::sought::Sought;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::store::Database;
+use crate::process::stop::Stop;
+use crate::store::{Database, Selection};
 use crate::time::clock::unix_ns;
 use crate::time::durations::seconds;
 use crate::time::position::Position;
@@ -16,14 +18,18 @@ pub struct Settings {
     pub session: Option<String>,
     /// What the mark says.
     pub text: String,
-    /// Where it is, and how that was typed; `None` is now.
-    pub at: Option<(Position, String)>,
+    /// Where it is, as it was typed; `None` is now.
+    pub at: Option<String>,
+    /// The position that it means, ...
+    pub position: Option<Position>,
+    /// ... or what it says about that place.
+    pub sought: Sought,
     /// In which database.
     pub database: PathBuf,
 }
 
 /// Set a mark in a session.
-pub fn run(settings: &Settings) -> Result<Exit> {
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     // Before anything that takes its time: a mark without a place means the moment at which it was asked for.
     let now_unix_ns = unix_ns();
     let mut database = Database::for_changing(&settings.database)?;
@@ -33,8 +39,9 @@ pub fn run(settings: &Settings) -> Result<Exit> {
         (None, Some(running)) => running.clone(),
         (None, None) => return Err(Error::NothingIsRecorded { database: settings.database.clone() }),
     };
-    let marked = match &settings.at {
-        Some((position, _)) => database.mark_at(&session, *position, &settings.text)?,
+    let found = settings.sought.find(&database, &session, &Selection::default(), stop)?.from;
+    let marked = match found.or(settings.position) {
+        Some(position) => database.mark_at(&session, position, &settings.text)?,
         None => {
             let part = session.parts.iter().next_back().map(|part| part.id);
             if running.is_none_or(|running| Some(running.id) != part) {
@@ -49,7 +56,7 @@ pub fn run(settings: &Settings) -> Result<Exit> {
             tracing::info!("{} has a mark at {:.3} s", session.title(), seconds(elapsed_ns));
             Ok(Exit::Done)
         }
-        (None, Some((_, typed))) => {
+        (None, Some(typed)) => {
             let cause = format!("{} has no such place", session.title());
             Err(Error::Setting { option: "--at", value: typed.clone(), cause })
         }

@@ -134,11 +134,11 @@ CREATE TABLE deleted (
     last_id     INTEGER NOT NULL
 ) STRICT;
 
--- One row: who this database is in an archive. A copy made with `session export` is another one.
+-- Who this database is in an archive: one row, made when a session is first to be there. A copy made with `session export` is
+-- another one.
 CREATE TABLE archive (
     id  TEXT NOT NULL CHECK (length(id) = 32)  -- random, in hexadecimal
 ) STRICT;
-INSERT INTO archive VALUES (lower(hex(randomblob(16))));
 
 -- One row is one session that is to be in an archive.
 CREATE TABLE archived (

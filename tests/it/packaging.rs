@@ -76,6 +76,8 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
                 ("FANCYHWD_SERVER_KEY", "publish" | "replay") => "--connect tcp://127.0.0.1:1",
                 ("FANCYHWD_ALLOW", "record") => "--key record.key_secret --bind tcp://127.0.0.1:*",
                 ("FANCYHWD_ALLOW", _) => "--key own.key_secret",
+                ("FANCYHWD_BEFORE" | "FANCYHWD_AFTER", _) => "--trigger ch0==1",
+                ("FANCYHWD_LATCHED", _) => "--from 1s",
                 ("FANCYHWD_ARCHIVE", _) => "",
                 ("FANCYHWD_RECORDER", _) => "--archive nats://127.0.0.1:1",
                 (name, _) if name.starts_with("FANCYHWD_ARCHIVE_") => "--archive nats://127.0.0.1:1",

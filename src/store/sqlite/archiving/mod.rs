@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::error::Result;
 use crate::store::sqlite::open::database::Database;
+use crate::store::sqlite::write::beginning::want_archived;
 
 /// Sessions that are looked at once: the others follow when these are archived.
 const SESSIONS_MAX: i64 = 1000;
@@ -67,7 +68,7 @@ const SELECT: &str = "SELECT session_id, substr(recorder, 1, 256), sessions.firs
      ended_unix_ns IS NOT NULL, is_described FROM archived JOIN sessions ON sessions.id = session_id";
 
 impl Database {
-    /// Who this database is in an archive.
+    /// Who this database is in an archive, where a session of it is to be.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -107,10 +108,8 @@ impl Database {
     /// # Errors
     /// When it cannot be written.
     pub fn want_archived(&mut self, session_id: i64, recorder: &str) -> Result<()> {
-        let sql = "INSERT INTO archived SELECT id, ?2, first_id - 1, 0 FROM sessions WHERE id = ?1 \
-                   ON CONFLICT (session_id) DO UPDATE SET is_described = 0";
-        let done = self.connection.execute(sql, params![session_id, recorder]);
-        done.map(|_| ()).map_err(self.failed("note what is to be archived"))
+        let write = || want_archived(&self.connection, session_id, recorder);
+        write().map_err(self.failed("note what is to be archived"))
     }
 
     /// Note what a quorum has acknowledged of a session.

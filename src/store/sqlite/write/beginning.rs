@@ -8,6 +8,7 @@ use crate::escape;
 use crate::message::Digest;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::store::RecorderName;
+
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::seal::{interrupt, seal};
 use crate::store::sqlite::write::durability::Durability;
@@ -286,8 +287,7 @@ fn insert_session(
     }
     if let Some(recorder) = &about.recorder {
         // In the same transaction, so that none is forgotten.
-        let insert = "INSERT INTO archived VALUES (?1, ?2, ?3, 0)";
-        transaction.execute(insert, params![session_id, recorder.as_str(), first_id - 1])?;
+        want_archived(transaction, session_id, recorder.as_str())?;
     }
     if let Some(event) = inherited.moved {
         insert_event(transaction, session_id, event)?;
@@ -326,4 +326,18 @@ pub(in crate::store) fn end_session(
         insert_event(&transaction, session.session_id, event)?;
     }
     transaction.commit()
+}
+
+/// Note in the transaction that a session is to be archived, and who this database is in the archive.
+pub(in crate::store) fn want_archived(
+    connection: &Connection,
+    session_id: i64,
+    recorder: &str,
+) -> rusqlite::Result<()> {
+    // First, so that there is never a session that is to be archived by nobody.
+    let name = "INSERT INTO archive SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM archive)";
+    connection.execute(name, [])?;
+    let insert = "INSERT INTO archived SELECT id, ?2, first_id - 1, 0 FROM sessions WHERE id = ?1 \
+                  ON CONFLICT (session_id) DO UPDATE SET is_described = 0";
+    connection.execute(insert, params![session_id, recorder]).map(|_| ())
 }

@@ -268,6 +268,21 @@ fn told(bench: &Bench) -> Value {
 }
 
 #[test]
+fn a_false_size_of_the_pages_is_not_believed() {
+    let bench = Bench::new();
+    capture(&bench);
+    for (bytes, told) in [(512, 4096), (4096, 512), (4096, 8192), (4096, 16_384), (16_384, 1)] {
+        fs::copy(bench.path("c.db"), bench.path("damaged.db")).unwrap();
+        bench.sqlite3("damaged.db", &format!("PRAGMA journal_mode = DELETE; PRAGMA page_size = {bytes}; VACUUM"));
+        let mut damaged = fs::read(bench.path("damaged.db")).unwrap();
+        assert_eq!(damaged[16..18], u16::to_be_bytes(bytes));
+        damaged[16..18].copy_from_slice(&u16::to_be_bytes(told));
+        fs::write(bench.path("damaged.db"), damaged).unwrap();
+        run(&bench, "--force").success().says("recovered 755 proven messages of damaged.db in ");
+    }
+}
+
+#[test]
 fn what_is_whole_comes_out_whole() {
     let bench = Bench::new();
     capture(&bench);

@@ -8,7 +8,9 @@ use std::path::Path;
 use crate::safe_open;
 use crate::store::sqlite::open::files::beside;
 use crate::store::sqlite::recover::log::{self, Log};
-use crate::store::sqlite::recover::records::{Cell, FILE_HEADER_BYTES, cells, children, is_of_tree, u16_at, u32_at};
+use crate::store::sqlite::recover::records::{
+    Cell, Columns, FILE_HEADER_BYTES, cells, children, is_of_tree, u16_at, u32_at,
+};
 
 /// What a database begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -25,6 +27,13 @@ const PAGE_BYTES: usize = 4096;
 
 /// Where the first page of the list of free pages stands in the header, and how many they are.
 const FREE_AT: usize = 32;
+
+/// The sizes that a page can have.
+const SIZES: [usize; 8] = [512, 1024, 2048, PAGE_BYTES, 8192, 16_384, 32_768, SIZE_MAX_BYTES];
+const SIZE_MAX_BYTES: usize = 1 << 16;
+
+/// Parts of a file that are looked at to see how large its pages are.
+const SAMPLES_MAX: u64 = 64;
 
 /// Each page is read so often at most, on average. A sound row is read three times: to find it, to prove it and to give it.
 /// Rows that are made to lead into one another would be read without end.
@@ -91,6 +100,27 @@ impl Marks {
     }
 }
 
+/// The size of the pages of a file: that with which most rows make sense. What the file says of itself may be what is damaged,
+/// and is believed where no other size is better.
+fn likely_page_bytes(file: &File, file_bytes: u64, told: usize) -> usize {
+    let parts = file_bytes.div_ceil(SIZE_MAX_BYTES as u64);
+    let apart = parts.div_ceil(SAMPLES_MAX).max(1);
+    let mut rows = SIZES.map(|page_bytes| (page_bytes, 0));
+    let mut part = vec![0; SIZE_MAX_BYTES];
+    for number in (0..parts).step_by(apart as usize) {
+        let Ok(read_bytes) = file.read_at(&mut part, number * SIZE_MAX_BYTES as u64) else { continue };
+        for (page_bytes, rows) in &mut rows {
+            for (at, page) in part.get(..read_bytes).unwrap_or_default().chunks(*page_bytes).enumerate() {
+                let cells = cells(page, number == 0 && at == 0, *page_bytes).flatten();
+                *rows += cells.filter(|cell| Columns::of(cell.local, cell.bytes).is_some()).count();
+            }
+        }
+    }
+    let most = rows.iter().map(|(_, rows)| *rows).max();
+    let is_best = |size: &usize| rows.iter().any(|(of, rows)| of == size && Some(*rows) == most);
+    Some(told).filter(is_best).or_else(|| SIZES.into_iter().find(is_best)).unwrap_or(told)
+}
+
 impl Pages {
     /// Open a file, and the log beside it. Neither is changed.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -105,10 +135,10 @@ impl Pages {
         let told = u16_at(header, MAGIC.len()).filter(|_| header.starts_with(MAGIC));
         // 65,536 does not fit, and is written as 1.
         let told = told.map(|bytes| if bytes == 1 { 1 << 16 } else { usize::from(bytes) });
-        let is_size = |bytes: &usize| bytes.is_power_of_two() && (512..=1 << 16).contains(bytes);
+        let is_size = |bytes: &usize| SIZES.contains(bytes);
         let told = told.filter(is_size).or_else(|| log_file.as_ref().and_then(log::page_bytes).filter(is_size));
-        let page_bytes = told.unwrap_or(PAGE_BYTES);
         let file_bytes = file.metadata()?.len();
+        let page_bytes = likely_page_bytes(&file, file_bytes, told.unwrap_or(PAGE_BYTES));
         let log = log_file.as_ref().map(|log_file| Log::read(log_file, page_bytes)).transpose()?.unwrap_or_default();
         // A file that was cut off may end within a page.
         let of_file = u32::try_from(file_bytes.div_ceil(page_bytes as u64)).unwrap_or(u32::MAX);

@@ -126,6 +126,8 @@ pub(super) fn too_much(held_bytes: &[u64], limit_bytes: u64, in_libzmq_bytes: im
     let mut fitting = limit_bytes;
     if sum > SUSPICIOUS_BYTES {
         let in_libzmq_bytes = in_libzmq_bytes();
+        // libzmq lets go of what was cut off only later, while the others go on.
+        let limit_bytes = limit_bytes - limit_bytes / 8;
         if in_libzmq_bytes > limit_bytes {
             // A byte takes so much more memory than it has on the wire.
             fitting = fitting.min((u128::from(sum) * u128::from(limit_bytes) / u128::from(in_libzmq_bytes)) as u64);
@@ -184,10 +186,10 @@ mod tests {
         assert_eq!(of(&[10, 60, 31, 80], 60, 0), [3, 1]);
         assert!(of(&[], 100, u64::MAX).is_empty());
         // Small frames, of which each takes more memory than it has on the wire.
-        assert!(of(&[1 << 20, 5], 80 << 20, 79 << 20).is_empty());
-        assert_eq!(of(&[1 << 20, 5], 80 << 20, 81 << 20), [0]);
-        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 159 << 20), [3]);
-        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 242 << 20), [3, 2]);
+        assert!(of(&[1 << 20, 5], 80 << 20, 69 << 20).is_empty());
+        assert_eq!(of(&[1 << 20, 5], 80 << 20, 71 << 20), [0]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 139 << 20), [3]);
+        assert_eq!(of(&[1 << 20, 5, 2 << 20, 3 << 20], 80 << 20, 212 << 20), [3, 2]);
     }
 
     #[test]

@@ -82,8 +82,13 @@ impl Receiver {
         let bytes: Vec<Option<u64>> = held.iter().map(|(_, _, bytes)| *bytes).collect();
         let bytes = hold::with_uncounted(&bytes, || hold::in_libzmq_bytes(own_bytes));
         let sum = bytes.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
-        let largest = hold::too_much(&bytes, self.hold_max_bytes, || hold::in_libzmq_bytes(own_bytes));
-        if !largest.is_empty() || sum > self.hold_max_bytes / 16 {
+        let mut in_libzmq_bytes = 0;
+        let largest = hold::too_much(&bytes, self.hold_max_bytes, || {
+            in_libzmq_bytes = hold::in_libzmq_bytes(own_bytes);
+            in_libzmq_bytes
+        });
+        // Endless empty frames are few bytes on the wire and many in memory.
+        if !largest.is_empty() || sum.max(in_libzmq_bytes) > self.hold_max_bytes / 16 {
             self.guard_due_ns = Some(now_ns + hold::LOOK_SOON_NS);
         } else if sum > hold::MOVING_BYTES {
             self.guard_due_ns = Some(now_ns + hold::LOOK_EVERY_NS);

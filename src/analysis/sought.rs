@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::analysis::find::Finder;
+use crate::analysis::find::{Finder, all_threads};
 use crate::codec::condition::{Condition, NoCondition};
 use crate::codec::topic::Wanted;
 use crate::error::{Error, Result};
@@ -105,6 +105,7 @@ fn first(
         session,
         (option, condition),
         &scope(condition, selection),
+        all_threads(),
     );
     let finder = match finder {
         Err(Error::EmptySelection { .. }) => return Err(nowhere()),

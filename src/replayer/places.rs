@@ -138,7 +138,8 @@ impl<'a> Places<'a> {
         let [from, to] = [begin, end].map(|number| Some(Position::Number(number)));
         let selection = Selection { from, to, ..scope(condition, &self.selection) };
         let database = Database::for_reading(&self.path)?;
-        let finder = match Finder::new(database, &self.session, (*option, condition), &selection) {
+        // One thread: a replay may be playing.
+        let finder = match Finder::new(database, &self.session, (*option, condition), &selection, 1) {
             Err(Error::EmptySelection { .. }) => return Ok(()),
             finder => finder?,
         };

@@ -122,11 +122,11 @@ fn expected(messages: &[Made], topic: &str, said: &Said, numbers: std::ops::Rang
 }
 
 /// What is found, how many messages were read for it, and the beginnings in the order in which they were given.
-fn found(bench: &Bench, condition: &str, selection: &Selection, is_full: bool) -> (Vec<Row>, u64) {
+fn found(bench: &Bench, condition: &str, selection: &Selection, is_full: bool, threads: usize) -> (Vec<Row>, u64) {
     let database = Database::for_reading(&bench.path("c.db")).unwrap();
     let session = database.find_session("made").unwrap();
     let condition: Condition = condition.parse().unwrap();
-    let finder = Finder::new(database, &session, ("CONDITION", &condition), selection).unwrap();
+    let finder = Finder::new(database, &session, ("CONDITION", &condition), selection, threads).unwrap();
     let finder = if is_full { finder.read_all() } else { finder };
     let (mut places, mut begun) = (Vec::new(), Vec::new());
     let row = |place: &Place| (place.first.number, place.last.number, place.messages, place.has_begun);
@@ -222,9 +222,9 @@ fn what_is_passed_over_changes_nothing() {
         let at = |number: usize| Some(Position::Number(number as i64));
         let selection = Selection { from: at(numbers.start), to: at(numbers.end), ..Selection::default() };
         let expected = expected(&messages, topic, &said, numbers.clone());
-        let (by_overviews, read) = found(&bench, &text, &selection, false);
+        let (by_overviews, read) = found(&bench, &text, &selection, false, 1 + below(3));
         assert_eq!(by_overviews, expected, "round {round}: {text} in {numbers:?}");
-        let (in_full, read_in_full) = found(&bench, &text, &selection, true);
+        let (in_full, read_in_full) = found(&bench, &text, &selection, true, 1 + below(3));
         assert_eq!(in_full, expected, "round {round}: {text} in {numbers:?}");
         assert_eq!(read_in_full, numbers.len() as u64);
         passed_over += read_in_full.saturating_sub(read);

@@ -2,10 +2,13 @@
 //!
 //! Overviews say which messages cannot hold it: those are not read. What is read is proven by digests.
 
+mod lanes;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::Range;
+use std::thread::available_parallelism;
 
 use crate::codec::condition::{Condition, Why};
 use crate::codec::stream::Stream;
@@ -13,7 +16,11 @@ use crate::error::{Error, Result};
 use crate::message::Gaps;
 use crate::store::{Database, Reader, Selection, Session};
 
+use lanes::Lanes;
 use scan::Scan;
+
+/// Threads that read at most: the one that looks at what they read cannot keep up with more.
+const THREADS_MAX: usize = 4;
 
 /// A message of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +72,11 @@ pub struct Searched {
     pub is_cut: bool,
 }
 
+/// As many threads as a search may use that nothing else waits for.
+pub fn all_threads() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// Looks for a condition in a session.
 #[derive(Debug)]
 pub struct Finder {
@@ -77,7 +89,7 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// In the part of a session that is selected; `option` is what the condition was typed for.
+    /// In the part of a session that is selected, with so many threads that read; `option` is what the condition was typed for.
     ///
     /// # Errors
     /// When the part is empty, the database cannot be read, or the condition is about none of its streams or about several topics.
@@ -86,12 +98,11 @@ impl Finder {
         session: &Session,
         (option, condition): (&'static str, &Condition),
         selection: &Selection,
+        threads: usize,
     ) -> Result<Self> {
-        let reader = Reader::new(
-            Database::for_reading(database.path())?,
-            session,
-            &Selection { from: selection.from, to: selection.to, ..Selection::default() },
-        )?;
+        let all_streams = Selection { from: selection.from, to: selection.to, ..Selection::default() };
+        let reader = || Reader::new(Database::for_reading(database.path())?, session, &all_streams);
+        let planner = reader()?;
         let is_selected = |stream: &Stream| {
             selection.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&stream.endpoint))
                 && stream.is_asked_for(&selection.wanted)
@@ -100,10 +111,11 @@ impl Finder {
         streams.retain(|_, stream| is_selected(stream));
         let refuse = |cause| Error::Setting { option, value: condition.to_string(), cause };
         let bound = condition.bind_all(streams.iter().map(|(&id, stream)| (id, stream))).map_err(refuse)?;
-        let (first, last) = reader.numbers();
+        let (first, last) = planner.numbers();
         let numbers = first..last.saturating_add(1);
         streams.retain(|id, _| bound.iter().any(|(of, _)| of == id));
-        let scan = Scan::new(reader, bound, numbers);
+        let readers = (0..threads.clamp(1, THREADS_MAX)).map(|_| reader()).collect::<Result<Vec<_>>>()?;
+        let scan = Scan::new(planner, Lanes::new(readers)?, bound, numbers);
         Ok(Self { database, session: session.clone(), scan, streams, is_full: false })
     }
 

@@ -1,8 +1,10 @@
 //! What a search reads, and what it passes over.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::once;
 use std::ops::Range;
 
+use crate::analysis::find::lanes::Lanes;
 use crate::analysis::find::{Found, Moment, Place};
 use crate::codec::condition::Bound;
 use crate::codec::overview::Overview;
@@ -13,8 +15,16 @@ use crate::store::Reader;
 /// Fewer messages than that between two ranges are read along: to jump costs as much.
 const NEAR_MESSAGES: i64 = 4096;
 
-/// So many messages are looked at before more overviews are: what is found first is said first.
+/// Of this many messages that are to be read at least, the first are read before more overviews are looked at: what is found
+/// first is said first. Twice as many the next time, and so on, so that several threads have something to read.
 const BITE_MESSAGES: i64 = 16_384;
+const BITE_MAX_MESSAGES: i64 = 64 * BITE_MESSAGES;
+
+/// ... or of this many ranges, ...
+const RANGES: usize = 8;
+
+/// ... or when overviews of so many messages behind the first range were looked at.
+const FAR_MESSAGES: i64 = 1 << 20;
 
 /// A stream in which the condition is looked for.
 #[derive(Debug)]
@@ -64,7 +74,11 @@ impl Watched {
 /// Reads what has to be read.
 #[derive(Debug)]
 pub(super) struct Scan {
-    reader: Reader,
+    /// Says where commits end.
+    planner: Reader,
+    lanes: Lanes,
+    /// Whoever reads was asked for all before this number that is to be read.
+    asked: i64,
     watched: BTreeMap<i64, Watched>,
     /// All messages that it is about.
     pub numbers: Range<i64>,
@@ -75,8 +89,10 @@ pub(super) struct Scan {
     batch: Batch,
     /// How many messages of the batch were looked at, and their gaps.
     used: (usize, usize),
-    /// The reader goes on from this number, behind the batch; `None` where it has to jump.
-    reader_at: Option<i64>,
+    /// What is to be read before the first of it is.
+    bite: i64,
+    /// How far it came, in messages.
+    passed: u64,
     /// Messages that were read ...
     pub read: u64,
     /// ... and what is missing among them.
@@ -85,16 +101,19 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Nothing was read yet.
-    pub fn new(reader: Reader, bound: Vec<(i64, Bound)>, numbers: Range<i64>) -> Self {
+    pub fn new(planner: Reader, lanes: Lanes, bound: Vec<(i64, Bound)>, numbers: Range<i64>) -> Self {
         Self {
-            reader,
+            planner,
+            lanes,
+            asked: numbers.start,
             watched: bound.into_iter().map(|(id, bound)| (id, Watched::new(bound, numbers.start))).collect(),
             next: numbers.start,
             numbers,
             ranges: BTreeMap::new(),
             batch: Batch::default(),
             used: (0, 0),
-            reader_at: None,
+            bite: BITE_MESSAGES,
+            passed: 0,
             read: 0,
             gaps: Gaps::default(),
         }
@@ -102,7 +121,7 @@ impl Scan {
 
     /// Whether the session is not there any more.
     pub fn is_deleted(&self) -> Result<bool> {
-        self.reader.is_deleted()
+        Ok(!self.gaps.is_empty() && self.planner.is_gone()?)
     }
 
     /// Messages with this in common come next of a stream.
@@ -166,52 +185,73 @@ impl Scan {
     ) -> Result<bool> {
         let known = self.watched.values().map(|watched| watched.covered).min().unwrap_or(i64::MAX);
         while let Some((&first, &behind)) = self.ranges.first_key_value() {
-            let is_whole = is_end || behind.saturating_add(NEAR_MESSAGES) < known;
-            let end = behind.min(known);
-            if !is_whole && end.saturating_sub(first) < BITE_MESSAGES {
+            if !is_end && !self.is_due(behind, known) {
                 break;
             }
+            let end = if is_end { behind } else { behind.min(known) };
             self.ranges.remove(&first);
             if end < behind {
                 self.ranges.insert(end, behind);
             }
             self.next = end;
-            if !self.scan(&(first..end), is_whole, take, at)? {
+            if !self.scan(&(first..end), take, at)? {
                 return Ok(false);
             }
+            self.bite = BITE_MAX_MESSAGES.min(2 * self.bite);
         }
         Ok(true)
     }
 
-    /// Look at the messages of a range. Behind one that is not whole, the next ones are read next. Says whether more is wanted.
+    /// Whether the first range is to be read, which ends before `behind`, if overviews are known of the messages before `known`.
+    fn is_due(&self, behind: i64, known: i64) -> bool {
+        let messages = |(&first, &behind): (&i64, &i64)| behind.min(known).saturating_sub(first).max(0);
+        known.saturating_sub(behind) > FAR_MESSAGES
+            || self.ranges.len() > RANGES
+            || self.ranges.iter().map(messages).sum::<i64>() >= self.bite
+    }
+
+    /// Ask for what comes next, first of this range, as far as it is known and there is room.
+    fn ask(&mut self, range: &Range<i64>) -> Result<()> {
+        for (first, behind) in
+            once((range.start, range.end)).chain(self.ranges.iter().map(|(&first, &end)| (first, end)))
+        {
+            while self.asked < behind {
+                if !self.lanes.has_room() {
+                    return Ok(());
+                }
+                let first = first.max(self.asked);
+                let end = self.planner.pass_commits(first, behind.saturating_sub(first).min(BITE_MESSAGES))?;
+                // It goes on in any case, whatever the rows of commits say.
+                self.asked = end.min(self.numbers.end).max(first.saturating_add(1));
+                self.lanes.ask(first..self.asked);
+            }
+        }
+        Ok(())
+    }
+
+    /// Look at the messages of a range. Says whether more is wanted.
     fn scan(
         &mut self,
         range: &Range<i64>,
-        is_whole: bool,
         take: &mut dyn FnMut(Found<'_>) -> Result<bool>,
         at: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<bool> {
-        let is_at_hand = self.reader_at.is_some_and(|behind| range.start <= behind.saturating_add(NEAR_MESSAGES));
-        if !is_at_hand {
-            self.clear();
-            let end = if is_whole { range.end } else { self.numbers.end };
-            self.reader.go_between(&(range.start..end));
-            self.reader_at = if is_whole { None } else { Some(range.start) };
-        }
         loop {
             if !self.look(range, take)? {
                 return Ok(false);
             }
-            at(self.reader.passed())?;
+            let last = self.batch.numbers().last().copied().unwrap_or(range.start);
+            self.passed = self.passed.max(last.saturating_sub(self.numbers.start).unsigned_abs());
+            at(self.passed)?;
             if self.used.0 < self.batch.len() {
                 return Ok(true);
             }
             self.clear();
-            if self.reader_at.is_some_and(|reader_at| reader_at >= range.end) || !self.reader.step(&mut self.batch)? {
+            self.ask(range)?;
+            if self.lanes.front().is_none_or(|next| next.start >= range.end) {
                 return Ok(true);
             }
-            let behind = self.batch.numbers().last().map(|last| last.saturating_add(1));
-            self.reader_at = self.reader_at.map(|reader_at| behind.unwrap_or(reader_at));
+            self.lanes.step(&mut self.batch)?;
         }
     }
 

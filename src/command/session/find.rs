@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Number, Value, json};
 
-use crate::analysis::find::{Finder, Found, Moment, Place};
+use crate::analysis::find::{Finder, Found, Moment, Place, all_threads};
 use crate::analysis::sought::{Sought, scope};
 use crate::codec::condition::{Condition, Why};
 use crate::codec::stream::Stream;
@@ -57,7 +57,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let session = database.find_session(&settings.session)?;
     let selection = settings.sought.find(&database, &session, &settings.selection, stop)?;
     let selection = scope(&settings.condition, &selection);
-    let finder = Finder::new(database, &session, ("CONDITION", &settings.condition), &selection)?;
+    let finder = Finder::new(database, &session, ("CONDITION", &settings.condition), &selection, all_threads())?;
     let finder = if settings.is_full { finder.read_all() } else { finder };
     let numbers = finder.numbers();
     let all = numbers.end.saturating_sub(numbers.start).unsigned_abs();

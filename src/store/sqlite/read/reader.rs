@@ -315,12 +315,18 @@ impl Reader {
     /// When the database cannot be read.
     pub fn is_deleted(&self) -> Result<bool> {
         match self.missing_from {
-            Some(_) => {
-                let is_gone = |part: Part| self.database.has_session(part.id).map(|is_there| !is_there);
-                self.session.parts.iter().try_fold(false, |is_deleted, part| Ok(is_deleted || is_gone(part)?))
-            }
+            Some(_) => self.is_gone(),
             None => Ok(false),
         }
+    }
+
+    /// The same, whether something was missing so far or not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_gone(&self) -> Result<bool> {
+        let is_gone = |part: Part| self.database.has_session(part.id).map(|is_there| !is_there);
+        self.session.parts.iter().try_fold(false, |is_deleted, part| Ok(is_deleted || is_gone(part)?))
     }
 
     /// The error that the messages from this id on are not there.

@@ -1,7 +1,6 @@
 //! Makes batches out of rows again.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -43,7 +42,11 @@ impl Default for Selection {
 pub(in crate::store) struct Rows {
     session_id: i64,
     selection: Selection,
-    streams: HashMap<i64, Place>,
+    places: Vec<Place>,
+    /// Where the place of a stream is, ...
+    streams: HashMap<i64, usize>,
+    /// ... and that of the stream which was asked for last: most often it is the next one too.
+    last: Option<(i64, usize)>,
     /// Of the messages that were appended last, whether they are selected.
     taken: Vec<bool>,
 }
@@ -59,15 +62,28 @@ pub(in crate::store) struct Place {
 impl Rows {
     /// Of the messages of a session that are selected.
     pub fn new(session_id: i64, selection: &Selection) -> Self {
-        Self { session_id, selection: selection.clone(), streams: HashMap::new(), taken: Vec::new() }
+        Self {
+            session_id,
+            selection: selection.clone(),
+            places: Vec::new(),
+            streams: HashMap::new(),
+            last: None,
+            taken: Vec::new(),
+        }
     }
 
     /// The messages that follow are of this session.
     pub fn enter(&mut self, session_id: i64) {
         if self.session_id != session_id {
             self.session_id = session_id;
-            self.streams.clear();
+            self.forget();
         }
+    }
+
+    fn forget(&mut self) {
+        self.places.clear();
+        self.streams.clear();
+        self.last = None;
     }
 
     /// Append all messages of a range of ids to `batch`, each with its id as its number, until it has so many bytes. Gives
@@ -92,8 +108,9 @@ impl Rows {
             if row.get::<_, i64>(0)? != id {
                 return Err(damaged("its messages do not follow one another"));
             }
-            self.append(connection, row, batch)?;
-            batch.push_place(id, row.get(3)?);
+            let stream_id = row.get(3)?;
+            self.append(connection, row, stream_id, batch)?;
+            batch.push_place(id, stream_id);
         }
         Ok(None)
     }
@@ -114,11 +131,17 @@ impl Rows {
     }
 
     /// Nothing is appended when it cannot be read.
-    fn append(&mut self, connection: &Connection, row: &Row<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
+    fn append(
+        &mut self,
+        connection: &Connection,
+        row: &Row<'_>,
+        stream_id: i64,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<()> {
         let (payload, parts) = (row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_bytes_or_null()?);
         let times = (row.get(1)?, row.get(2)?);
         let is_selecting = self.are_selected();
-        put_together(self.place(connection, row.get(3)?)?, times, payload, parts, batch)?;
+        put_together(self.place(connection, stream_id)?, times, payload, parts, batch)?;
         let is_taken = !is_selecting || self.takes(batch);
         self.taken.push(is_taken);
         Ok(())
@@ -134,13 +157,25 @@ impl Rows {
     }
 
     fn place(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<&Place> {
-        if self.streams.len() >= STREAMS_MAX && !self.streams.contains_key(&stream_id) {
-            self.streams.clear();
+        let at = match self.last {
+            Some((last_id, at)) if last_id == stream_id => at,
+            _ => self.place_of_another(connection, stream_id)?,
+        };
+        self.last = Some((stream_id, at));
+        self.places.get(at).ok_or_else(|| damaged("a message has no stream of its session"))
+    }
+
+    fn place_of_another(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<usize> {
+        if let Some(&at) = self.streams.get(&stream_id) {
+            return Ok(at);
         }
-        match self.streams.entry(stream_id) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => Ok(unknown.insert(place(connection, self.session_id, stream_id)?)),
+        if self.places.len() >= STREAMS_MAX {
+            self.forget();
         }
+        self.places.push(place(connection, self.session_id, stream_id)?);
+        let at = self.places.len() - 1;
+        self.streams.insert(stream_id, at);
+        Ok(at)
     }
 }
 

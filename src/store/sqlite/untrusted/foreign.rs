@@ -27,7 +27,7 @@ const STATEMENT_MAX_CPU_NS: i64 = 3 * NS_PER_S;
 const ROW_MAX_CPU_NS: i64 = 20_000;
 
 /// Instructions of SQLite between two looks at the clock: less than a millisecond, and more than the look costs.
-const INSTRUCTIONS_PER_LOOK: i32 = 1000;
+const INSTRUCTIONS_PER_LOOK: i32 = 4000;
 
 /// The longest row with a message, and room for what stands beside it.
 const MESSAGE_ROW_MAX_BYTES: i32 = MESSAGE_MAX_BYTES as i32 + (64 << 10);

@@ -37,6 +37,26 @@ impl Reader {
         self.has_jumped = true;
     }
 
+    /// Stand behind the commit of the message of this number, and behind those that follow until they are so many messages; gives
+    /// the number of the next message. A commit is read as a whole, so that parts which end there share none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn pass_commits(&mut self, number: i64, messages: i64) -> Result<i64> {
+        let first_id = self.session.first_id.saturating_add(number);
+        if self.next_id != Some(first_id) {
+            self.go_to(first_id);
+        }
+        let mut next_id = first_id;
+        while next_id.saturating_sub(first_id) < messages && next_id <= self.last_id {
+            let commit = self.commits.next(&self.database, next_id).map_err(self.database.failed("read messages"))?;
+            self.commits.pass();
+            next_id = commit.map_or(self.last_id, |commit| commit.last_id).saturating_add(1);
+        }
+        self.next_id = Some(next_id);
+        Ok(next_id.min(self.last_id.saturating_add(1)).saturating_sub(self.session.first_id))
+    }
+
     /// Stand before the last message with a number below this one.
     ///
     /// # Errors

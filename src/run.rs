@@ -51,7 +51,7 @@ fn execute(cli: &Cli) -> Result<Exit> {
         Command::Replay(typed) => command::replay::run(&typed.settings()?, stop),
         Command::Serve(typed) => command::serve::run(&typed.settings()?, stop),
         Command::Session(typed) => match &typed.command {
-            SessionCommand::List(typed) => session::list::run(&typed.settings()?),
+            SessionCommand::List(typed) => session::list::run(&typed.settings()?, stop),
             SessionCommand::Show(typed) => session::show::run(&typed.settings()?, stop),
             SessionCommand::Export(typed) => session::export::run(&typed.settings()?, stop),
             SessionCommand::Import(typed) => session::import::run(&typed.settings()?, stop),

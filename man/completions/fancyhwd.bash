@@ -369,13 +369,21 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__replay)
-            opts="-v -q -h --as-recorded --database --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pause-with --latched --pacing --lateness-budget --timing-report --verbose --quiet --help"
+            opts="-v -q -h --as-recorded --database --archive-credentials --archive-ca --bind --connect --socket --wait-subscribers --on-full --key --server-key --allow --allow-any --catch-up --speed --rate --from --to --topic --map --loop --max-gap --paused --pause-with --latched --pacing --lateness-budget --timing-report --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -471,7 +479,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__serve)
-            opts="-v -q -h --listen --allow-remote --database --verbose --quiet --help"
+            opts="-v -q -h --listen --allow-remote --database --archive-credentials --archive-ca --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -482,6 +490,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -643,13 +659,21 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__diff)
-            opts="-v -q -h --database --json --other --topic --endpoint --from --to --other-from --other-to --timing-tolerance --verbose --quiet --help"
+            opts="-v -q -h --database --archive-credentials --archive-ca --json --other --topic --endpoint --from --to --other-from --other-to --timing-tolerance --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -693,7 +717,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__export)
-            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --explode --untouched --sample-rate --fill-gaps --database --verbose --quiet --help"
+            opts="-o -v -q -h --format --output --force --topic --endpoint --from --to --raw --explode --untouched --sample-rate --fill-gaps --database --archive-credentials --archive-ca --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -735,6 +759,14 @@ _fancyhwd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -773,13 +805,21 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__find)
-            opts="-v -q -h --database --json --topic --endpoint --from --to --limit --context --full --verbose --quiet --help"
+            opts="-v -q -h --database --archive-credentials --archive-ca --json --topic --endpoint --from --to --limit --context --full --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -855,13 +895,21 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__list)
-            opts="-v -q -h --database --json --verbose --quiet --help"
+            opts="-v -q -h --database --archive-credentials --archive-ca --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -935,13 +983,21 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__show)
-            opts="-v -q -h --full --database --json --verbose --quiet --help"
+            opts="-v -q -h --full --database --archive-credentials --archive-ca --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -953,7 +1009,7 @@ _fancyhwd() {
             return 0
             ;;
         fancyhwd__subcmd__session__subcmd__verify)
-            opts="-v -q -h --all --counter --database --json --verbose --quiet --help"
+            opts="-v -q -h --all --counter --database --archive-credentials --archive-ca --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -964,6 +1020,14 @@ _fancyhwd() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

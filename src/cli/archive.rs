@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::DatabaseArguments;
 use crate::cli::values::{bytes, database, parse, refuse};
+use crate::cli::{DatabaseArguments, SourceArguments};
 use crate::command::session::{archive, fetch};
 use crate::error::{Error, Result};
-use crate::store::{Access, Address, Keeping, RecorderName, Target};
+use crate::store::{Access, Address, Keeping, RecorderName, Source, Target};
 
 /// Copies without which one machine, or two of five, could not fail.
 const REPLICAS: u64 = 3;
 
 /// The most servers that a stream can be on.
 const REPLICAS_MAX: u64 = 5;
+
+/// Whether this is no path, but says where an archive is.
+pub(super) fn is_archive(text: &str) -> bool {
+    text.starts_with("nats://") || text.starts_with("tls://")
+}
 
 /// Who we are in an archive, and whom to trust there.
 #[derive(Args, Debug)]
@@ -81,12 +86,46 @@ pub struct FetchArguments {
 
 impl AccessArguments {
     fn access(&self, typed: &str) -> Result<Access> {
-        let address: Address = parse("--archive", typed)?;
+        self.access_to("--archive", typed)
+    }
+
+    /// How an archive is reached that this option names.
+    pub(super) fn access_to(&self, option: &'static str, typed: &str) -> Result<Access> {
+        let address: Address = parse(option, typed)?;
         if !cfg!(feature = "archive") {
             let cause = "this fancyhwd was built without archives; build it with `--features archive`".to_owned();
-            return Err(refuse("--archive", typed, cause));
+            return Err(refuse(option, typed, cause));
         }
         Ok(Access { address, credentials: self.archive_credentials.clone(), authorities: self.archive_ca.clone() })
+    }
+}
+
+impl SourceArguments {
+    /// Where captures are read.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Setting`] when that makes no sense.
+    pub(super) fn source(&self) -> Result<Source> {
+        let source = self.of(self.database.as_deref())?;
+        if matches!(source, Source::File(_))
+            && (self.access.archive_credentials.is_some() || self.access.archive_ca.is_some())
+        {
+            let cause =
+                "--archive-credentials and --archive-ca are about an archive; name one with --database nats://...";
+            return Err(Error::CommandLine(cause.to_owned()));
+        }
+        Ok(source)
+    }
+
+    /// The same of another database or archive; the usual database if none is named.
+    pub(super) fn of(&self, typed: Option<&Path>) -> Result<Source> {
+        match typed.and_then(Path::to_str).filter(|text| is_archive(text)) {
+            Some(url) => self.access.access_to("--database", url).map(Source::Archive),
+            None => {
+                let typed = DatabaseArguments { database: typed.map(Path::to_owned) };
+                database(&typed).map(|database| Source::File(database.path))
+            }
+        }
     }
 }
 
@@ -155,10 +194,6 @@ impl FetchArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<fetch::Settings> {
         let access = self.access.access(&self.archive)?;
-        let (recorder, session) = match self.session.split_once('/') {
-            Some((recorder, session)) => (Some(parse("[RECORDER/]SESSION", recorder)?), session.to_owned()),
-            None => (access.address.recorder.clone(), self.session.clone()),
-        };
-        Ok(fetch::Settings { recorder, session, access, database: database(&self.database)? })
+        Ok(fetch::Settings { session: self.session.clone(), access, database: database(&self.database)? })
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::DatabaseArguments;
+use crate::cli::SourceArguments;
 use crate::cli::range::RangeArguments;
-use crate::cli::values::{database, refuse, wanted};
+use crate::cli::values::{refuse, wanted};
 use crate::codec::topic::Wanted;
 use crate::command::session::export;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub struct ExportArguments {
     pub fill_gaps: bool,
     /// What to export from
     #[command(flatten)]
-    pub database: DatabaseArguments,
+    pub source: SourceArguments,
 }
 
 impl ExportArguments {
@@ -118,7 +118,7 @@ impl ExportArguments {
         }
         Ok(export::Settings {
             sessions: self.session.clone(),
-            database: database(&self.database)?.path,
+            source: self.source.source()?,
             output,
             replace: self.force,
             sought,

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::range::SelectionArguments;
 use crate::cli::session::SessionOutput;
-use crate::cli::values::{database, duration_ns, parse};
+use crate::cli::values::{duration_ns, parse};
 use crate::command::session::find;
 use crate::error::Result;
 
@@ -45,7 +45,7 @@ impl FindArguments {
         let (selection, sought) = self.selection.selection()?;
         Ok(find::Settings {
             session: self.session.clone(),
-            database: database(&self.output.database)?.path,
+            source: self.output.source.source()?,
             condition: parse("CONDITION", &self.condition)?,
             selection,
             sought,

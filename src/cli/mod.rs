@@ -89,7 +89,7 @@ pub enum Command {
     /// Send a capture out again with the original timing
     ///
     /// Publishes the messages of a session byte for byte, as far apart as they came, and says how late each one left.
-    Replay(ReplayArguments),
+    Replay(Box<ReplayArguments>),
     /// List, show, verify, compare, describe, export, label and delete what was captured
     Session(SessionArguments),
     /// Show what was captured as web pages, with a live view, metrics and a health check
@@ -136,6 +136,18 @@ pub struct DatabaseArguments {
     /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]
     #[arg(long, value_name = "PATH")]
     pub database: Option<PathBuf>,
+}
+
+/// What captures are read in.
+#[derive(Args, Debug)]
+pub struct SourceArguments {
+    /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db], or an archive as
+    /// nats://HOST[:PORT][,...][/RECORDER], where a session is RECORDER/SESSION, or SESSION where only one recorder has it
+    #[arg(long, value_name = "PATH|URL")]
+    pub database: Option<PathBuf>,
+    /// Who we are in an archive
+    #[command(flatten)]
+    pub access: AccessArguments,
 }
 
 /// The definition, for manual pages and completions.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::range::RangeArguments;
-use crate::cli::values::{connects, database, duration_ns, outlets, parse, refuse, send, wanted};
+use crate::cli::values::{connects, duration_ns, outlets, parse, refuse, send, wanted};
 use crate::codec::topic::{Topic, Wanted};
 use crate::command::replay::{self, To};
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::store::Selection;
 use crate::time::pace::{Cadence, Rhythm};
 use clap::Args;
 
-use crate::cli::{DatabaseArguments, SendArguments};
+use crate::cli::{SendArguments, SourceArguments};
 use crate::time::clock::Pacing;
 
 /// Options of `replay`.
@@ -26,7 +26,7 @@ pub struct ReplayArguments {
     pub as_recorded: bool,
     /// What to replay from
     #[command(flatten)]
-    pub database: DatabaseArguments,
+    pub source: SourceArguments,
     /// Where to send, and to whom
     #[command(flatten)]
     pub send: SendArguments,
@@ -112,7 +112,7 @@ impl ReplayArguments {
         let (from, to, sought) = self.range.positions()?;
         Ok(replay::Settings {
             session: self.session.clone(),
-            database: database(&self.database)?.path,
+            source: self.source.source()?,
             outlets,
             send: send(&self.send, connects, binds)?,
             selection: Selection { wanted: wanted(&self.topic)?, endpoints, from, to },

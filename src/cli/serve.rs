@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use crate::cli::DatabaseArguments;
-use crate::cli::values::{database, parse};
+use crate::cli::SourceArguments;
+use crate::cli::values::parse;
 use crate::command::serve;
 use crate::error::Result;
 
@@ -20,9 +20,9 @@ pub struct ServeArguments {
     /// a reverse proxy reach it
     #[arg(long)]
     pub allow_remote: bool,
-    /// What to show
+    /// What to show; of an archive, the captures of one recorder that have ended
     #[command(flatten)]
-    pub database: DatabaseArguments,
+    pub source: SourceArguments,
 }
 
 impl ServeArguments {
@@ -35,6 +35,6 @@ impl ServeArguments {
             Some(port) => parse::<SocketAddr>("--listen", &format!("127.0.0.1:{port}"))?,
             None => parse::<SocketAddr>("--listen", &self.listen)?,
         };
-        Ok(serve::Settings { listen, allow_remote: self.allow_remote, database: database(&self.database)?.path })
+        Ok(serve::Settings { listen, allow_remote: self.allow_remote, source: self.source.source()? })
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::store::Description;
 use clap::{Args, Subcommand};
 
-use crate::cli::DatabaseArguments;
+use crate::cli::{DatabaseArguments, SourceArguments};
 
 /// Options of `session`.
 #[derive(Args, Debug)]
@@ -130,7 +130,7 @@ pub struct ShowArguments {
 pub struct SessionOutput {
     /// Where to look
     #[command(flatten)]
-    pub database: DatabaseArguments,
+    pub source: SourceArguments,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -246,7 +246,7 @@ impl ListArguments {
     /// # Errors
     /// [`Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<list::Settings> {
-        Ok(list::Settings { database: database(&self.output.database)?.path, is_json: self.output.json })
+        Ok(list::Settings { source: self.output.source.source()?, is_json: self.output.json })
     }
 }
 
@@ -259,7 +259,7 @@ impl ShowArguments {
         Ok(show::Settings {
             session: self.session.clone(),
             is_full: self.full,
-            database: database(&self.output.database)?.path,
+            source: self.output.source.source()?,
             is_json: self.output.json,
         })
     }
@@ -280,7 +280,7 @@ impl VerifyArguments {
         };
         Ok(verify::Settings {
             session,
-            database: database(&self.output.database)?.path,
+            source: self.output.source.source()?,
             counters: about("--counter", &self.counter)?,
             is_json: self.output.json,
         })
@@ -353,7 +353,7 @@ impl DiffArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<diff::Settings> {
         const TOLERANCE: &str = "--timing-tolerance";
-        let database = database(&self.output.database)?.path;
+        let source = self.output.source.source()?;
         let (in_a, sought_in_a) = self.selection.selection()?;
         let (mut in_b, mut sought_in_b) = (in_a.clone(), sought_in_a.clone());
         let (other_from, other_to) = (self.other_from.as_deref(), self.other_to.as_deref());
@@ -364,8 +364,11 @@ impl DiffArguments {
         Ok(diff::Settings {
             a: self.a.clone(),
             b: self.b.clone(),
-            other: self.other.clone().unwrap_or_else(|| database.clone()),
-            database,
+            other: match &self.other {
+                Some(_) => self.output.source.of(self.other.as_deref())?,
+                None => source.clone(),
+            },
+            source,
             selections: [(in_a, sought_in_a), (in_b, sought_in_b)],
             is_json: self.output.json,
             timing_tolerance_ns: self

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
+use crate::cli::archive::is_archive;
 use crate::cli::{DatabaseArguments, SendArguments};
 use crate::codec::channels::Channels;
 use crate::codec::topic::{Wanted, trimmed};
@@ -24,6 +25,10 @@ use crate::streams::About;
 /// When there is no default because no home directory is known.
 pub(super) fn database(typed: &DatabaseArguments) -> Result<DatabasePath> {
     if let Some(path) = &typed.database {
+        if path.to_str().is_some_and(is_archive) {
+            let cause = "this needs a database file; an archive is only read, and `record --archive` writes into it";
+            return Err(refuse("--database", &path.to_string_lossy(), cause.to_owned()));
+        }
         return Ok(DatabasePath { path: path.clone(), make_directory: false });
     }
     // An empty variable counts as unset, as the XDG specification says.

@@ -3,6 +3,9 @@
 #[cfg(feature = "archive")]
 mod archiving;
 mod dry_run;
+#[cfg(feature = "archive")]
+mod fetching;
+mod here;
 pub mod keygen;
 pub mod publish;
 pub mod record;

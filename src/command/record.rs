@@ -267,6 +267,7 @@ fn sessions(chapters: &[Chapter]) -> String {
 
 fn about(settings: &Settings, socket: &Receiver, clock: SessionClock) -> SessionStart {
     SessionStart {
+        id: None,
         label: settings.label.clone(),
         note: settings.note.clone(),
         started_unix_ns: clock.unix_ns,

@@ -11,6 +11,7 @@ use crate::analysis::sought::Sought;
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::stream::Stream;
 use crate::codec::topic::{Topic, trimmed};
+use crate::command::here::{Depth, Here};
 use crate::command::timing_report::Report;
 use crate::command::{SendSettings, cut_off, join, spawn};
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ use crate::replayer::{
 };
 use crate::service;
 use crate::socket::{Dropped, Endpoint, Outlet, Sender};
-use crate::store::{Database, Reader, Selection, Session};
+use crate::store::{Database, Reader, Selection, Session, Source};
 use crate::summary::ledger;
 use crate::time::clock::monotonic_ns;
 
@@ -34,7 +35,7 @@ pub struct Settings {
     /// An id, a label, or `latest`.
     pub session: String,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
     /// Where to, ...
     pub outlets: To,
     /// ... and how.
@@ -72,8 +73,9 @@ pub enum To {
 /// When there is no such session, it is empty, the endpoint cannot be bound, or database or socket fail later.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let companion = settings.pause_with.map(companion).transpose()?;
-    let database = Database::for_reading(&settings.database)?;
-    let session = database.find_session(&settings.session)?;
+    let here = Here::of(&settings.source, &[&settings.session], Depth::Messages, stop)?;
+    let database = Database::for_reading(&here.path)?;
+    let session = database.find_session(here.session())?;
     let ledger = database.ledger(&session)?;
     if !ledger.is_whole {
         tracing::warn!("the ledger of {} is damaged: what it says is missing may be more", session.title());

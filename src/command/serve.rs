@@ -3,15 +3,18 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::thread;
 
 use rustix::net::sockopt::socket_acceptconn;
 
+use crate::command::here::Shown;
+use crate::command::{join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::process::stop::Stop;
 use crate::server::{self, Hosts};
 use crate::service;
+use crate::store::Source;
 
 /// What `serve` does.
 #[derive(Clone, Debug)]
@@ -20,8 +23,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether it may be reached from other machines.
     pub allow_remote: bool,
-    /// What.
-    pub database: PathBuf,
+    /// What: a database, or the captures of one recorder in an archive.
+    pub source: Source,
 }
 
 /// Serve pages until a stop is asked for.
@@ -46,10 +49,20 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         None => TcpListener::bind(listen).map_err(|cause| failed(listen, &cause))?,
     };
     let address = at(&listener)?;
-    let status = format!("serving {} on http://{address}/", settings.database.display());
+    let shown = Shown::of(&settings.source, stop)?;
+    let status = format!("serving {} on http://{address}/", shown.name());
     tracing::info!("{status}");
     let ready = || service::ready(&status);
-    server::serve(&settings.database, listener, Hosts::of(settings.allow_remote), stop, ready)?;
+    let hosts = Hosts::of(settings.allow_remote);
+    thread::scope(|scope| {
+        let follower = spawn(scope, "archive", || shown.follow(stop))?;
+        let served = server::serve(shown.path(), listener, hosts, stop, ready);
+        // Only a stop ends it otherwise.
+        if served.is_err() {
+            stop.request();
+        }
+        served.and(join(follower))
+    })?;
     Ok(Exit::Done)
 }
 

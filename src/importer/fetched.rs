@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::codec::framing::{Framed, Framing};
 use crate::codec::stream::{Stream, after_topic, assume};
 use crate::importer::Watch;
-use crate::message::Batch;
+use crate::message::{Batch, Digest, FIRST_DIGEST};
 use crate::store::nats::bundle::Place;
 use crate::store::nats::{Bundles, Failure};
 use crate::store::{Recording, Restored, ToCommit};
@@ -28,23 +28,14 @@ pub fn fetch(
     let (mut batch, mut sorted) = (Batch::default(), Sorted::default());
     while let Some(mut bundle) = bundles.next_bundle()? {
         if bundle.first_number() != recording.next_number() || bundle.previous() != recording.digest() {
-            return Err(bundles.senseless(&format!(
-                "messages {} to {} are not there, or are not those that it has",
-                recording.next_number(),
-                bundle.first_number()
-            )));
+            return Err(missing(bundles, recording.next_number(), bundle.first_number()));
         }
         let places: Vec<Place> = bundle.streams().iter().map(|(_, place)| place.clone()).collect();
         loop {
             batch.clear();
             (sorted.streams, sorted.faults) = (Vec::new(), Vec::new());
             let next = bundle.next(&mut batch);
-            let next = next.map_err(|cause| {
-                bundles.senseless(&format!(
-                    "message {} and those behind it cannot be read: {cause}",
-                    recording.next_number()
-                ))
-            })?;
+            let next = next.map_err(|cause| unreadable(bundles, recording.next_number(), &cause))?;
             let Some(commit) = next else { break };
             for (number, (message, place)) in batch.messages().zip(batch.streams()).enumerate() {
                 let of = usize::try_from(*place).ok().and_then(|place| places.get(place));
@@ -74,6 +65,66 @@ pub fn fetch(
         }
     }
     Ok(recording.next_number().unsigned_abs())
+}
+
+/// What the messages of a session proved to be.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// How many are as they were committed.
+    pub messages: u64,
+    /// In how many commits.
+    pub commits: u64,
+    /// The digest of the last of them.
+    pub digest: Digest,
+    /// What is wrong behind them.
+    pub damage: Option<String>,
+}
+
+/// Compare all messages of a session with their digests, and keep none.
+///
+/// # Errors
+/// When the archive cannot be read, or a stop is asked for.
+pub fn prove(bundles: &mut Bundles<'_, '_>, watch: &Watch<'_>) -> std::result::Result<Proof, Failure> {
+    let mut proof = Proof { messages: 0, commits: 0, digest: FIRST_DIGEST, damage: None };
+    match compare(bundles, watch, &mut proof) {
+        Err(Failure::Damaged(what)) => proof.damage = Some(what),
+        done => done?,
+    }
+    Ok(proof)
+}
+
+fn compare(bundles: &mut Bundles<'_, '_>, watch: &Watch<'_>, proof: &mut Proof) -> std::result::Result<(), Failure> {
+    let mut batch = Batch::default();
+    while let Some(mut bundle) = bundles.next_bundle()? {
+        let number = |proof: &Proof| i64::try_from(proof.messages).unwrap_or(i64::MAX);
+        if bundle.first_number() != number(proof) || *bundle.previous() != proof.digest {
+            return Err(missing(bundles, number(proof), bundle.first_number()));
+        }
+        loop {
+            batch.clear();
+            let next = bundle.next(&mut batch).map_err(|cause| unreadable(bundles, number(proof), &cause))?;
+            let Some(commit) = next else { break };
+            if batch.digest(&proof.digest, number(proof)) != commit.digest {
+                let number = number(proof);
+                return Err(bundles.senseless(&format!(
+                    "the digest of message {number} and those behind it says that they were changed"
+                )));
+            }
+            proof.digest = commit.digest;
+            proof.messages += batch.len() as u64;
+            proof.commits += 1;
+        }
+        watch.at(proof.messages)?;
+    }
+    Ok(())
+}
+
+fn missing(bundles: &Bundles<'_, '_>, number: i64, first: i64) -> Failure {
+    bundles.senseless(&format!("messages {number} to {first} are not there, or are not those that it has"))
+}
+
+fn unreadable(bundles: &Bundles<'_, '_>, number: i64, cause: &std::io::Error) -> Failure {
+    bundles.senseless(&format!("message {number} and those behind it cannot be read: {cause}"))
 }
 
 /// The streams so far.

@@ -330,6 +330,7 @@ fn end(salvage: &Salvage, session: &Session, mut recording: Recording, filled: &
 /// What a session begins with.
 fn about(session: &Session, label: Option<String>) -> SessionStart {
     SessionStart {
+        id: None,
         label,
         note: None,
         started_unix_ns: session.started_unix_ns,

@@ -129,6 +129,27 @@ pub struct Access {
     pub authorities: Option<PathBuf>,
 }
 
+/// Where captures are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In a database here.
+    File(PathBuf),
+    /// In an archive, of the recorder that its address names, or of all.
+    Archive(Access),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Archive(Access { address, .. }) => {
+                let recorder = address.recorder.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+                write!(f, "{address}{recorder}")
+            }
+        }
+    }
+}
+
 /// How captures are kept in an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeping {

@@ -5,7 +5,7 @@ mod address;
 pub mod nats;
 mod sqlite;
 
-pub use address::{Access, Address, Keeping, RecorderName, Target};
+pub use address::{Access, Address, Keeping, RecorderName, Source, Target};
 
 pub use sqlite::{
     Archiving, Asked, Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart,

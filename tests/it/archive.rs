@@ -45,7 +45,7 @@ fn what_is_recorded_is_in_the_archive_and_comes_back_into_a_new_and_a_used_datab
     assert_eq!(proof(&bench, "new.db", 1), proof(&bench, "c.db", 2));
     // The name of the recorder may stand in the address, and where there is one alone nowhere.
     let fetch = format!("session fetch one --archive {url}/hall --database new.db");
-    bench.fancyhwd(&fetch).run().success().says("fetched session 1 as session 2 of ").says("3000 messages");
+    bench.fancyhwd(&fetch).run().success().says("fetched session 1 of hall as session 2 of ").says("3000 messages");
     bench.fancyhwd(&format!("session fetch latest --archive {url} --database new.db")).run().success();
     assert_eq!([2, 3].map(|id| proof(&bench, "new.db", id)), [1, 2].map(|id| proof(&bench, "c.db", id)));
     bench.fancyhwd("session verify --all --database new.db").run().success();

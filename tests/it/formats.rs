@@ -304,6 +304,7 @@ fn write(dice: &mut Dice, framing: Option<Framing>, database: &Path, sent: &Path
     let mut streams = Streams::new(told);
     let sorted = streams.sort(&batch);
     let start = SessionStart {
+        id: None,
         label: None,
         note: None,
         started_unix_ns: 1_700_000_000_000_000_000,

@@ -12,6 +12,7 @@ mod support;
 
 mod archive;
 mod archive_faults;
+mod archive_reading;
 mod bind;
 mod counters;
 mod curve;

@@ -80,9 +80,12 @@ fn every_setting_of_a_unit_is_accepted_as_it_stands() {
                 ("FANCYHWD_LATCHED", _) => "--from 1s",
                 ("FANCYHWD_ARCHIVE", _) => "",
                 ("FANCYHWD_RECORDER", _) => "--archive nats://127.0.0.1:1",
+                (name, "replay" | "serve") if name.starts_with("FANCYHWD_ARCHIVE_") => "",
                 (name, _) if name.starts_with("FANCYHWD_ARCHIVE_") => "--archive nats://127.0.0.1:1",
                 _ => "",
             };
+            let is_read_there = variable.starts_with("FANCYHWD_ARCHIVE_") && ["replay", "serve"].contains(&command);
+            let wrong = if is_read_there { "--database nats://127.0.0.1:1" } else { wrong };
             let finished = bench.fancyhwd(&format!("{command} {wrong} {with}")).env(&variable, &value).run();
             assert_eq!(finished.status.code(), Some(1), "{command} with {variable}={value}: {}", finished.stderr);
         }

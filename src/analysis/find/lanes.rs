@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::message::{BATCH_MAX_BYTES, Batch};
 use crate::store::Reader;
 
-/// Batches of a thread that wait.
-const WAITING_BATCHES: usize = 2;
+/// Batches of a thread that wait, and ends of parts, which are as many when parts are of one batch.
+const WAITING_BATCHES: usize = 4;
 
 /// Parts that are asked for of each thread, that which it reads included.
-const ASKED_PARTS: usize = 2;
+const ASKED_PARTS: usize = 3;
 
 /// Behind a batch that is larger than this, which is one message, nothing is read before it is back.
 const LARGE_BYTES: usize = 2 * BATCH_MAX_BYTES;

@@ -76,5 +76,5 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 /// Always.
 #[cfg(not(feature = "archive"))]
 pub fn run(settings: &Settings, _: &Stop) -> Result<Exit> {
-    Err(super::fetch::not_built(&settings.target.access))
+    Err(crate::command::here::not_built(&settings.target.access))
 }

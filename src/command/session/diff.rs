@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Comparison, Difference, Placed, compare};
 use crate::analysis::sought::Sought;
 use crate::codec::stream::Stream;
+use crate::command::here::{Depth, Here};
 use crate::command::print;
 use crate::command::session::message::Excerpt;
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Reader, Selection, Session};
+use crate::store::{Database, Reader, Selection, Session, Source};
 use crate::summary::ledger::{NAMED_MAX_GAPS, gaps_as_json};
 use crate::summary::text::pretty;
 
@@ -27,9 +27,9 @@ pub struct Settings {
     /// See `a`.
     pub b: String,
     /// Where A is.
-    pub database: PathBuf,
+    pub source: Source,
     /// Where B is.
-    pub other: PathBuf,
+    pub other: Source,
     /// Which messages of A, and of B, with what is looked for.
     pub selections: [(Selection, Sought); 2],
     /// By how much the spacing may differ.
@@ -41,14 +41,17 @@ pub struct Settings {
 /// Compare two sessions.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let [in_a, in_b] = &settings.selections;
-    let (a, a_streams, a_reader) = open(&settings.a, &settings.database, in_a, stop)?;
-    let (b, b_streams, b_reader) = open(&settings.b, &settings.other, in_b, stop)?;
+    let here = |wanted: &str, source| Here::of(source, &[wanted], Depth::Messages, stop);
+    let (a, b) = (here(&settings.a, &settings.source)?, here(&settings.b, &settings.other)?);
+    let names = [&a.name, &b.name];
+    let (a, a_streams, a_reader) = open(&a, in_a, stop)?;
+    let (b, b_streams, b_reader) = open(&b, in_b, stop)?;
     let streams = [&a_streams, &b_streams];
     let found = compare(a_reader, b_reader, stop)?;
     let is_late = settings.timing_tolerance_ns.is_some_and(|most_ns| found.spacing.p99_ns() > most_ns.unsigned_abs());
     let text = match settings.is_json {
-        true => pretty(&as_json(settings, [&a, &b], streams, &found, is_late)),
-        false => lines(settings, [&a, &b], streams, &found, is_late),
+        true => pretty(&as_json(settings, (names, [&a, &b]), streams, &found, is_late)),
+        false => lines((names, [&a, &b]), streams, &found, is_late),
     };
     print(&text)?;
     Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || is_late))
@@ -59,13 +62,12 @@ type Streams = BTreeMap<i64, Stream>;
 
 /// A session, its streams, and its messages if it has any.
 fn open(
-    wanted: &str,
-    path: &Path,
+    here: &Here,
     (selection, sought): &(Selection, Sought),
     stop: &Stop,
 ) -> Result<(Session, Streams, Option<Reader>)> {
-    let database = Database::for_reading(path)?;
-    let session = database.find_session(wanted)?;
+    let database = Database::for_reading(&here.path)?;
+    let session = database.find_session(here.session())?;
     let streams = database.streams(&session)?;
     if session.is_empty() {
         return Ok((session, streams, None));
@@ -76,18 +78,15 @@ fn open(
 }
 
 fn lines(
-    settings: &Settings,
-    [a, b]: [&Session; 2],
+    ([name_a, name_b], [a, b]): ([&String; 2], [&Session; 2]),
     streams: [&Streams; 2],
     found: &Comparison,
     is_late: bool,
 ) -> String {
-    let side = |session: &Session, path: &Path, messages| {
-        format!("{} of {}, {messages} messages", session.title(), path.display())
-    };
+    let side = |session: &Session, name: &str, messages| format!("{} of {name}, {messages} messages", session.title());
     let mut lines = vec![
-        ("A", side(a, &settings.database, found.messages_in_a())),
-        ("B", side(b, &settings.other, found.messages_in_b())),
+        ("A", side(a, name_a, found.messages_in_a())),
+        ("B", side(b, name_b, found.messages_in_b())),
         ("equal", found.equal.to_string()),
         ("changed", found.changed.to_string()),
         ("only in A", found.only_in_a.to_string()),
@@ -135,17 +134,17 @@ fn excerpts(difference: &Difference, [in_a, in_b]: [&Streams; 2]) -> (Option<Exc
 
 fn as_json(
     settings: &Settings,
-    [a, b]: [&Session; 2],
+    ([name_a, name_b], [a, b]): ([&String; 2], [&Session; 2]),
     streams: [&Streams; 2],
     found: &Comparison,
     is_late: bool,
 ) -> Value {
-    let side = |session: &Session, path: &Path, messages| json!({ "database": path.to_string_lossy(), "id": session.id, "label": session.label, "messages": messages });
+    let side = |session: &Session, name: &str, messages| json!({ "database": name, "id": session.id, "label": session.label, "messages": messages });
     let spacing = &found.spacing;
     json!({
         "same": found.is_same() && !found.is_damaged(),
-        "a": side(a, &settings.database, found.messages_in_a()),
-        "b": side(b, &settings.other, found.messages_in_b()),
+        "a": side(a, name_a, found.messages_in_a()),
+        "b": side(b, name_b, found.messages_in_b()),
         "equal": found.equal,
         "changed": found.changed,
         "only_in_a": found.only_in_a,

@@ -6,10 +6,11 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use crate::codec::topic::Wanted;
+use crate::command::here::{Depth, Here};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Selection, Session};
+use crate::store::{Database, Selection, Session, Source};
 use crate::summary::ledger;
 use crate::time::clock::monotonic_ns;
 use crate::time::durations::seconds;
@@ -20,7 +21,7 @@ pub struct Settings {
     /// Each an id, a label, or `latest`.
     pub sessions: Vec<String>,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
     /// Into which file, or directory; `None` is standard output.
     pub output: Option<PathBuf>,
     /// Whether the file may be replaced.
@@ -33,8 +34,11 @@ pub struct Settings {
 
 /// Export sessions. A file gets its name at the very end, and a directory when all files in it are whole.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let database = Database::for_reading(&settings.database)?;
     let Settings { sessions, replace, export, .. } = settings;
+    let wanted: Vec<&str> = sessions.iter().map(String::as_str).collect();
+    let here = Here::of(&settings.source, &wanted, Depth::Messages, stop)?;
+    let database = Database::for_reading(&here.path)?;
+    let sessions = &here.sessions;
     if let [session] = sessions.as_slice() {
         let session = database.find_session(session)?;
         let output = Output::open(settings.output.as_deref(), *replace, export.format, database.path())?;
@@ -47,7 +51,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     for session in found {
         let file = format!("{}.{}", session.ids().replace(' ', "-"), export.format.ending());
         let (path, name) = (whole.path().join(&file), whole.name() + &file);
-        let database = Database::for_reading(&settings.database)?;
+        let database = Database::for_reading(&here.path)?;
         let output = Output::open(Some(&path), false, export.format, database.path())?;
         has_loss |= export_one(settings, database, &session, (output, &name), stop)?;
     }

@@ -1,14 +1,15 @@
 //! `fancyhwd session fetch`.
 
 use crate::command::record::DatabasePath;
-use crate::store::{Access, RecorderName};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::process::stop::Stop;
+use crate::store::Access;
 
 /// What `session fetch` does.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whose; `None` where the archive has one recorder alone.
-    pub recorder: Option<RecorderName>,
-    /// An id there, a label, or `latest`.
+    /// An id there, a label, or `latest`, perhaps behind the name of a recorder and `/`.
     pub session: String,
     /// Where from.
     pub access: Access,
@@ -16,21 +17,21 @@ pub struct Settings {
     pub database: DatabasePath,
 }
 
+/// Bring a session back, with all its parts if it was split and is named by its label.
+///
+/// # Errors
+/// When the archive cannot be read or is damaged, or the database not be written.
 #[cfg(feature = "archive")]
-mod fetching;
+pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
+    use crate::command::fetching::{Into, connected};
+    use crate::command::record::make_directory;
 
-#[cfg(feature = "archive")]
-pub use fetching::run;
-
-/// The error that archives are not in this binary.
-#[cfg(not(feature = "archive"))]
-pub(super) fn not_built(access: &Access) -> crate::error::Error {
-    crate::error::Error::Archive {
-        operation: "use",
-        archive: access.address.to_string(),
-        cause: "this fancyhwd was built without archives".to_owned(),
-        hint: "build it with `--features archive`".to_owned(),
-    }
+    connected(&settings.access, stop, |shelves| {
+        let (shelf, parts) = shelves.find(&settings.session)?;
+        make_directory(&settings.database)?;
+        let (_, is_whole) = shelves.fetch(&shelf, &parts, Into::Kept(&settings.database.path))?;
+        Ok(Exit::from_loss(!is_whole))
+    })
 }
 
 /// Say that this binary cannot do it. The command line has refused it before.
@@ -38,6 +39,6 @@ pub(super) fn not_built(access: &Access) -> crate::error::Error {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "archive"))]
-pub fn run(settings: &Settings, _: &crate::process::stop::Stop) -> crate::error::Result<crate::exit::Exit> {
-    Err(not_built(&settings.access))
+pub fn run(settings: &Settings, _: &Stop) -> Result<Exit> {
+    Err(crate::command::here::not_built(&settings.access))
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,12 +12,13 @@ use crate::analysis::sought::{Sought, scope};
 use crate::codec::condition::{Condition, Why};
 use crate::codec::stream::Stream;
 use crate::codec::{number, topic};
+use crate::command::here::{Depth, Here};
 use crate::command::print;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
-use crate::store::{Database, Selection};
+use crate::store::{Database, Selection, Source};
 use crate::summary::ledger;
 use crate::summary::text::{self, pretty_end, pretty_item};
 use crate::time::clock::monotonic_ns;
@@ -33,7 +33,7 @@ pub struct Settings {
     /// An id, a label, or `latest`.
     pub session: String,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
     /// What to look for.
     pub condition: Condition,
     /// Among which messages.
@@ -53,8 +53,9 @@ pub struct Settings {
 /// Say where a condition begins and ends to hold, as soon as it is known.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let began_ns = monotonic_ns();
-    let database = Database::for_reading(&settings.database)?;
-    let session = database.find_session(&settings.session)?;
+    let here = Here::of(&settings.source, &[&settings.session], Depth::Messages, stop)?;
+    let database = Database::for_reading(&here.path)?;
+    let session = database.find_session(here.session())?;
     let selection = settings.sought.find(&database, &session, &settings.selection, stop)?;
     let selection = scope(&settings.condition, &selection);
     let finder = Finder::new(database, &session, ("CONDITION", &settings.condition), &selection, all_threads())?;

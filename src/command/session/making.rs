@@ -5,8 +5,9 @@ use crate::store::{Durability, EndReason, Recording, SessionStart};
 use crate::time::clock::unix_ns;
 
 /// Of what is not known before all was read, something that fits if this process is killed: a part of `what`.
-pub(super) fn about(label: Option<&String>, what: &str) -> SessionStart {
+pub(in crate::command) fn about(label: Option<&String>, what: &str) -> SessionStart {
     SessionStart {
+        id: None,
         label: label.cloned(),
         note: Some(format!("a part of {what}")),
         started_unix_ns: unix_ns(),
@@ -24,7 +25,7 @@ pub(super) fn about(label: Option<&String>, what: &str) -> SessionStart {
 }
 
 /// Write a session that has just begun, and end it so. What could not be made whole is taken back, with its file if that is new.
-pub(super) fn all_of<T>(
+pub(in crate::command) fn all_of<T>(
     mut recording: Recording,
     is_new: bool,
     end: EndReason,

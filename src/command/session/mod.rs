@@ -12,7 +12,7 @@ pub mod find;
 pub mod import;
 pub mod label;
 pub mod list;
-mod making;
+pub(super) mod making;
 pub mod mark;
 mod message;
 pub mod note;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::command::here::{Depth, Here};
 use crate::command::print;
 use crate::error::Result;
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Archiving, Database, Ledger, Session};
+use crate::store::{Archiving, Database, Ledger, Session, Source};
 use crate::summary::figures::{Figures, READ_MAX_MESSAGES};
 use crate::summary::text::pretty;
 use crate::summary::{card, ledger};
@@ -24,15 +24,17 @@ pub struct Settings {
     /// Whether to read every packet, however many there are.
     pub is_full: bool,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
     /// Whether to print JSON.
     pub is_json: bool,
 }
 
 /// All that is known about one session.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let database = Database::for_reading(&settings.database)?;
-    let session = database.find_session(&settings.session)?;
+    let depth = if settings.is_full { Depth::Messages } else { Depth::Few(READ_MAX_MESSAGES) };
+    let here = Here::of(&settings.source, &[&settings.session], depth, stop)?;
+    let database = Database::for_reading(&here.path)?;
+    let session = database.find_session(here.session())?;
     let is_read = settings.is_full || session.tally.messages <= READ_MAX_MESSAGES;
     let mut at = |_| stop.check(|| format!("show {}", session.title()));
     let figures = is_read.then(|| Figures::of(&database, &session, &mut at)).transpose()?;
@@ -44,7 +46,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         // Where that is damaged, all else is shown: the archive knows it better.
         archived.extend(database.archiving(part.id).ok().flatten());
     }
-    let is_damaged = !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
+    let is_damaged = !here.is_whole || !ledger.is_whole || figures.as_ref().is_some_and(Figures::are_damaged);
     print(&match settings.is_json {
         true => {
             let mut json = session.as_json();

@@ -1,9 +1,10 @@
 //! `fancyhwd session verify`.
 
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::codec::counter::Counter;
+use crate::command::here::{Depth, Here};
 use crate::command::print;
 use crate::command::session::counted::Counted;
 use crate::command::session::list::warn_of_damage;
@@ -12,7 +13,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::observe::progress::Progress;
 use crate::process::stop::Stop;
-use crate::store::{Damage, Database, Session, Verdict};
+use crate::store::{Damage, Database, Session, Source, Verdict};
 use crate::streams::About;
 use crate::summary::text::{pretty_end, pretty_item};
 
@@ -22,7 +23,7 @@ pub struct Settings {
     /// An id, a label, or `latest`; `None` is every session.
     pub session: Option<String>,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
     /// The devices' own sequence numbers, to count what is missing.
     pub counters: Vec<About<Counter>>,
     /// Whether to print JSON.
@@ -31,12 +32,33 @@ pub struct Settings {
 
 /// Compare one session, or each of them, with its digests.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let database = Database::for_reading(&settings.database)?;
-    let mut has_damage = false;
-    let (sessions, whole) = match &settings.session {
+    let mut report = Report { is_json: settings.is_json, told: 0, has_damage: false };
+    let verified = match &settings.source {
+        Source::File(path) => verify_file(settings, path, settings.session.as_deref(), &mut report, stop),
+        // Only messages that are here can be counted.
+        source @ Source::Archive(_) if !settings.counters.is_empty() => match &settings.session {
+            Some(session) => Here::of(source, &[session], Depth::Messages, stop)
+                .and_then(|here| verify_file(settings, &here.path, Some(here.session()), &mut report, stop)),
+            None => Err(Error::CommandLine("--counter of an archive is for one session; name it".to_owned())),
+        },
+        Source::Archive(access) => archived::verify(settings, access, &mut report, stop),
+    };
+    let ended = report.end(verified.is_ok());
+    verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
+}
+
+fn verify_file(
+    settings: &Settings,
+    path: &Path,
+    session: Option<&str>,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
+    let database = Database::for_reading(path)?;
+    let (sessions, whole) = match session {
         None => {
             let listed = database.list()?;
-            has_damage = warn_of_damage(&listed);
+            report.has_damage = warn_of_damage(&listed);
             (listed.sessions, None)
         }
         Some(wanted) => {
@@ -45,19 +67,14 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
             (database.parts(&whole)?, Some(whole).filter(|whole| whole.parts.count() > 1))
         }
     };
-    let mut report = Report { is_json: settings.is_json, told: 0, has_damage };
-    let is_all = settings.session.is_none();
+    let is_all = session.is_none();
     let counters = if whole.is_some() { &[] } else { settings.counters.as_slice() };
-    let verified = verify(&database, &sessions, (&settings.database, counters), is_all, &mut report, stop);
-    let verified = verified.and_then(|()| {
-        if let Some(whole) = whole.filter(|_| !settings.counters.is_empty()) {
-            report.tell_of_counters(&whole, &Counted::of(&settings.database, &whole, &settings.counters, stop)?)?;
-        }
-        let strays = if is_all { database.strays()? } else { Vec::new() };
-        database.compare_fixed()?.into_iter().chain(strays).try_for_each(|what| report.tell_of_file(&what))
-    });
-    let ended = report.end(verified.is_ok());
-    verified.and(ended).map(|_| Exit::from_loss(report.has_damage))
+    verify(&database, &sessions, (path, counters), is_all, report, stop)?;
+    if let Some(whole) = whole.filter(|_| !settings.counters.is_empty()) {
+        report.tell_of_counters(&whole, &Counted::of(path, &whole, &settings.counters, stop)?)?;
+    }
+    let strays = if is_all { database.strays()? } else { Vec::new() };
+    database.compare_fixed()?.into_iter().chain(strays).try_for_each(|what| report.tell_of_file(&what))
 }
 
 /// Compare these sessions and tell of each one as soon as it is known.
@@ -157,7 +174,7 @@ fn line(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> Stri
             let open = if session.ended_unix_ns.is_none() { ", as far as it is committed" } else { "" };
             format!("ok, {} messages in {} commits{open}", session.tally.messages, verdict.commits)
         }
-        Some(damage) => format!("damaged{}: {}", place(session, damage), escape::line(damage.what)),
+        Some(damage) => format!("damaged{}: {}", place(session, damage), escape::line(&damage.what)),
     };
     let counted = counted.map_or(String::new(), |counted| counted.lines(session));
     format!("session {}: {words}\n{counted}", session.id)
@@ -204,4 +221,50 @@ fn as_json(session: &Session, verdict: &Verdict, counted: Option<&Counted>) -> V
         fields.insert("counters".to_owned(), counted.as_json());
     }
     item
+}
+
+#[cfg(not(feature = "archive"))]
+mod archived {
+    use super::{Report, Result, Settings, Stop};
+    use crate::store::Access;
+
+    pub fn verify(_: &Settings, access: &Access, _: &mut Report, _: &Stop) -> Result<()> {
+        Err(crate::command::here::not_built(access))
+    }
+}
+
+/// Sessions of an archive are proven as they come, and kept nowhere.
+#[cfg(feature = "archive")]
+mod archived {
+    use super::{Report, Result, Settings, Stop};
+    use crate::command::fetching::connected;
+    use crate::command::here::lend;
+    use crate::store::{Access, Database};
+
+    pub fn verify(settings: &Settings, access: &Access, report: &mut Report, stop: &Stop) -> Result<()> {
+        connected(access, stop, |shelves| {
+            let mut all = Vec::new();
+            match &settings.session {
+                Some(wanted) => all.push(shelves.find(wanted)?),
+                None => {
+                    for recorder in shelves.recorders()? {
+                        let shelf = shelves.shelf(recorder)?;
+                        let found = shelves.list(&shelf)?;
+                        all.push((shelf, found));
+                    }
+                }
+            }
+            for (shelf, sessions) in &all {
+                // For what is said of them.
+                let here = lend(access, shelf)?;
+                for found in sessions {
+                    let (messages, verdict) = shelves.prove(shelf, found)?;
+                    shelves.take_card(found, messages, &mut Database::for_lending(&here.path)?)?;
+                    let session = Database::for_reading(&here.path)?.find_session(&found.id().to_string())?;
+                    report.tell(&session, &verdict, None)?;
+                }
+            }
+            Ok(())
+        })
+    }
 }

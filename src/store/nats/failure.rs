@@ -13,6 +13,8 @@ pub enum Failure {
     Passing(String),
     /// It does not pass by itself: the cause, and what to try.
     Refused(String, String),
+    /// What is there is not what was written.
+    Damaged(String),
     /// The stream is not as it was when its end was last asked for: ask again.
     Moved(String),
     /// The database here.
@@ -30,6 +32,9 @@ impl Failure {
         let (cause, hint) = match self {
             Self::Here(error) => return error,
             Self::Refused(cause, hint) => (cause, hint),
+            Self::Damaged(cause) => {
+                (cause, "see who else may write there; another server may have it whole".to_owned())
+            }
             Self::Passing(cause) | Self::Moved(cause) => {
                 (cause, "check its servers and the network, and try again".to_owned())
             }
@@ -47,7 +52,7 @@ impl From<Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passing(cause) | Self::Moved(cause) => f.write_str(cause),
+            Self::Passing(cause) | Self::Moved(cause) | Self::Damaged(cause) => f.write_str(cause),
             Self::Refused(cause, hint) => write!(f, "{cause}; {hint}"),
             Self::Here(error) => error.fmt(f),
         }

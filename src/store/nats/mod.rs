@@ -1,6 +1,7 @@
 //! The archive: captures on NATS JetStream, replicated over several machines. The only place that knows NATS.
 
 pub mod bundle;
+mod described;
 mod failure;
 mod link;
 mod made;
@@ -9,7 +10,8 @@ pub mod parts;
 mod reading;
 mod sending;
 
+pub use described::Described;
 pub use failure::Failure;
 pub use link::Link;
-pub use reading::{Archived, Bundles, Described, Reading};
+pub use reading::{Archived, Bundles, Reading};
 pub use sending::{Acknowledged, Reached, Sending};

@@ -2,7 +2,6 @@
 //! memory for what is there.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::BufReader;
 use std::rc::Rc;
 
 use async_nats::HeaderMap;
@@ -13,21 +12,18 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::message::MESSAGE_MAX_BYTES;
+use crate::store::RecorderName;
 use crate::store::nats::bundle::Unbundling;
 use crate::store::nats::failure::Failure;
 use crate::store::nats::link::Link;
 use crate::store::nats::names::{self, About};
 use crate::store::nats::parts::{PART_MAX_BYTES, Whole};
-use crate::store::{RecorderName, Restored};
 
 /// Messages that are asked for at once.
 const IN_FLIGHT_MAX: usize = 16;
 
 /// Parts of one bundle or description: the largest message, that cannot be made smaller, and what stands before it.
 const PARTS_MAX: usize = MESSAGE_MAX_BYTES / PART_MAX_BYTES + 64;
-
-/// The largest description in memory, as it is sent.
-const DESCRIPTION_MAX_PARTS: usize = 64;
 
 /// Sessions of one recorder that are looked at.
 const SESSIONS_MAX: usize = 100_000;
@@ -44,27 +40,10 @@ pub struct Archived {
     pub session_id: i64,
 }
 
-/// What is known of a session, as it was sent.
-pub struct Described {
-    parts: Vec<Bytes>,
-    /// Whether it has ended, and nothing more comes.
-    pub is_end: bool,
-}
-
-impl Described {
-    /// Its lines, from the beginning.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn lines(&self) -> std::io::Result<BufReader<Whole<Bytes>>> {
-        Whole::new(self.parts.clone()).map(BufReader::new)
-    }
-}
-
 /// Reads the captures of one recorder.
 pub struct Reading<'a> {
-    link: Rc<Link<'a>>,
-    stream: Stream,
+    pub(super) link: Rc<Link<'a>>,
+    pub(super) stream: Stream,
     recorder: RecorderName,
 }
 
@@ -150,55 +129,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn subject(&self, of: &Archived, about: About) -> String {
+    pub(super) fn subject(&self, of: &Archived, about: About) -> String {
         names::subject(&self.recorder, &of.database_id, of.session_id, about)
-    }
-
-    /// The last message of a subject.
-    fn last(&self, subject: &str) -> Result<Option<StreamMessage>, Failure> {
-        self.link.patiently(|| match self.link.wait(self.stream.direct_get_last_for_subject(subject))? {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.link.failed("read a message", &error)),
-        })
-    }
-
-    /// What is known of a session; `None` if it is not there.
-    ///
-    /// # Errors
-    /// When it does not answer, or is damaged.
-    pub fn described(&self, of: &Archived) -> Result<Option<Described>, Failure> {
-        let Some(mut last) = self.last(&self.subject(of, About::Description))? else { return Ok(None) };
-        if names::number(&last.headers, names::PARTS).is_none() {
-            // It was cut off, or is just being written: the one before is whole.
-            let before = names::number(&last.headers, names::BEFORE).filter(|before| *before > 0);
-            let Some(before) = before else { return Ok(None) };
-            last = self
-                .get(before.unsigned_abs())?
-                .ok_or_else(|| self.damaged("the description of a session is not there"))?;
-        }
-        let count = names::number(&last.headers, names::PARTS).and_then(|count| usize::try_from(count).ok());
-        let count = count.filter(|count| (1..=DESCRIPTION_MAX_PARTS).contains(count));
-        let count = count.ok_or_else(|| self.damaged("the description of a session is not as a recorder writes it"))?;
-        let first = last.sequence.saturating_sub(count as u64 - 1);
-        let mut parts = Vec::new();
-        for sequence in first..last.sequence {
-            let part = self.get(sequence)?.ok_or_else(|| self.damaged("a part of a description is not there"))?;
-            parts.push(self.checked(part, About::Description)?.payload);
-        }
-        let is_end = names::number(&last.headers, names::ENDED).is_some();
-        parts.push(self.checked(last, About::Description)?.payload);
-        Ok(Some(Described { parts, is_end }))
-    }
-
-    /// The session, as it is described.
-    ///
-    /// # Errors
-    /// When its description is not as a recorder writes it.
-    pub fn restored(&self, of: &Archived, described: &Described) -> Result<Restored, Failure> {
-        let read =
-            described.lines().map_err(|cause| cause.to_string()).and_then(|mut lines| Restored::read(&mut lines));
-        read.map_err(|cause| self.damaged(&format!("the description of session {} is damaged: {cause}", of.session_id)))
     }
 
     /// Read the messages of a session.
@@ -224,7 +156,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A message that may not be on the server that was asked, and then is on the leader.
-    fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, Failure> {
+    pub(super) fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, Failure> {
         match self.link.wait(self.stream.direct_get(sequence))? {
             Ok(message) => Ok(Some(message)),
             Err(_) => self.get_of_leader(sequence),
@@ -243,7 +175,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A message whose bytes are those that were written.
-    fn checked(&self, message: StreamMessage, about: About) -> Result<StreamMessage, Failure> {
+    pub(super) fn checked(&self, message: StreamMessage, about: About) -> Result<StreamMessage, Failure> {
         let is_of = names::parsed(&message.subject).is_some_and(|(.., found)| found == about);
         match is_of && names::digest(&message.headers, names::CHECK) == Some(*blake3::hash(&message.payload).as_bytes())
         {
@@ -252,11 +184,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn damaged(&self, what: &str) -> Failure {
-        Failure::refused(
-            format!("the stream {} is damaged: {what}", names::stream(&self.recorder)),
-            "see who else may write there; another server may have it whole",
-        )
+    pub(super) fn damaged(&self, what: &str) -> Failure {
+        Failure::Damaged(format!("the stream {} is damaged: {what}", names::stream(&self.recorder)))
     }
 }
 

@@ -10,13 +10,16 @@ use crate::codec::layout::Layout;
 use crate::codec::stream::Stream;
 use crate::error::Result;
 use crate::escape;
+use crate::message::Digest;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::sessions::Session;
+use crate::store::sqlite::seal;
 
 /// The columns of a session that go with it; its ids do not.
 pub(super) const COLUMNS: &str = "'label', label, 'note', note, 'started_unix_ns', started_unix_ns, 'ended_unix_ns', ended_unix_ns, \
      'end_reason', end_reason, 'topics', topics, 'framing', framing, 'host', host, 'boot_id', boot_id, 'version', version, \
-     'durability', durability, 'continues', continues, 'continues_elapsed_ns', continues_elapsed_ns, 'messages', messages, \
+     'durability', durability, 'continues', continues, 'continues_elapsed_ns', continues_elapsed_ns, 'first_elapsed_ns', first_elapsed_ns, \
+     'last_elapsed_ns', last_elapsed_ns, 'messages', messages, \
      'undecodable', undecodable, 'unwanted', unwanted, 'lost', lost, 'bytes', bytes, 'seal', lower(hex(seal))";
 
 const EVENT: &str = "'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, 'until_elapsed_ns', until_elapsed_ns, 'kind', kind, \
@@ -178,6 +181,12 @@ impl Restored {
             }
         }
         Ok(Self { session, streams })
+    }
+
+    /// Whether what is said of it is what its seal was made of, if its last commit has this digest. One that has not ended has none.
+    pub fn is_sealed(&self, last_digest: &Digest) -> bool {
+        let sealed = self.text("seal").filter(|seal| !seal.is_empty());
+        sealed.is_none_or(|sealed| seal::of_values(last_digest, &self.session) == sealed)
     }
 
     /// A text of the session.

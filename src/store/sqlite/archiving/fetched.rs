@@ -2,13 +2,12 @@
 
 use std::io::BufRead;
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use crate::error::{Error, Result, Trouble};
 use crate::message::Digest;
 use crate::store::sqlite::archiving::description::{Line, Restored, next_line};
-use crate::store::sqlite::seal;
 use crate::store::sqlite::write::insertion::ToCommit;
 use crate::store::sqlite::write::recording::Recording;
 
@@ -64,47 +63,14 @@ impl Recording {
         let count = |name| restored.number(name).unwrap_or_default().max(0).unsigned_abs();
         (self.session.tally.lost, self.session.tally.unwanted) = (count("lost"), count("unwanted"));
         self.run.ended_unix_ns = restored.number("ended_unix_ns");
-        let sealed = restored.text("seal").filter(|seal| !seal.is_empty());
-        let found = seal::of_values(&self.session.digest, &restored.session);
-        Ok(sealed.is_none_or(|sealed| found == sealed))
+        Ok(restored.is_sealed(&self.session.digest))
     }
 
     fn write_lines(&mut self, lines: &[Line]) -> rusqlite::Result<()> {
         let session_id = self.session.id;
         let transaction = self.file.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
-        let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
         for line in lines {
-            match line {
-                Line::Endpoint(of) => transaction
-                    .prepare_cached("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?)")?
-                    .execute(params![
-                        session_id,
-                        number(of, "number"),
-                        text(of, "endpoint"),
-                        text(of, "socket"),
-                        text(of, "side"),
-                        text(of, "security"),
-                        text(of, "peer_key"),
-                    ])?,
-                Line::Event(of) => transaction
-                    .prepare_cached(
-                        "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    )?
-                    .execute(params![
-                        session_id,
-                        number(of, "unix_ns"),
-                        number(of, "elapsed_ns"),
-                        number(of, "until_elapsed_ns"),
-                        text(of, "kind"),
-                        text(of, "endpoint"),
-                        text(of, "peer"),
-                        number(of, "lost"),
-                        text(of, "detail"),
-                    ])?,
-                Line::Session(_) | Line::Stream(..) => 0,
-            };
+            write_line(&transaction, session_id, line)?;
         }
         transaction.commit()
     }
@@ -143,4 +109,41 @@ impl Recording {
             trouble: Trouble::Other,
         }
     }
+}
+
+/// Write an endpoint, or an entry of the ledger.
+pub(super) fn write_line(transaction: &Transaction<'_>, session_id: i64, line: &Line) -> rusqlite::Result<()> {
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64);
+    match line {
+        Line::Endpoint(of) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?)")?
+            .execute(params![
+                session_id,
+                number(of, "number"),
+                text(of, "endpoint"),
+                text(of, "socket"),
+                text(of, "side"),
+                text(of, "security"),
+                text(of, "peer_key"),
+            ])?,
+        Line::Event(of) => transaction
+            .prepare_cached(
+                "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                session_id,
+                number(of, "unix_ns"),
+                number(of, "elapsed_ns"),
+                number(of, "until_elapsed_ns"),
+                text(of, "kind"),
+                text(of, "endpoint"),
+                text(of, "peer"),
+                number(of, "lost"),
+                text(of, "detail"),
+            ])?,
+        Line::Session(_) | Line::Stream(..) => 0,
+    };
+    Ok(())
 }

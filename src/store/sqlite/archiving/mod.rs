@@ -1,5 +1,6 @@
 //! What an archive needs of a database: how far its sessions are in one, their commits, and all that is known of them.
 
+mod card;
 mod description;
 mod fetched;
 mod unsent;

@@ -3,6 +3,7 @@
 
 mod overviews;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
@@ -30,7 +31,7 @@ pub struct Damage {
     /// See `first_id`.
     pub last_id: i64,
     /// What does not agree.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
 }
 
 /// What became of a session.
@@ -136,7 +137,7 @@ impl Pass<'_> {
 
     /// Damage somewhere in what was not compared yet.
     fn rest(&self, what: &'static str) -> Damage {
-        Damage { first_id: self.next_id, last_id: self.session.last_id, what }
+        Damage { first_id: self.next_id, last_id: self.session.last_id, what: what.into() }
     }
 
     /// Compare what is said twice of streams. Their topics and framings are in the messages, and so in the digests.
@@ -221,8 +222,9 @@ impl Pass<'_> {
 
     /// Compare one commit with its messages.
     fn compare(&mut self, commit: &Commit) -> rusqlite::Result<Option<Damage>> {
-        let among = |what| Some(Damage { first_id: commit.first_id, last_id: commit.last_id, what });
-        let at = |id, what| Some(Damage { first_id: id, last_id: id, what });
+        let among =
+            |what| Some(Damage { first_id: commit.first_id, last_id: commit.last_id, what: Cow::Borrowed(what) });
+        let at = |id, what| Some(Damage { first_id: id, last_id: id, what: Cow::Borrowed(what) });
         let follows = commit.first_id == self.next_id && commit.last_id >= commit.first_id;
         // No more than fits a batch: a damaged row may claim every id that there is.
         let fits = commit.messages() <= BATCH_MAX_MESSAGES as i64;

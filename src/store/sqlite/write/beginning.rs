@@ -86,6 +86,8 @@ pub struct EndpointStart {
 /// What is known about a session when it begins.
 #[derive(Clone, Debug)]
 pub struct SessionStart {
+    /// Its number, if it has one already that no other session has here.
+    pub id: Option<i64>,
     /// A name for people.
     pub label: Option<String>,
     /// A remark.
@@ -242,11 +244,11 @@ fn insert_session(
 ) -> rusqlite::Result<NewSession> {
     // Also after what a deleted session has left behind, which would be taken for a part of this one.
     let (session_id, first_id): (i64, i64) = transaction.query_row(
-        "SELECT coalesce(max(id), 0) + 1, coalesce(max(last_id), 0) + 1 FROM ( \
+        "SELECT coalesce(?1, max(id) + 1, 1), coalesce(max(last_id), 0) + 1 FROM ( \
              SELECT id, last_id FROM sessions \
              UNION ALL SELECT session_id, last_id FROM batches WHERE id = (SELECT max(id) FROM batches) \
              UNION ALL SELECT session_id, 0 FROM events WHERE id = (SELECT max(id) FROM events))",
-        [],
+        [about.id],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     transaction.execute(

@@ -1,0 +1,337 @@
+//! Finding sessions in an archive, and bringing them here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::command::session::making::{about, all_of};
+use crate::error::{Error, Result};
+use crate::importer::{self, Watch};
+use crate::process::stop::Stop;
+use crate::store::nats::{Archived, Described, Failure, Link, Reading};
+use crate::store::{
+    Access, Damage, Database, EndReason, Limits, Name, RecorderName, Recording, Restored, SessionStart, Verdict,
+};
+use crate::time::durations::seconds;
+
+/// Names that an error lists.
+const NAMED_MAX: usize = 20;
+
+/// A connection to an archive that captures are read in.
+pub(super) struct Shelves<'a> {
+    access: &'a Access,
+    stop: &'a Stop,
+    link: Rc<Link<'a>>,
+}
+
+/// The captures of one recorder.
+pub(super) struct Shelf<'a> {
+    pub recorder: RecorderName,
+    reading: Reading<'a>,
+}
+
+/// A session that was found.
+pub(super) struct Found {
+    archived: Archived,
+    described: Described,
+    pub restored: Restored,
+}
+
+impl Found {
+    /// Its number there.
+    pub fn id(&self) -> i64 {
+        self.archived.session_id
+    }
+
+    /// Whether nothing more comes.
+    pub fn is_end(&self) -> bool {
+        self.described.is_end
+    }
+
+    /// How many messages it had when it was described last.
+    pub fn messages(&self) -> u64 {
+        self.restored.number("messages").unwrap_or_default().max(0).unsigned_abs()
+    }
+
+    /// The session that it goes on from, if both were split from one.
+    fn before(&self) -> Option<Archived> {
+        let session_id = self.restored.number("continues")?;
+        Some(Archived { session_id, ..self.archived.clone() })
+    }
+}
+
+/// Where fetched sessions go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Into<'a> {
+    /// Behind those of a database that is kept.
+    Kept(&'a Path),
+    /// Into a file that only this thread has open, under the numbers that they have in the archive.
+    Lent(&'a Path),
+    /// The same into one that others read meanwhile.
+    Shown(&'a Path),
+}
+
+/// Do something with an archive that can be reached.
+///
+/// # Errors
+/// When it cannot, or what `work` fails with.
+pub(super) fn connected<T>(access: &Access, stop: &Stop, work: impl FnOnce(&Shelves<'_>) -> Result<T>) -> Result<T> {
+    let pause = |wait_ns: i64| !stop.wait_ns(wait_ns);
+    let link = Link::connect(access, &pause).map_err(|failure| failed(access, stop, failure))?;
+    work(&Shelves { access, stop, link: Rc::new(link) })
+}
+
+fn failed(access: &Access, stop: &Stop, failure: Failure) -> Error {
+    match stop.requested() {
+        true => Error::Stopped { what: format!("read archive {}", access.address) },
+        false => failure.error("read", &access.address),
+    }
+}
+
+impl<'a> Shelves<'a> {
+    fn failed(&self, failure: Failure) -> Error {
+        failed(self.access, self.stop, failure)
+    }
+
+    pub fn refused(&self, cause: String, hint: &str) -> Error {
+        Failure::refused(cause, hint).error("read", &self.access.address)
+    }
+
+    /// The recorder that the address names, or all that there are.
+    ///
+    /// # Errors
+    /// When the archive does not answer.
+    pub fn recorders(&self) -> Result<Vec<RecorderName>> {
+        match &self.access.address.recorder {
+            Some(recorder) => Ok(vec![recorder.clone()]),
+            None => self.link.recorders().map_err(|failure| self.failed(failure)),
+        }
+    }
+
+    /// The captures of a recorder.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn shelf(&self, recorder: RecorderName) -> Result<Shelf<'a>> {
+        let reading = Reading::open(self.link.clone(), recorder.clone()).map_err(|failure| self.failed(failure))?;
+        Ok(Shelf { recorder, reading })
+    }
+
+    /// The capture that `typed` means, with its parts in their order: a session, or RECORDER/SESSION.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn find(&self, typed: &str) -> Result<(Shelf<'a>, Vec<Found>)> {
+        let named = typed.split_once('/').and_then(|(recorder, session)| Some((recorder.parse().ok()?, session)));
+        let (recorders, wanted) = match (named, &self.access.address.recorder) {
+            (Some((recorder, session)), None) => (vec![recorder], session),
+            (Some((recorder, session)), Some(only)) if recorder == *only => (vec![recorder], session),
+            _ => (self.recorders()?, typed),
+        };
+        let (mut found, names) = (Vec::new(), listed(&recorders));
+        for recorder in recorders {
+            let shelf = self.shelf(recorder)?;
+            let parts = shelf.find(wanted).map_err(|failure| self.failed(failure))?;
+            found.extend(Some((shelf, parts)).filter(|(_, parts)| !parts.is_empty()));
+        }
+        if let Some((shelf, parts)) = found.pop() {
+            if found.is_empty() {
+                return Ok((shelf, parts));
+            }
+            let all = found.iter().map(|(shelf, _)| &shelf.recorder).chain([&shelf.recorder]);
+            let all = all.map(|recorder| format!("{recorder}/{wanted}")).take(NAMED_MAX).collect::<Vec<_>>();
+            return Err(self.refused(format!("several recorders have such a session: {}", all.join(", ")), "say which"));
+        }
+        let (cause, hint) = match names.is_empty() {
+            true => ("nothing is archived in it".to_owned(), "check the address"),
+            false => (
+                format!("there is no session '{wanted}' of {names} in it"),
+                "name an id, a label or `latest`, as `fancyhwd session list --database nats://...` shows them",
+            ),
+        };
+        Err(self.refused(cause, hint))
+    }
+
+    /// What is known of all sessions of a recorder, oldest first, and how many messages of each are there.
+    ///
+    /// # Errors
+    /// When they cannot be read, or what `take` fails with.
+    pub fn each(&self, shelf: &Shelf<'_>, take: &mut dyn FnMut(Found, u64) -> Result<()>) -> Result<()> {
+        let reading = &shelf.reading;
+        let mut each = || {
+            reading.describe_each(&reading.sessions()?, &mut |archived, described| {
+                let restored = reading.restored(archived, &described)?;
+                let found = Found { archived: archived.clone(), described, restored };
+                let messages = if found.described.is_end { found.messages() } else { reading.messages(archived)? };
+                Ok(take(found, messages)?)
+            })
+        };
+        each().map_err(|failure| self.failed(failure))
+    }
+
+    /// All sessions of a recorder, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn list(&self, shelf: &Shelf<'_>) -> Result<Vec<Found>> {
+        let mut all = Vec::new();
+        self.each(shelf, &mut |found, _| {
+            all.push(found);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Read all messages of a session and compare them with their digests. Gives their number, and what was found.
+    ///
+    /// # Errors
+    /// When the archive does not answer.
+    pub fn prove(&self, shelf: &Shelf<'_>, found: &Found) -> Result<(u64, Verdict)> {
+        let title = format!("session {} of {}", found.id(), shelf.recorder);
+        let watch = Watch::new(self.stop, format!("verify {title}"), found.messages(), "messages");
+        let mut bundles = shelf.reading.bundles(&found.archived).map_err(|failure| self.failed(failure))?;
+        let proof = importer::prove(&mut bundles, &watch).map_err(|failure| self.failed(failure))?;
+        let number = i64::try_from(proof.messages).unwrap_or(i64::MAX);
+        let of_session = |what| Damage { first_id: 1, last_id: 0, what };
+        let damage = match proof.damage {
+            Some(what) => Some(Damage { first_id: number, last_id: number, what: what.into() }),
+            None if found.described.is_end && proof.messages != found.messages() => {
+                let what = format!("{} messages of it are there, and not {}", proof.messages, found.messages());
+                Some(of_session(what.into()))
+            }
+            None if !found.restored.is_sealed(&proof.digest) => {
+                Some(of_session("what is known of it is not what its seal was made of".into()))
+            }
+            None => None,
+        };
+        Ok((proof.messages, Verdict { damage, commits: proof.commits }))
+    }
+
+    /// Take over what is known of a session into a database for this command alone.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn take_card(&self, found: &Found, messages: u64, database: &mut Database) -> Result<()> {
+        let Found { archived, described, restored } = found;
+        let unreadable =
+            |cause| self.refused(format!("the description of session {} cannot be read: {cause}", found.id()), "");
+        let mut lines = described.lines().map_err(unreadable)?;
+        database.take_card(archived.session_id, restored, &mut lines, messages)
+    }
+
+    /// Fetch the parts of a capture. Gives the number of the last one here, and whether all are what their seals say.
+    ///
+    /// # Errors
+    /// When the archive cannot be read or is damaged, or the database not be written.
+    pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], into: Into<'_>) -> Result<(i64, bool)> {
+        let (mut new_ids, mut last_id, mut is_whole) = (BTreeMap::new(), 0, true);
+        for found in parts {
+            let continues = found.before().and_then(|before| new_ids.get(&before.session_id).copied());
+            let (session_id, is_sound) = self.fetch_one(shelf, found, into, continues)?;
+            new_ids.insert(found.id(), session_id);
+            (last_id, is_whole) = (session_id, is_whole && is_sound);
+        }
+        Ok((last_id, is_whole))
+    }
+
+    fn fetch_one(
+        &self,
+        Shelf { recorder, reading }: &Shelf<'_>,
+        found: &Found,
+        into: Into<'_>,
+        continues: Option<i64>,
+    ) -> Result<(i64, bool)> {
+        let failed = |failure| self.failed(failure);
+        let Found { archived, described, restored } = found;
+        let (messages, title) = (found.messages(), format!("session {} of {recorder}", archived.session_id));
+        let address = &self.access.address;
+        let watch = Watch::new(self.stop, format!("fetch {title} from archive {address}"), messages, "messages");
+        let start = about(restored.text("label").map(str::to_owned).as_ref(), &format!("{title} in archive {address}"));
+        let numbered = |start| SessionStart { id: Some(archived.session_id), ..start };
+        let (recording, is_new) = match into {
+            Into::Kept(path) => {
+                let is_new = !path.exists();
+                (Recording::start(Database::for_recording(path)?, start, Limits::default())?, is_new)
+            }
+            Into::Lent(file) => (Recording::build(file, file, numbered(start))?, false),
+            Into::Shown(file) => {
+                (Recording::start(Database::for_recording(file)?, numbered(start), Limits::default())?, false)
+            }
+        };
+        let (session_id, path) = (recording.session_id(), recording.path().to_owned());
+        let reason = restored.text("end_reason").and_then(EndReason::named).unwrap_or(EndReason::Interrupted);
+        let mut is_sealed = true;
+        let fetched = all_of(recording, is_new, reason, |recording| {
+            let mut bundles = reading.bundles(archived).map_err(failed)?;
+            let fetched = importer::fetch(&mut bundles, restored, recording, &watch).map_err(failed)?;
+            if described.is_end && fetched != messages {
+                let what = format!("it has {fetched} messages of {title}, and not {messages}");
+                return Err(failed(bundles.senseless(&what)));
+            }
+            let unreadable = |cause: std::io::Error| {
+                failed(bundles.senseless(&format!("the description of {title} cannot be read: {cause}")))
+            };
+            is_sealed = recording.restore(&mut described.lines().map_err(unreadable)?, restored, continues)?;
+            Ok(fetched)
+        })?;
+        let elapsed_s = seconds(watch.elapsed_ns());
+        drop(watch);
+        match into {
+            Into::Kept(_) => tracing::info!(
+                "fetched {title} as session {session_id} of {}: {fetched} messages in {elapsed_s:.3} s",
+                path.display(),
+            ),
+            Into::Lent(_) | Into::Shown(_) => {
+                tracing::info!("read {title} in archive {address}: {fetched} messages in {elapsed_s:.3} s")
+            }
+        }
+        if !is_sealed {
+            tracing::warn!("what the archive says of {title} is not what its seal was made of");
+        }
+        if !described.is_end {
+            tracing::warn!(
+                "{title} goes on, or its recorder is gone: these are the messages so far, and its ledger as it was last sent"
+            );
+        }
+        Ok((session_id, is_sealed))
+    }
+}
+
+fn listed(recorders: &[RecorderName]) -> String {
+    let more = if recorders.len() > NAMED_MAX { ", ..." } else { "" };
+    recorders.iter().map(RecorderName::as_str).take(NAMED_MAX).collect::<Vec<_>>().join(", ") + more
+}
+
+impl Shelf<'_> {
+    /// The parts of the capture that is meant, in their order; none if there is none.
+    fn find(&self, wanted: &str) -> std::result::Result<Vec<Found>, Failure> {
+        let (reading, name) = (&self.reading, Name::of(wanted));
+        for archived in reading.sessions()?.into_iter().rev() {
+            if matches!(name, Name::Id(id) if id != Some(archived.session_id)) {
+                continue;
+            }
+            let Some(described) = reading.described(&archived)? else { continue };
+            if name == Name::Latest && !described.is_end {
+                continue;
+            }
+            let restored = reading.restored(&archived, &described)?;
+            if name == Name::Label && restored.text("label") != Some(wanted) {
+                continue;
+            }
+            let mut parts = vec![Found { archived, described, restored }];
+            while name == Name::Label
+                && let Some(before) = parts.first().and_then(Found::before)
+                && parts.first().is_some_and(|first| before.session_id < first.archived.session_id)
+                && let Some(described) = reading.described(&before)?
+            {
+                let restored = reading.restored(&before, &described)?;
+                if restored.text("label") != Some(wanted) || restored.text("end_reason") != Some("split") {
+                    break;
+                }
+                parts.insert(0, Found { archived: before, described, restored });
+            }
+            return Ok(parts);
+        }
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,131 @@
+//! Captures are read in an archive as they are in a database.
+
+use std::fs;
+
+use crate::archive::device;
+use crate::support::cluster::Cluster;
+use crate::support::http::serve;
+use crate::support::{Bench, eventually};
+
+/// Two captures of one recorder, and one of another.
+fn recorded<'a>(bench: &'a Bench) -> Option<Cluster<'a>> {
+    let cluster = Cluster::start(bench, 3, "")?;
+    let (_device, endpoint) = device(bench, 2000);
+    let url = cluster.url();
+    for (database, recorder, label) in
+        [("hall.db", "hall", "one"), ("hall.db", "hall", "two"), ("cellar.db", "cellar", "one")]
+    {
+        let options = format!("--archive {url} --recorder {recorder} --label {label} --count 2000");
+        bench.fancyhwd(&format!("record --database {database} --connect {endpoint} {options}")).run().success();
+    }
+    Some(cluster)
+}
+
+/// What a command prints.
+fn said(bench: &Bench, line: &str) -> String {
+    bench.fancyhwd(line).run().success().stdout
+}
+
+#[test]
+fn what_reads_a_database_reads_an_archive() {
+    let bench = Bench::new();
+    let Some(cluster) = recorded(&bench) else { return };
+    let url = cluster.url();
+    // All recorders, with the names that a session has there.
+    let list = said(&bench, &format!("session list --database {url}"));
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["ID", "cellar/1", "hall/1", "hall/2"], "{list}");
+    // One of them: the same lines as at home.
+    let there = said(&bench, &format!("session list --database {url}/hall"));
+    let rest = |text: &str| -> Vec<String> {
+        let without_name =
+            |line: &str| line.trim_start().split_once(' ').unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().map(without_name).collect()
+    };
+    assert_eq!(rest(&there), rest(&said(&bench, "session list --database hall.db")));
+    let json: serde_json::Value =
+        serde_json::from_str(&said(&bench, &format!("session list --json --database {url}"))).unwrap();
+    assert_eq!(json[1]["name"], "hall/1");
+    assert_eq!(json[1]["messages"], 2000);
+
+    for (typed, database) in [("hall/2", url.clone()), ("two", format!("{url}/hall")), ("two", url.clone())] {
+        assert_eq!(
+            said(&bench, &format!("session export {typed} --database {database} --format csv -o -")),
+            said(&bench, "session export 2 --database hall.db --format csv -o -")
+        );
+    }
+    let show = said(&bench, &format!("session show hall/2 --database {url}"));
+    assert!(show.contains("two") && show.contains("2000"), "{show}");
+    let verify = said(&bench, &format!("session verify --all --database {url}"));
+    assert_eq!(verify.matches(": ok, 2000 messages").count(), 3, "{verify}");
+    assert_eq!(
+        said(&bench, &format!("session verify two --database {url}")),
+        said(&bench, "session verify 2 --database hall.db")
+    );
+    // Its numbers are no counter, and are counted all the same.
+    let counted = |database: &str| {
+        let verify = format!("session verify two --counter uint16@0 --database {database}");
+        bench.fancyhwd(&verify).run().code(3).stdout
+    };
+    assert_eq!(counted(&url), counted("hall.db"));
+    bench.fancyhwd(&format!("session diff hall/1 1 --database {url} --other hall.db")).run().success();
+    bench.fancyhwd(&format!("session diff hall/1 hall/2 --database {url}")).run().code(3);
+    assert_eq!(
+        said(&bench, &format!("session find hall/1 ch0>0 --limit 5 --json --database {url}")),
+        said(&bench, "session find 1 ch0>0 --limit 5 --json --database hall.db")
+    );
+    // What is lent to a command is gone with it.
+    let room = bench.path("room");
+    fs::create_dir(&room).unwrap();
+    let export = bench.fancyhwd(&format!("session export hall/1 hall/2 --database {url} --format npz -o out"));
+    export.env("TMPDIR", &room).run().success();
+    assert_eq!(fs::read_dir(&room).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(bench.path("out")).unwrap().count(), 2);
+
+    let refused = |line: &str, code: i32, words: &str| {
+        bench.fancyhwd(&line.replace("URL", &url)).run().code(code).says(words);
+    };
+    refused(
+        "session show one --database URL",
+        1,
+        "several recorders have such a session: cellar/one, hall/one; say which",
+    );
+    refused("session show three --database URL", 1, "there is no session 'three' of cellar, hall in it");
+    refused(
+        "session export cellar/1 hall/1 --database URL --format npz -o x",
+        2,
+        "several recorders cannot be read at once",
+    );
+    refused("session label 1 x --database URL", 2, "an archive is only read");
+    refused("session list --archive-ca x --database hall.db", 2, "name one with --database nats://");
+}
+
+#[test]
+fn a_replay_from_an_archive_is_not_disturbed_by_what_happens_to_it() {
+    let bench = Bench::new();
+    let Some(mut cluster) = recorded(&bench) else { return };
+    let (url, endpoint) = (cluster.url(), bench.endpoint("replay"));
+    let replay = format!("replay hall/1 --database {url} --bind {endpoint} --wait-subscribers 1 --wire-max-lateness");
+    let replay = bench.fancyhwd(replay.trim_end_matches(" --wire-max-lateness")).start();
+    let recorder = format!("record --database again.db --connect {endpoint} --count 2000");
+    let recorder = bench.fancyhwd(&recorder).start();
+    (0..3).for_each(|number| cluster.kill(number));
+    recorder.finish().success();
+    replay.finish().success().says("replayed session 1: 2000 messages");
+    bench.fancyhwd("session diff 1 1 --database hall.db --other again.db").run().success();
+}
+
+#[test]
+fn pages_show_the_captures_of_an_archive() {
+    let bench = Bench::new();
+    let Some(cluster) = recorded(&bench) else { return };
+    let url = cluster.url();
+    let served = serve(&bench, &format!("{url}/hall"));
+    eventually("both are there", || {
+        let page = served.page("/");
+        page.contains("one") && page.contains("two")
+    });
+    assert!(served.page("/captures/2").contains("two"));
+    let refused = bench.fancyhwd(&format!("serve --listen 127.0.0.1:0 --database {url}")).run().code(1);
+    refused.says("several recorders have captures in it").says("nats://HOST/RECORDER");
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::DatabaseArguments;
-use crate::cli::values::{bytes, database, parse, refuse};
+use crate::cli::values::{bytes, database, parse, refuse, to_change};
 use crate::command::session::{archive, fetch};
 use crate::error::{Error, Result};
 use crate::store::{Access, Address, Keeping, RecorderName, Target};
@@ -139,7 +139,7 @@ impl ArchiveArguments {
     /// # Errors
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<archive::Settings> {
-        let database = database(&self.database)?.path;
+        let database = to_change(&self.database)?;
         Ok(archive::Settings {
             session: self.session.clone(),
             target: self.keeping.target(&self.archive, &database)?,

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::DatabaseArguments;
 use crate::cli::range::RangeArguments;
-use crate::cli::values::{database, refuse, wanted};
+use crate::cli::values::{refuse, to_read, wanted};
 use crate::codec::topic::Wanted;
 use crate::command::session::export;
 use crate::error::{Error, Result};
@@ -118,7 +118,6 @@ impl ExportArguments {
         }
         Ok(export::Settings {
             sessions: self.session.clone(),
-            database: database(&self.database)?.path,
             output,
             replace: self.force,
             sought,
@@ -134,6 +133,8 @@ impl ExportArguments {
                 fills_gaps: self.fill_gaps,
                 sample_rate_hz: self.sample_rate,
             },
+            // Last, as it looks at files.
+            database: to_read(&self.database)?,
         })
     }
 }

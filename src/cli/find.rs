@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::range::SelectionArguments;
 use crate::cli::session::SessionOutput;
-use crate::cli::values::{database, duration_ns, parse};
+use crate::cli::values::{duration_ns, parse, to_read};
 use crate::command::session::find;
 use crate::error::Result;
 
@@ -45,7 +45,6 @@ impl FindArguments {
         let (selection, sought) = self.selection.selection()?;
         Ok(find::Settings {
             session: self.session.clone(),
-            database: database(&self.output.database)?.path,
             condition: parse("CONDITION", &self.condition)?,
             selection,
             sought,
@@ -53,6 +52,8 @@ impl FindArguments {
             context_ns: self.context.as_deref().map(|text| duration_ns("--context", text)).transpose()?,
             is_full: self.full,
             is_json: self.output.json,
+            // Last, as it looks at files.
+            database: to_read(&self.output.database)?,
         })
     }
 }

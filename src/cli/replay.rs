@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::range::RangeArguments;
-use crate::cli::values::{connects, database, duration_ns, outlets, parse, refuse, send, wanted};
+use crate::cli::values::{connects, duration_ns, outlets, parse, refuse, send, to_read, wanted};
 use crate::codec::topic::{Topic, Wanted};
 use crate::command::replay::{self, To};
 use crate::error::Result;
@@ -112,7 +112,6 @@ impl ReplayArguments {
         let (from, to, sought) = self.range.positions()?;
         Ok(replay::Settings {
             session: self.session.clone(),
-            database: database(&self.database)?.path,
             outlets,
             send: send(&self.send, connects, binds)?,
             selection: Selection { wanted: wanted(&self.topic)?, endpoints, from, to },
@@ -134,6 +133,8 @@ impl ReplayArguments {
                 .map(|text| duration_ns("--lateness-budget", text))
                 .transpose()?,
             timing_report: self.timing_report.clone(),
+            // Last, as it looks at files.
+            database: to_read(&self.database)?,
         })
     }
 

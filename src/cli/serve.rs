@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use crate::cli::DatabaseArguments;
-use crate::cli::values::{database, parse};
+use crate::cli::values::{parse, to_read};
 use crate::command::serve;
 use crate::error::Result;
 
@@ -35,6 +35,6 @@ impl ServeArguments {
             Some(port) => parse::<SocketAddr>("--listen", &format!("127.0.0.1:{port}"))?,
             None => parse::<SocketAddr>("--listen", &self.listen)?,
         };
-        Ok(serve::Settings { listen, allow_remote: self.allow_remote, database: database(&self.database)?.path })
+        Ok(serve::Settings { listen, allow_remote: self.allow_remote, database: to_read(&self.database)? })
     }
 }

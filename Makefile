@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils chromium e2fsprogs gdb iproute2 libfaketime man-db mandoc mount prometheus python3 python3-numpy python3-venv python3-zmq sox strace
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils chromium e2fsprogs fish gdb iproute2 libfaketime man-db mandoc mount prometheus python3 python3-numpy python3-venv python3-zmq sox strace tmux zsh
 BENCH_PACKAGES = $(BUILD_PACKAGES) alsa-utils python3 python3-venv python3-zmq sox strace
 FUZZ_PACKAGES = $(BUILD_PACKAGES) g++
 DEB_PACKAGES = $(BUILD_PACKAGES) debhelper dpkg-dev

@@ -11,6 +11,9 @@ use crate::process::signals::{OnHangup, OnUser, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
 pub fn run() -> Exit {
+    if cli::answer() {
+        return Exit::Done;
+    }
     match try_run() {
         Ok(exit) => exit,
         Err(error) => {
@@ -39,12 +42,15 @@ fn execute(cli: &Cli) -> Result<Exit> {
     let (on_hangup, on_user) = match &cli.command {
         Command::Publish(_) | Command::Replay(_) => (OnHangup::GoOn, OnUser::Leave),
         Command::Record(_) => (OnHangup::Reload, OnUser::Mark),
-        Command::Session(_) | Command::Serve(_) | Command::Keygen(_) => (OnHangup::Stop, OnUser::Leave),
+        Command::Session(_) | Command::Serve(_) | Command::Keygen(_) | Command::Completions(_) => {
+            (OnHangup::Stop, OnUser::Leave)
+        }
     };
     // Before there is anything that a signal could leave half done.
     let signals = &Signals::catch(on_hangup, on_user)?;
     let stop = &signals.stop;
     match &cli.command {
+        Command::Completions(typed) => command::completions::run(&typed.settings()?),
         Command::Keygen(typed) => command::keygen::run(&typed.settings()?),
         Command::Publish(typed) => command::publish::run(&typed.settings()?, stop),
         Command::Record(typed) => command::record::run(&typed.settings()?, signals),

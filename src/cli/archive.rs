@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::values::{bytes, database, parse, refuse};
+use crate::cli::values::{bytes, database, parse, refuse, to_change, to_read};
 use crate::cli::{DatabaseArguments, SourceArguments};
 use crate::command::session::{archive, fetch};
 use crate::error::{Error, Result};
@@ -123,7 +123,7 @@ impl SourceArguments {
             Some(url) => self.access.access_to("--database", url).map(Source::Archive),
             None => {
                 let typed = DatabaseArguments { database: typed.map(Path::to_owned) };
-                database(&typed).map(|database| Source::File(database.path))
+                to_read(&typed).map(Source::File)
             }
         }
     }
@@ -178,7 +178,7 @@ impl ArchiveArguments {
     /// # Errors
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<archive::Settings> {
-        let database = database(&self.database)?.path;
+        let database = to_change(&self.database)?;
         Ok(archive::Settings {
             session: self.session.clone(),
             target: self.keeping.target(&self.archive, &database)?,

@@ -118,7 +118,6 @@ impl ExportArguments {
         }
         Ok(export::Settings {
             sessions: self.session.clone(),
-            source: self.source.source()?,
             output,
             replace: self.force,
             sought,
@@ -134,6 +133,8 @@ impl ExportArguments {
                 fills_gaps: self.fill_gaps,
                 sample_rate_hz: self.sample_rate,
             },
+            // Last, as it looks at files.
+            source: self.source.source()?,
         })
     }
 }

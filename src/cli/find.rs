@@ -45,7 +45,6 @@ impl FindArguments {
         let (selection, sought) = self.selection.selection()?;
         Ok(find::Settings {
             session: self.session.clone(),
-            source: self.output.source.source()?,
             condition: parse("CONDITION", &self.condition)?,
             selection,
             sought,
@@ -53,6 +52,8 @@ impl FindArguments {
             context_ns: self.context.as_deref().map(|text| duration_ns("--context", text)).transpose()?,
             is_full: self.full,
             is_json: self.output.json,
+            // Last, as it looks at files.
+            source: self.output.source.source()?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: types and help text only. Manual pages and completions are made from here.
 
 mod archive;
+mod completions;
 mod cut;
 mod export;
 mod find;
@@ -32,6 +33,7 @@ use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
 pub use archive::{AccessArguments, ArchiveArguments, FetchArguments, KeepingArguments};
+pub use completions::{CompletionsArguments, answer};
 pub use cut::CutArguments;
 pub use export::ExportArguments;
 pub use import::ImportArguments;
@@ -101,6 +103,11 @@ pub enum Command {
     ///
     /// Writes a public certificate, NAME.key, and a secret one, NAME.key_secret, which pyzmq and czmq read too.
     Keygen(KeygenArguments),
+    /// Let a shell complete command lines
+    ///
+    /// Prints what bash, zsh or fish reads once; the shell then asks fancyhwd, which also knows the sessions and topics of the
+    /// database.
+    Completions(CompletionsArguments),
 }
 
 /// Options of the commands that publish.
@@ -133,7 +140,9 @@ pub struct SendArguments {
 /// Which database.
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
-    /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db]
+    /// Database file; of what is there already also the NAME of a service's, /var/lib/fancyhwd/NAME.db
+    /// [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db; to read, else the only one in
+    /// /var/lib/fancyhwd]
     #[arg(long, value_name = "PATH")]
     pub database: Option<PathBuf>,
 }
@@ -248,7 +257,7 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             }
             _ => Ok(()),
         },
-        Command::Serve(_) | Command::Keygen(_) => Ok(()),
+        Command::Serve(_) | Command::Keygen(_) | Command::Completions(_) => Ok(()),
     }
 }
 
@@ -308,7 +317,9 @@ fn settle_pace(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
     let (rate, other, name) = match &mut cli.command {
         Command::Publish(publish) => (&mut publish.rate, &mut publish.interval, "interval"),
         Command::Replay(replay) => (&mut replay.rate, &mut replay.speed, "speed"),
-        Command::Record(_) | Command::Session(_) | Command::Serve(_) | Command::Keygen(_) => return Ok(()),
+        Command::Record(_) | Command::Session(_) | Command::Serve(_) | Command::Keygen(_) | Command::Completions(_) => {
+            return Ok(());
+        }
     };
     if rate.is_none() || other.is_none() {
         return Ok(());

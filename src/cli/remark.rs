@@ -5,7 +5,7 @@ use clap::Args;
 use crate::analysis::sought::Sought;
 use crate::cli::DatabaseArguments;
 use crate::cli::range::place;
-use crate::cli::values::{database, refuse};
+use crate::cli::values::{refuse, to_change};
 use crate::command::session::{mark, note};
 use crate::error::Result;
 
@@ -63,7 +63,7 @@ impl MarkArguments {
             at: self.at.clone(),
             position: at,
             sought: Sought { from, to: None },
-            database: database(&self.database)?.path,
+            database: to_change(&self.database)?,
         })
     }
 }
@@ -78,7 +78,7 @@ impl NoteArguments {
         if line.is_empty() {
             return Err(refuse("TEXT", &self.text, "a note says something".to_owned()));
         }
-        Ok(note::Settings { session: self.session.clone(), line, database: database(&self.database)?.path })
+        Ok(note::Settings { session: self.session.clone(), line, database: to_change(&self.database)? })
     }
 }
 

@@ -112,7 +112,6 @@ impl ReplayArguments {
         let (from, to, sought) = self.range.positions()?;
         Ok(replay::Settings {
             session: self.session.clone(),
-            source: self.source.source()?,
             outlets,
             send: send(&self.send, connects, binds)?,
             selection: Selection { wanted: wanted(&self.topic)?, endpoints, from, to },
@@ -134,6 +133,8 @@ impl ReplayArguments {
                 .map(|text| duration_ns("--lateness-budget", text))
                 .transpose()?,
             timing_report: self.timing_report.clone(),
+            // Last, as it looks at files.
+            source: self.source.source()?,
         })
     }
 

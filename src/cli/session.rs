@@ -11,7 +11,7 @@ use crate::cli::range::{SelectionArguments, place};
 use crate::cli::record::RecordFraming;
 use crate::cli::recover::RecoverArguments;
 use crate::cli::remark::{MarkArguments, NoteArguments};
-use crate::cli::values::{about, database, duration_ns, label, parse, refuse, wanted};
+use crate::cli::values::{about, duration_ns, label, parse, refuse, to_change, wanted};
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
 use crate::command;
@@ -280,9 +280,9 @@ impl VerifyArguments {
         };
         Ok(verify::Settings {
             session,
-            source: self.output.source.source()?,
             counters: about("--counter", &self.counter)?,
             is_json: self.output.json,
+            source: self.output.source.source()?,
         })
     }
 }
@@ -312,7 +312,7 @@ impl DescribeArguments {
                 channels,
                 sample_rate_hz: self.sample_rate,
             },
-            database: database(&self.database)?.path,
+            database: to_change(&self.database)?,
         })
     }
 }
@@ -327,7 +327,7 @@ impl LabelArguments {
         Ok(command::session::label::Settings {
             session: self.session.clone(),
             label: text.map(|text| label("TEXT", text)).transpose()?,
-            database: database(&self.database)?.path,
+            database: to_change(&self.database)?,
         })
     }
 }
@@ -338,11 +338,7 @@ impl DeleteArguments {
     /// # Errors
     /// [`Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<delete::Settings> {
-        Ok(delete::Settings {
-            session: self.session.clone(),
-            is_meant: self.yes,
-            database: database(&self.database)?.path,
-        })
+        Ok(delete::Settings { session: self.session.clone(), is_meant: self.yes, database: to_change(&self.database)? })
     }
 }
 
@@ -353,7 +349,6 @@ impl DiffArguments {
     /// [`crate::error::Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<diff::Settings> {
         const TOLERANCE: &str = "--timing-tolerance";
-        let source = self.output.source.source()?;
         let (in_a, sought_in_a) = self.selection.selection()?;
         let (mut in_b, mut sought_in_b) = (in_a.clone(), sought_in_a.clone());
         let (other_from, other_to) = (self.other_from.as_deref(), self.other_to.as_deref());
@@ -361,6 +356,9 @@ impl DiffArguments {
             (in_b.from, sought_in_b.from) = place("--other-from", other_from)?;
             (in_b.to, sought_in_b.to) = place("--other-to", other_to)?;
         }
+        let timing_tolerance_ns =
+            self.timing_tolerance.as_deref().map(|text| duration_ns(TOLERANCE, text)).transpose()?;
+        let source = self.output.source.source()?;
         Ok(diff::Settings {
             a: self.a.clone(),
             b: self.b.clone(),
@@ -371,11 +369,7 @@ impl DiffArguments {
             source,
             selections: [(in_a, sought_in_a), (in_b, sought_in_b)],
             is_json: self.output.json,
-            timing_tolerance_ns: self
-                .timing_tolerance
-                .as_deref()
-                .map(|text| duration_ns(TOLERANCE, text))
-                .transpose()?,
+            timing_tolerance_ns,
         })
     }
 }

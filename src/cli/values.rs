@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bytesize::ByteSize;
@@ -16,8 +16,14 @@ use crate::command::SendSettings;
 use crate::command::record::DatabasePath;
 use crate::error::{Error, Result};
 use crate::socket::Endpoint;
-use crate::store::Name;
+use crate::store::{Name, services};
 use crate::streams::About;
+
+/// The default database in its directory.
+const CAPTURES: &str = "captures.db";
+
+/// Where the units keep what they capture: `StateDirectory=fancyhwd`.
+const SERVICES: &str = "/var/lib/fancyhwd";
 
 /// The database that was typed, or the default one.
 ///
@@ -25,24 +31,73 @@ use crate::streams::About;
 /// When there is no default because no home directory is known.
 pub(super) fn database(typed: &DatabaseArguments) -> Result<DatabasePath> {
     if let Some(path) = &typed.database {
-        if path.to_str().is_some_and(is_archive) {
-            let cause = "this needs a database file; an archive is only read, and `record --archive` writes into it";
-            return Err(refuse("--database", &path.to_string_lossy(), cause.to_owned()));
-        }
+        refuse_archive(path)?;
         return Ok(DatabasePath { path: path.clone(), make_directory: false });
     }
-    // An empty variable counts as unset, as the XDG specification says.
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let directory = match variable("STATE_DIRECTORY") {
-        Some(directories) => Some(first_directory(directories)),
-        None => variable("XDG_STATE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
-            .map(|state| state.join("fancyhwd")),
-    };
-    match directory {
-        Some(directory) => Ok(DatabasePath { path: directory.join("captures.db"), make_directory: true }),
+    match own() {
+        Some(path) => Ok(DatabasePath { path, make_directory: true }),
         None => Err(refuse("--database", "", "no default is known without $HOME; name a file".to_owned())),
     }
+}
+
+fn refuse_archive(path: &Path) -> Result<()> {
+    match path.to_str().filter(|text| is_archive(text)) {
+        Some(url) => {
+            let cause = "this needs a database file; an archive is only read, and `record --archive` writes into it";
+            Err(refuse("--database", url, cause.to_owned()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The database of a command that only reads: the one that was typed, one's own, or the only one that services keep.
+///
+/// # Errors
+/// When there is none, or several to choose from.
+pub(super) fn to_read(typed: &DatabaseArguments) -> Result<PathBuf> {
+    let kept = kept_by_services();
+    match &typed.database {
+        Some(path) => services::named(path, &kept),
+        None => services::found(own().unwrap_or_else(|| kept.join(CAPTURES)), &kept),
+    }
+}
+
+/// The database of a command that changes something in it: nothing is chosen that nobody named.
+///
+/// # Errors
+/// When nothing has the name that was typed, or there is no default.
+pub(super) fn to_change(typed: &DatabaseArguments) -> Result<PathBuf> {
+    match &typed.database {
+        Some(path) => {
+            refuse_archive(path)?;
+            services::named(path, &kept_by_services())
+        }
+        None => Ok(database(typed)?.path),
+    }
+}
+
+/// The default database, if a place for it is known.
+fn own() -> Option<PathBuf> {
+    let directory = state_directory().or_else(|| {
+        let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+        state.map(|state| state.join("fancyhwd"))
+    });
+    directory.map(|directory| directory.join(CAPTURES))
+}
+
+/// Where services keep their captures: a service knows it, everybody else from the units.
+pub(super) fn kept_by_services() -> PathBuf {
+    state_directory().unwrap_or_else(|| PathBuf::from(SERVICES))
+}
+
+/// The directory that systemd gives to a service.
+fn state_directory() -> Option<PathBuf> {
+    variable("STATE_DIRECTORY").map(first_directory)
+}
+
+/// An empty variable counts as unset, as the XDG specification says.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// systemd names several state directories with colons between them.

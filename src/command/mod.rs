@@ -2,6 +2,7 @@
 
 #[cfg(feature = "archive")]
 mod archiving;
+pub mod completions;
 mod dry_run;
 #[cfg(feature = "archive")]
 mod fetching;

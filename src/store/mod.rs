@@ -12,5 +12,5 @@ pub use sqlite::{
     Extract, FILE_MODE, LOST_ENDPOINT, Ledger, Limits, Listed, Missed, NOTE_MAX_BYTES, Name, Origin, Part, Parts,
     Piece, Proven, ProvenCommit, Reader, Recording, Restored, Room, RowState, STATUS_BYTES, Salvage, Selection,
     Session, SessionStart, Space, Stamp, ToCommit, Unread, Unsent, Verdict, belongs_to, beside, holder_of_writing,
-    place, status_path, true_path,
+    place, services, status_path, true_path,
 };

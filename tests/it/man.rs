@@ -1,10 +1,8 @@
-//! The manual pages and completions in `man/` are what the command line's definition makes of itself, followed by the
-//! sections written by hand in `man/sections/`. `make man` writes them anew.
+//! The manual pages in `man/` are what the command line's definition makes of itself, followed by the sections written by hand in
+//! `man/sections/`, and the completions are what the binary prints. `make man` writes them anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use clap_complete::Shell;
 
 use crate::support::{Bench, root};
 
@@ -14,10 +12,10 @@ fn generated() -> Vec<(PathBuf, Vec<u8>)> {
     definition.build();
     let mut files = Vec::new();
     pages(&definition, &mut files);
-    for (shell, name) in [(Shell::Bash, "fancyhwd.bash"), (Shell::Zsh, "_fancyhwd"), (Shell::Fish, "fancyhwd.fish")] {
-        let mut content = Vec::new();
-        clap_complete::generate(shell, &mut fancyhwd::cli::definition(), "fancyhwd", &mut content);
-        files.push((Path::new("completions").join(name), content));
+    let bench = Bench::new();
+    for (shell, name) in [("bash", "fancyhwd.bash"), ("zsh", "_fancyhwd"), ("fish", "fancyhwd.fish")] {
+        let printed = bench.fancyhwd(&format!("completions {shell}")).run().success().stdout;
+        files.push((Path::new("completions").join(name), printed.into_bytes()));
     }
     files
 }

@@ -235,9 +235,7 @@ impl Database {
     /// Open a database that is there.
     fn existing(path: &Path, connect: impl FnOnce(&Path) -> Result<rusqlite::Result<Connected>>) -> Result<Self> {
         let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
-        if !path.exists() {
-            return Err(refuse("there is no such file", "record something first, or name a capture with --database"));
-        }
+        files::refuse_missing(path)?;
         files::refuse_other_files(path)?;
         let path =
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;

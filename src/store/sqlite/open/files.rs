@@ -49,6 +49,18 @@ pub fn true_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// Refuse what is not there, or is where this user may not look.
+pub(in crate::store) fn refuse_missing(path: &Path) -> Result<()> {
+    let refuse = |cause: String, hint| Err(Error::OpenDatabase { path: path.to_owned(), cause, hint });
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            refuse("there is no such file".to_owned(), "record something first, or name a capture with --database")
+        }
+        Err(cause) => refuse(cause.to_string(), "check who may read that directory"),
+    }
+}
+
 /// Opening a FIFO would wait for ever, and SQLite's own words for a directory are unclear.
 pub(in crate::store) fn refuse_other_files(path: &Path) -> Result<()> {
     match fs::metadata(path) {

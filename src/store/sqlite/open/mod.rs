@@ -8,4 +8,5 @@ pub(in crate::store) mod holders;
 pub(in crate::store) mod journal;
 pub(in crate::store) mod lock;
 pub(in crate::store) mod logless;
+pub mod services;
 pub(in crate::store) mod space;

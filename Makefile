@@ -77,6 +77,7 @@ install:
 	install -D -m 644 man/completions/fancyhwd.fish "$(DESTDIR)$(FISHDIR)/fancyhwd.fish"
 	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)" README.md CHANGELOG.md
 	install -D -m 644 packaging/network.conf "$(DESTDIR)$(DOCDIR)/examples/network.conf"
+	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)/examples/archive" packaging/archive/*
 	install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/fancyhwd" packaging/publish.env packaging/record.env packaging/replay.env packaging/serve.env
 	install -D -m 644 systemd/fancyhwd.sysusers "$(DESTDIR)$(SYSUSERSDIR)/fancyhwd.conf"
 	install -D -m 644 systemd/fancyhwd.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/fancyhwd.conf"

@@ -135,7 +135,7 @@ fn whoever_has_no_right_and_whatever_is_too_old_is_refused_with_a_reason() {
         bench.fancyhwd(&line).run()
     };
     let url = cluster.url();
-    archive("", &url).code(1).says("its server does not accept us").says("check --archive-credentials");
+    archive("", &url).code(1).says("its server does not accept us").says("name them with --archive-credentials");
     archive("--archive-credentials wrong", &url).code(1).says("its server does not accept us");
     archive("--archive-credentials reader", &url).code(1).says("we may not ").says("Permissions Violation");
     archive("--archive-credentials none", &url).code(1).says("its servers keep nothing for this account");

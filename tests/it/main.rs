@@ -11,6 +11,7 @@
 mod support;
 
 mod archive;
+mod archive_example;
 mod archive_faults;
 mod archive_reading;
 mod bind;

@@ -109,6 +109,11 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "lib/tmpfiles.d/fancyhwd.conf",
         "share/bash-completion/completions/fancyhwd",
         "share/doc/fancyhwd/README.md",
+        "share/doc/fancyhwd/examples/archive/make-keys",
+        "share/doc/fancyhwd/examples/archive/nats-server.conf",
+        "share/doc/fancyhwd/examples/archive/nats-server.service",
+        "share/doc/fancyhwd/examples/archive/nats.sysusers",
+        "share/doc/fancyhwd/examples/archive/node.env",
         "share/doc/fancyhwd/examples/network.conf",
         "share/fish/vendor_completions.d/fancyhwd.fish",
         "share/man/man1/fancyhwd-session-list.1",
@@ -163,6 +168,29 @@ fn the_pages_have_that_sandbox_without_what_a_recorder_needs() {
     assert!(!sandbox.iter().any(|line| line.starts_with("ReadWritePaths=") || line.starts_with("StateDirectory")));
     let socket = read("systemd/fancyhwd-serve.socket");
     assert!(socket.contains("\nListenStream=127.0.0.1:8080\n") && socket.contains("\nIPAddressDeny=any\n"), "{socket}");
+}
+
+/// A server that is not ours, in the example of an archive.
+#[test]
+fn a_node_of_an_archive_has_that_sandbox_with_its_own_user_and_directory() {
+    let unit = read("packaging/archive/nats-server.service");
+    let own = ["User=", "Group=", "UMask=", "StateDirectory", "ReadWritePaths=", "NoExecPaths=", "ExecPaths="];
+    for line in from("fancyhwd-record", "# The sandbox") {
+        let is_own = own.iter().any(|name| line.starts_with(name)) || line.starts_with('#');
+        assert!(
+            is_own || line == "SystemCallFilter=sched_setscheduler" || unit.contains(&format!("\n{line}\n")),
+            "{line}"
+        );
+    }
+    assert!(unit.contains("\nUser=nats\n") && unit.contains("\nStateDirectory=nats\n"));
+    // What the unit names is what the manual page says to copy, and the configuration finds it.
+    let page = read("man/fancyhwd-archive.7").replace("\\-", "-");
+    for name in ["nats-server.conf", "nats-server.service", "nats.sysusers", "node.env", "make-keys"] {
+        assert!(page.contains(name), "fancyhwd-archive(7) does not name {name}");
+    }
+    for name in ["/etc/nats/node.env", "/etc/nats/node.key", "/usr/local/bin/nats-server"] {
+        assert!(page.contains(name) && unit.contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -40,6 +40,16 @@ pub fn nats_server() -> Option<PathBuf> {
     Some(server)
 }
 
+/// A server of NATS that is too old, from `tests/requirements-old-nats.txt`, or say that the test is not run.
+pub fn old_nats_server() -> Option<PathBuf> {
+    let server = built().parent()?.join("python-env/old-nats/bin/nats-server");
+    if !server.exists() {
+        not_run("the old server of NATS is not here: `tests/python-env target/python-env` gets it");
+        return None;
+    }
+    Some(server)
+}
+
 /// Run a shell script in a network of its own, in which IPv6 is on or off, or say that the test is not run.
 pub fn in_own_network(bench: &Bench, ipv6: bool, script: &str) -> Option<Finished> {
     let is_off = u8::from(!ipv6);

@@ -11,14 +11,14 @@ use std::time::Duration;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{ConnectOptions, Event};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::safe_open;
-use crate::store::nats::failure::{Failure, words};
+use crate::store::nats::failure::{Failure, NOT_PERMITTED, words};
 use crate::store::{Access, Address};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 
@@ -103,25 +103,9 @@ impl<'a> Link<'a> {
         let waiting = Waiting { runtime: Some(runtime), pause };
         let said = Arc::new(Mutex::new(None));
         let options = options(access, &said)?;
-        let client = waiting.wait(options.connect(access.address.servers.as_slice()))?.map_err(|error| {
-            let cause = words(&error);
-            match error.kind() {
-                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => Failure::refused(
-                    format!("its server does not accept us ({cause})"),
-                    "check --archive-credentials, and who is allowed there",
-                ),
-                // A server that does not encrypt answers with what is no part of it.
-                _ if ["certificate", "corrupt message"].iter().any(|word| cause.contains(word))
-                    || error.kind() == ConnectErrorKind::Tls =>
-                {
-                    Failure::refused(
-                        format!("the connection cannot be encrypted ({cause})"),
-                        "check the certificates of its servers, and --archive-ca",
-                    )
-                }
-                _ => Failure::Passing(format!("no server of it can be reached ({cause})")),
-            }
-        })?;
+        let client = waiting
+            .wait(options.connect(access.address.servers.as_slice()))?
+            .map_err(|error| Failure::of_connecting(error.kind(), &words(&error), access))?;
         let version = client.server_info().version;
         if number(&version).is_none_or(|version| version < SERVER_MIN) {
             let (major, minor) = SERVER_MIN;
@@ -176,10 +160,7 @@ impl<'a> Link<'a> {
     pub(super) fn failed(&self, what: &str, cause: &(dyn std::error::Error + 'static)) -> Failure {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).take();
         match said {
-            Some(said) if said.to_lowercase().contains("permissions violation") => Failure::refused(
-                format!("we may not {what} ({said})"),
-                "give this account the rights that the manual page names",
-            ),
+            Some(said) if said.to_lowercase().contains(NOT_PERMITTED) => Failure::not_permitted(what, &said),
             Some(said) => Failure::Passing(format!("cannot {what}: {} ({said})", words(cause))),
             None => Failure::Passing(format!("cannot {what}: {}", words(cause))),
         }
@@ -236,12 +217,14 @@ fn options(access: &Access, said: &Arc<Mutex<Option<String>>>) -> Result<Connect
         });
     if let Some(authorities) = &access.authorities {
         // Read now, so that a wrong name is said as that.
-        std::fs::read(authorities).map_err(|cause| {
-            Failure::refused(
-                format!("the certificates in {} cannot be read: {cause}", authorities.display()),
-                "check --archive-ca",
-            )
+        let path = authorities.display();
+        let pem = std::fs::read_to_string(authorities).map_err(|cause| {
+            Failure::refused(format!("the certificates in {path} cannot be read: {cause}"), "check --archive-ca")
         })?;
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            let cause = format!("the connection cannot be encrypted: {path} holds no certificate");
+            return Err(Failure::refused(cause, "check --archive-ca"));
+        }
         options = options.add_root_certificates(authorities.clone());
     }
     match &access.credentials {
@@ -263,16 +246,37 @@ fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptio
     };
     let text = read_credentials(path).map_err(|cause| refuse(cause.to_string()))?;
     if text.contains("-----BEGIN NATS USER JWT-----") {
-        return options.credentials(&text).map_err(|cause| refuse(cause.to_string()));
+        let options = options.credentials(&text).map_err(|cause| refuse(cause.to_string()))?;
+        let key = nkeys::KeyPair::from_seed(text.lines().map(str::trim).find(|line| is_seed(line)).unwrap_or_default());
+        return Ok(answered_at(options, &key.map(|key| key.public_key()).unwrap_or_default()));
     }
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     match (lines.next(), lines.next()) {
-        (Some(seed), None) if seed.starts_with("SU") && !seed.contains(':') => Ok(options.nkey(seed.to_owned())),
+        (Some(seed), None) if is_seed(seed) => {
+            let key =
+                nkeys::KeyPair::from_seed(seed).map_err(|cause| refuse(format!("its seed is damaged: {cause}")))?;
+            Ok(answered_at(options.nkey(seed.to_owned()), &key.public_key()))
+        }
         (Some(line), None) => match line.split_once(':') {
-            Some((name, password)) => Ok(options.user_and_password(name.to_owned(), password.to_owned())),
+            Some((name, password)) => {
+                Ok(answered_at(options.user_and_password(name.to_owned(), password.to_owned()), name))
+            }
             None => Err(refuse("it is no JWT, no seed and no line NAME:PASSWORD".to_owned())),
         },
         _ => Err(refuse("it has not one line NAME:PASSWORD, and is no JWT with a seed".to_owned())),
+    }
+}
+
+fn is_seed(line: &str) -> bool {
+    line.starts_with("SU") && !line.contains(':')
+}
+
+/// Let answers come to a subject of this user, so that no other one has to be allowed to hear them.
+fn answered_at(options: ConnectOptions, user: &str) -> ConnectOptions {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match !user.is_empty() && user.bytes().all(is_allowed) {
+        true => options.custom_inbox_prefix(format!("_INBOX.{user}")),
+        false => options,
     }
 }
 

@@ -104,7 +104,7 @@ impl Database {
         self.quick(ask).map_err(self.failed("read what is archived"))
     }
 
-    /// Let a session be archived under this name. One that is there already keeps its name; what is known of it is sent again.
+    /// Let a session be archived under this name. One of which something is there keeps its name; what is known of it is sent again.
     ///
     /// # Errors
     /// When it cannot be written.

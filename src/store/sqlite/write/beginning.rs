@@ -339,7 +339,9 @@ pub(in crate::store) fn want_archived(
     // First, so that there is never a session that is to be archived by nobody.
     let name = "INSERT INTO archive SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM archive)";
     connection.execute(name, [])?;
+    // Where nothing of it is there yet, it may get another name: the one before may have been a mistake.
     let insert = "INSERT INTO archived SELECT id, ?2, first_id - 1, 0 FROM sessions WHERE id = ?1 \
-                  ON CONFLICT (session_id) DO UPDATE SET is_described = 0";
+                  ON CONFLICT (session_id) DO UPDATE SET is_described = 0, recorder = iif(is_described = 0 AND \
+                  last_id = excluded.last_id, excluded.recorder, recorder)";
     connection.execute(insert, params![session_id, recorder]).map(|_| ())
 }

@@ -28,6 +28,7 @@ mod dry_run;
 mod dry_run_line;
 mod ending;
 mod errors;
+mod examples;
 mod export;
 mod faults;
 mod find;

@@ -110,6 +110,7 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "share/bash-completion/completions/fancyhwd",
         "share/doc/fancyhwd/README.md",
         "share/doc/fancyhwd/examples/network.conf",
+        "share/doc/fancyhwd/docs/network.md",
         "share/fish/vendor_completions.d/fancyhwd.fish",
         "share/man/man1/fancyhwd-session-list.1",
         "share/man/man7/fancyhwd-archive.7",

@@ -24,6 +24,7 @@ FISHDIR = $(DATADIR)/fish/vendor_completions.d
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+UDEVDIR = $(PREFIX)/lib/udev/rules.d
 SYSCONFDIR = /etc
 
 .PHONY: build demo test soak fuzz bench man install deb rpm test-service
@@ -81,6 +82,7 @@ install:
 	install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/fancyhwd" packaging/publish.env packaging/record.env packaging/replay.env packaging/serve.env
 	install -D -m 644 systemd/fancyhwd.sysusers "$(DESTDIR)$(SYSUSERSDIR)/fancyhwd.conf"
 	install -D -m 644 systemd/fancyhwd.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/fancyhwd.conf"
+	install -D -m 644 systemd/fancyhwd.udev "$(DESTDIR)$(UDEVDIR)/60-fancyhwd.rules"
 	install -m 644 systemd/*.socket "$(DESTDIR)$(UNITDIR)"
 	for unit in systemd/*.service; do \
 	    sed 's|/usr/bin/fancyhwd|$(BINDIR)/fancyhwd|' "$$unit" >"$(DESTDIR)$(UNITDIR)/$${unit#*/}" || exit 1; \

@@ -176,6 +176,23 @@ for number in 1 2 3; do
     until python3 -c "import socket; socket.create_connection(('nas$number', 4222))" 2>/dev/null; do :; done
 done"#;
 
+/// Those to files; `#` and addresses are left to the reader.
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.chain(fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()));
+    let mut links = 0;
+    for page in pages.filter(|path| path.extension().is_some_and(|ending| ending == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|behind| behind.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            links += 1;
+            assert!(page.parent().unwrap().join(target).exists(), "{}: {target}", page.display());
+        }
+    }
+    assert!(links >= 15, "only {links} links found");
+}
+
 /// What DuckDB fetches from the network when it is asked to attach a file of SQLite.
 fn install_duckdb_extension(bench: &Bench, python: &Path, duckdb: &Path) {
     let script = "import duckdb, duckdb_extension_sqlite as e, os, shutil, sys

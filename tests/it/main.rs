@@ -83,4 +83,5 @@ mod status;
 mod tidy;
 mod trigger;
 mod unreached;
+mod upgrade;
 mod verify;

@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES = gcc libc6-dev libzmq3-dev pkgconf
 DEMO_PACKAGES = $(BUILD_PACKAGES) sqlite3
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils chromium e2fsprogs fish gdb iproute2 libfaketime man-db mandoc mount prometheus python3 python3-numpy python3-venv python3-zmq sox strace tmux zsh
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils bsdutils chromium curl e2fsprogs fish gdb iproute2 jq libfaketime man-db mandoc mount prometheus python3 python3-numpy python3-venv python3-zmq sox strace tmux zsh
 BENCH_PACKAGES = $(BUILD_PACKAGES) alsa-utils python3 python3-venv python3-zmq sox strace
 FUZZ_PACKAGES = $(BUILD_PACKAGES) g++
 DEB_PACKAGES = $(BUILD_PACKAGES) debhelper dpkg-dev
@@ -24,6 +24,7 @@ FISHDIR = $(DATADIR)/fish/vendor_completions.d
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+UDEVDIR = $(PREFIX)/lib/udev/rules.d
 SYSCONFDIR = /etc
 
 .PHONY: build demo test soak fuzz bench man install deb rpm test-service
@@ -76,11 +77,13 @@ install:
 	install -D -m 644 man/completions/_fancyhwd "$(DESTDIR)$(ZSHDIR)/_fancyhwd"
 	install -D -m 644 man/completions/fancyhwd.fish "$(DESTDIR)$(FISHDIR)/fancyhwd.fish"
 	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)" README.md CHANGELOG.md
+	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)/docs" docs/*.md
 	install -D -m 644 packaging/network.conf "$(DESTDIR)$(DOCDIR)/examples/network.conf"
 	install -D -m 644 -t "$(DESTDIR)$(DOCDIR)/examples/archive" packaging/archive/*
 	install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/fancyhwd" packaging/publish.env packaging/record.env packaging/replay.env packaging/serve.env
 	install -D -m 644 systemd/fancyhwd.sysusers "$(DESTDIR)$(SYSUSERSDIR)/fancyhwd.conf"
 	install -D -m 644 systemd/fancyhwd.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/fancyhwd.conf"
+	install -D -m 644 systemd/fancyhwd.udev "$(DESTDIR)$(UDEVDIR)/60-fancyhwd.rules"
 	install -m 644 systemd/*.socket "$(DESTDIR)$(UNITDIR)"
 	for unit in systemd/*.service; do \
 	    sed 's|/usr/bin/fancyhwd|$(BINDIR)/fancyhwd|' "$$unit" >"$(DESTDIR)$(UNITDIR)/$${unit#*/}" || exit 1; \

@@ -63,6 +63,20 @@ fn manual_pages_and_completions_match_the_binary() {
 }
 
 #[test]
+fn every_kind_of_the_ledger_is_explained() {
+    let page = fs::read_to_string(root().join("man/sections/fancyhwd-record.roff")).unwrap();
+    let (_, ledger) = page.split_once(".SH \"THE LEDGER\"").unwrap();
+    let ledger = ledger.split("\n.SH ").next().unwrap();
+    let source = fs::read_to_string(root().join("src/observe/event.rs")).unwrap();
+    let names: Vec<&str> = source.split("=> \"").skip(1).map(|text| text.split('"').next().unwrap()).collect();
+    assert!(names.len() >= 27, "{names:?}");
+    let headings = || ledger.lines().filter_map(|line| line.strip_prefix(".BR ")).flat_map(|line| line.split(' '));
+    for name in names {
+        assert!(headings().any(|word| word == name), "fancyhwd-record(1) does not explain '{name}'");
+    }
+}
+
+#[test]
 fn manual_pages_have_no_formatting_errors() {
     let bench = Bench::new();
     for page in fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path()) {

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
+use crate::support::allowed::not_run;
 use crate::support::{Bench, FANCYHWD, built, root};
 
 fn read(name: &str) -> String {
@@ -107,6 +109,7 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "bin/fancyhwd",
         "lib/sysusers.d/fancyhwd.conf",
         "lib/tmpfiles.d/fancyhwd.conf",
+        "lib/udev/rules.d/60-fancyhwd.rules",
         "share/bash-completion/completions/fancyhwd",
         "share/doc/fancyhwd/README.md",
         "share/doc/fancyhwd/examples/archive/make-keys",
@@ -115,6 +118,7 @@ fn make_install_puts_everything_under_destdir_and_prefix() {
         "share/doc/fancyhwd/examples/archive/nats.sysusers",
         "share/doc/fancyhwd/examples/archive/node.env",
         "share/doc/fancyhwd/examples/network.conf",
+        "share/doc/fancyhwd/docs/network.md",
         "share/fish/vendor_completions.d/fancyhwd.fish",
         "share/man/man1/fancyhwd-session-list.1",
         "share/man/man7/fancyhwd-archive.7",
@@ -147,6 +151,38 @@ fn all_units_have_the_same_sandbox() {
     assert!(sandbox.len() > 30);
     for unit in ["fancyhwd-record@", "fancyhwd-replay@", "fancyhwd-publish"] {
         assert_eq!(from(unit, "# The sandbox"), sandbox, "{unit}");
+    }
+}
+
+/// A replay is the only one that asks for it.
+#[test]
+fn only_a_replay_gets_a_device_and_the_rule_for_it_names_the_group_of_the_units() {
+    let of_devices = |unit: &str| -> Vec<String> {
+        let lines = from(unit, "[Service]").into_iter();
+        lines.filter(|line| line.starts_with("DeviceAllow=") || line.contains("/dev/cpu")).collect()
+    };
+    let expected = ["DeviceAllow=/dev/cpu_dma_latency rw", "BindPaths=-/dev/cpu_dma_latency"];
+    assert_eq!(of_devices("fancyhwd-replay@"), expected);
+    for unit in ["fancyhwd-record", "fancyhwd-record@", "fancyhwd-publish", "fancyhwd-serve"] {
+        assert!(of_devices(unit).is_empty(), "{unit}");
+    }
+    let rule = read("systemd/fancyhwd.udev");
+    let rules: Vec<&str> = rule.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(rules, ["KERNEL==\"cpu_dma_latency\", SUBSYSTEM==\"misc\", GROUP=\"fancyhwd\", MODE=\"0660\""]);
+    assert!(from("fancyhwd-replay@", "[Service]").contains(&"Group=fancyhwd".to_owned()));
+}
+
+/// Where systemd is, as on the machines that it runs on.
+#[test]
+fn units_are_hardly_exposed() {
+    let bench = Bench::new();
+    let analyze = Path::new("/usr/bin/systemd-analyze");
+    if !analyze.exists() {
+        return not_run("systemd-analyze is not here");
+    }
+    for unit in ["fancyhwd-publish", "fancyhwd-record", "fancyhwd-record@", "fancyhwd-replay@", "fancyhwd-serve"] {
+        let path = root().join(format!("systemd/{unit}.service"));
+        bench.program(analyze).args(["security", "--offline=true", "--threshold=12"]).arg(path).run().success();
     }
 }
 

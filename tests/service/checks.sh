@@ -100,6 +100,13 @@ drop_in() {
     systemctl daemon-reload
 }
 
+# make_device: the device by which processors are kept awake, as the kernel makes it and udev hands it out by our rule.
+make_device() {
+    mknod -m 600 /dev/cpu_dma_latency c 10 "$(awk '$2 == "cpu_dma_latency" { print $1 }' /proc/misc)"
+    udevadm test --action=add /sys/devices/virtual/misc/cpu_dma_latency >/run/udev-test 2>&1
+    equal 'the group and the mode of the device' "$(stat -c '%U:%G %a' /dev/cpu_dma_latency)" 'root:fancyhwd 660'
+}
+
 # The journal's priority of the first line of a unit that holds this text, from this invocation on.
 priority_of() {
     journalctl -u "$1" -o json --output-fields PRIORITY,MESSAGE | grep -F -m 1 -- "$2" | sed 's/.*"PRIORITY":"\([0-9]\)".*/\1/'

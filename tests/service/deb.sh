@@ -245,6 +245,24 @@ replays() {
     fancyhwd session diff 1 2 --database $CAPTURES --other $STATE/again.db
 }
 
+# The device is there for the replay alone, and only as its group.
+stays_awake() {
+    make_device
+    settings replay.env BIND=tcp://127.0.0.1:5602 TIMING_REPORT=$STATE/timing.json
+    systemctl start fancyhwd-replay@1
+    eventually 20 'the replay is over' state_is fancyhwd-replay@1 inactive
+    equal 'how it ended' "$(result_of fancyhwd-replay@1)" 'success 0'
+    grep -Eq '"processors_kept_awake": *true' $STATE/timing.json
+    # Without the rule it may not, and goes on.
+    chmod 600 /dev/cpu_dma_latency
+    rm $STATE/timing.json
+    systemctl start fancyhwd-replay@1
+    eventually 20 'the replay is over' state_is fancyhwd-replay@1 inactive
+    equal 'how it ended' "$(result_of fancyhwd-replay@1)" 'success 0'
+    grep -Eq '"processors_kept_awake": *false' $STATE/timing.json
+    rm /dev/cpu_dma_latency $STATE/timing.json
+}
+
 # Through a socket in the directory that the units share.
 talks_by_path() {
     settings publish.env BIND=ipc:///run/fancyhwd/device RATE=1000
@@ -436,6 +454,7 @@ check 'reload and stop in a burst lose nothing' burst
 check 'a recorder that is killed is back within 5 s' killed
 check 'wrong settings fail at once and are not tried again' wrong_settings
 check 'a session is replayed to a subscriber' replays
+check 'a replay keeps the processors awake without root' stays_awake
 check 'units talk through /run/fancyhwd' talks_by_path
 check 'the probe can do everything outside' prepare_and_probe_outside
 for unit in fancyhwd-record fancyhwd-publish fancyhwd-replay@1; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Inside the container: the rpm package from its installation to its end.
-# usage: rpm.sh DIRECTORY, with fancyhwd.rpm and checks.sh
+# usage: rpm.sh DIRECTORY, with fancyhwd.rpm, newer.rpm and checks.sh
 set -euo pipefail
 
 here=$1
@@ -31,7 +31,8 @@ records() {
 restarts() {
     local pid
     pid=$(property fancyhwd-record MainPID)
-    rpm -U --nodeps --replacepkgs "$here/fancyhwd.rpm"
+    rpm -U --nodeps "$here/newer.rpm"
+    equal 'the version' "$(rpm -q --qf '%{VERSION}' fancyhwd)" "$(rpm -qp --qf '%{VERSION}' "$here/newer.rpm")"
     eventually 10 'it is restarted' main_pid_is_not fancyhwd-record "$pid"
     equal 'the settings' "$(cat /etc/fancyhwd/publish.env)" FANCYHWD_RATE=1000
     eventually 10 'it records' holds $CAPTURES 2 100
@@ -50,6 +51,6 @@ erases() {
 
 check 'the rpm installs, and starts nothing' installs
 check 'the units of the rpm record' records
-check 'the rpm again restarts the recorders' restarts
+check 'an upgrade of the rpm restarts the recorders and keeps settings' restarts
 check 'erasing the rpm stops everything and keeps captures' erases
 [ $failures = 0 ]

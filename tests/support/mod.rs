@@ -14,6 +14,7 @@ pub mod http;
 pub mod kill;
 pub mod kinds;
 pub mod large;
+pub mod machines;
 pub mod old_peers;
 pub mod pages;
 pub mod power;

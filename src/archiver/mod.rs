@@ -8,9 +8,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::error::{Error, Result, Trouble};
-use crate::store::nats::{Acknowledged, Failure, Link, Sending};
+use crate::store::nats::{Acknowledged, Failure, Link, Reading, Sending};
 use crate::store::{Access, Archiving, Database, Keeping, RecorderName};
-use crate::time::clock::{NS_PER_S, monotonic_ns};
+use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
 use course::Course;
 
@@ -31,6 +31,9 @@ const REMIND_NS: i64 = 600 * NS_PER_S;
 
 /// Failures one after the other for which a connection is kept, so that it mends itself.
 const KEEP_LINK_FAILURES: u32 = 4;
+
+/// How often it is looked for sessions that are old enough to be deleted in the archive.
+const EXPIRE_NS: i64 = 600 * NS_PER_S;
 
 /// How far archiving is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Archiver<'a> {
     standing: Standing,
     sent_before_bytes: u64,
     noted_ns: i64,
+    /// When it was looked for old sessions last.
+    expired_ns: Option<i64>,
     /// What weaknesses of streams were said.
     said: BTreeSet<String>,
     tell: &'a dyn Fn(&Standing),
@@ -80,6 +85,7 @@ impl<'a> Archiver<'a> {
             standing: Standing::default(),
             sent_before_bytes: 0,
             noted_ns: 0,
+            expired_ns: None,
             said: BTreeSet::new(),
             tell,
         }
@@ -274,11 +280,31 @@ impl<'a> Archiver<'a> {
             *open = Some(Database::for_archiving(path)?);
         }
         let Some(database) = open else { return Ok(false) };
-        let passed = self.pass(database, None);
+        let passed = self.pass(database, None).and_then(|is_whole| self.expire(database).map(|()| is_whole));
         if matches!(passed, Err(Failure::Here(_))) {
             *open = None;
         }
         passed
+    }
+
+    /// Delete in the archive what is older than it may be there. Nobody is asked to connect for that alone.
+    fn expire(&mut self, database: &Database) -> std::result::Result<(), Failure> {
+        let Some(max_age_ns) = self.keeping.max_age_ns else { return Ok(()) };
+        let now_ns = monotonic_ns();
+        let (Some(link), Some(sending)) = (&self.link, &self.sending) else { return Ok(()) };
+        if self.expired_ns.is_some_and(|at_ns| now_ns - at_ns < EXPIRE_NS) {
+            return Ok(());
+        }
+        self.expired_ns = Some(now_ns);
+        let reading = Reading::open(link.clone(), sending.recorder().clone())?;
+        let before_ns = unix_ns().saturating_sub(max_age_ns);
+        for session_id in reading.delete_ended_before(&database.archive_id()?, before_ns)? {
+            tracing::info!(
+                "session {session_id} was deleted in archive {}: it ended longer ago than --archive-max-age",
+                self.access.address
+            );
+        }
+        Ok(())
     }
 
     /// Send what is left in a database that nobody records into any more, as long as `pause` says so. Gives how many messages are

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::values::{bytes, database, parse, refuse, to_change, to_read};
+use crate::cli::values::{bytes, database, duration_ns, parse, refuse, to_change, to_read};
 use crate::cli::{DatabaseArguments, SourceArguments};
 use crate::command::session::{archive, fetch};
 use crate::error::{Error, Result};
@@ -44,6 +44,9 @@ pub struct KeepingArguments {
     /// The most that is sent to the archive in a second, such as 10MB
     #[arg(long, value_name = "SIZE")]
     pub archive_rate: Option<String>,
+    /// Delete sessions of this database in the archive when they ended so long ago, such as 90d
+    #[arg(long, value_name = "DURATION")]
+    pub archive_max_age: Option<String>,
     /// Who we are there
     #[command(flatten)]
     pub access: AccessArguments,
@@ -107,6 +110,24 @@ impl SourceArguments {
     /// [`crate::error::Error::Setting`] when that makes no sense.
     pub(super) fn source(&self) -> Result<Source> {
         let source = self.of(self.database.as_deref())?;
+        self.refuse_access_without_archive(&source)?;
+        Ok(source)
+    }
+
+    /// Where captures are changed: nothing is chosen that nobody named.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub(super) fn to_change(&self) -> Result<Source> {
+        let source = match self.database.as_deref().and_then(Path::to_str).filter(|text| is_archive(text)) {
+            Some(url) => Source::Archive(self.access.access_to("--database", url)?),
+            None => Source::File(to_change(&DatabaseArguments { database: self.database.clone() })?),
+        };
+        self.refuse_access_without_archive(&source)?;
+        Ok(source)
+    }
+
+    fn refuse_access_without_archive(&self, source: &Source) -> Result<()> {
         if matches!(source, Source::File(_))
             && (self.access.archive_credentials.is_some() || self.access.archive_ca.is_some())
         {
@@ -114,7 +135,7 @@ impl SourceArguments {
                 "--archive-credentials and --archive-ca are about an archive; name one with --database nats://...";
             return Err(Error::CommandLine(cause.to_owned()));
         }
-        Ok(source)
+        Ok(())
     }
 
     /// The same of another database or archive; the usual database if none is named.
@@ -137,6 +158,7 @@ impl KeepingArguments {
             ("--recorder", self.recorder.is_some()),
             ("--archive-replicas", self.archive_replicas.is_some()),
             ("--archive-rate", self.archive_rate.is_some()),
+            ("--archive-max-age", self.archive_max_age.is_some()),
             ("--archive-credentials", archive_credentials.is_some()),
             ("--archive-ca", archive_ca.is_some()),
         ];
@@ -164,10 +186,12 @@ impl KeepingArguments {
         };
         let rate_bytes =
             self.archive_rate.as_deref().map(|text| bytes("--archive-rate", text, 1000..=u64::MAX)).transpose()?;
+        let max_age_ns =
+            self.archive_max_age.as_deref().map(|text| duration_ns("--archive-max-age", text)).transpose()?;
         Ok(Target {
             access,
             recorder,
-            keeping: Keeping { replicas: self.archive_replicas.unwrap_or(REPLICAS) as usize, rate_bytes },
+            keeping: Keeping { replicas: self.archive_replicas.unwrap_or(REPLICAS) as usize, rate_bytes, max_age_ns },
         })
     }
 }

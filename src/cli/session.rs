@@ -237,7 +237,7 @@ pub struct DeleteArguments {
     pub yes: bool,
     /// Where to look
     #[command(flatten)]
-    pub database: DatabaseArguments,
+    pub source: SourceArguments,
 }
 
 impl ListArguments {
@@ -338,7 +338,7 @@ impl DeleteArguments {
     /// # Errors
     /// [`Error::Setting`] for the first value that cannot be used.
     pub fn settings(&self) -> Result<delete::Settings> {
-        Ok(delete::Settings { session: self.session.clone(), is_meant: self.yes, database: to_change(&self.database)? })
+        Ok(delete::Settings { session: self.session.clone(), is_meant: self.yes, source: self.source.to_change()? })
     }
 }
 

@@ -82,9 +82,13 @@ pub(super) fn connected<T>(access: &Access, stop: &Stop, work: impl FnOnce(&Shel
 }
 
 fn failed(access: &Access, stop: &Stop, failure: Failure) -> Error {
+    failed_to("read", access, stop, failure)
+}
+
+fn failed_to(operation: &'static str, access: &Access, stop: &Stop, failure: Failure) -> Error {
     match stop.requested() {
-        true => Error::Stopped { what: format!("read archive {}", access.address) },
-        false => failure.error("read", &access.address),
+        true => Error::Stopped { what: format!("{operation} archive {}", access.address) },
+        false => failure.error(operation, &access.address),
     }
 }
 
@@ -205,6 +209,15 @@ impl<'a> Shelves<'a> {
             None => None,
         };
         Ok((proof.messages, Verdict { damage, commits: proof.commits }))
+    }
+
+    /// Delete a session in the archive.
+    ///
+    /// # Errors
+    /// When it does not answer, or we may not.
+    pub fn delete(&self, shelf: &Shelf<'_>, found: &Found) -> Result<()> {
+        let done = shelf.reading.delete(&found.archived);
+        done.map(|_| ()).map_err(|failure| failed_to("delete in", self.access, self.stop, failure))
     }
 
     /// Take over what is known of a session into a database for this command alone.

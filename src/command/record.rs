@@ -144,6 +144,10 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         (files, 0) => format!(", {files} files in doubt"),
         (files, messages) => format!(", {files} files in doubt, {messages} of the messages in deleted files"),
     };
+    let unarchived = match known.unarchived_messages {
+        0 => String::new(),
+        messages => format!(", {messages} older messages were deleted before they were archived"),
+    };
     let not_kept = match account.not_kept {
         0 => String::new(),
         messages => format!(", {messages} not kept, as the trigger did not hold near them"),
@@ -155,7 +159,7 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         tracing::warn!("never reached: {}; nothing of it is recorded, and the ledger says why", unreached.join(" "));
     }
     tracing::info!(
-        "recorded {chapters}: {}{not_kept}, {} lost{missed}{doubt}, queue at most {:.1} %, {}",
+        "recorded {chapters}: {}{not_kept}, {} lost{missed}{doubt}{unarchived}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
         tally.lost,
         last.queue_peak_percent,
@@ -172,6 +176,7 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
                 || tally.lost > 0
                 || known.missed != Missed::default()
                 || known.files_in_doubt > 0
+                || known.unarchived_messages > 0
                 || !unreached.is_empty(),
         )
     })

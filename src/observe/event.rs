@@ -43,6 +43,8 @@ pub enum Kind {
     CounterRestart,
     /// The device's numbers jumped, and no link broke: what is missing is not known.
     CounterJump,
+    /// The archive did not have what is stored here, for longer than it takes to elect a leader; nothing was lost by that.
+    ArchiveLag,
     /// An older session was deleted to make room.
     Deleted,
     /// The recorder was not there: nothing was recorded until the next session.
@@ -83,6 +85,7 @@ impl Kind {
             Self::CounterRepeat => "counter-repeat",
             Self::CounterRestart => "counter-restart",
             Self::CounterJump => "counter-jump",
+            Self::ArchiveLag => "archive-lag",
             Self::Deleted => "deleted",
             Self::Gap => "gap",
             Self::Failed => "failed",

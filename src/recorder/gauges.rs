@@ -9,6 +9,7 @@ use crate::message::queue::Queue;
 use crate::observe::event::Kind;
 use crate::observe::snapshot::{Archive, Link, Snapshot, Syncs, Trouble};
 use crate::observe::tally::Tally;
+use crate::recorder::lag::{Lag, Lagged};
 use crate::recorder::{Account, Arrivals, Exposure, Holdup};
 use crate::store::Space;
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
@@ -80,6 +81,7 @@ struct Words {
     links: Vec<Link>,
     trouble: Option<(String, i64)>,
     archive: Option<Archive>,
+    lag: Lag,
     ended: bool,
 }
 
@@ -148,7 +150,18 @@ impl Gauges {
 
     /// How far it is archived.
     pub fn archive(&self, archive: Archive) {
-        self.words().archive = Some(archive);
+        let mut words = self.words();
+        words.lag.follow(&archive, monotonic_ns());
+        words.archive = Some(archive);
+    }
+
+    /// How the archive was behind, if that is over, or if all ends.
+    pub fn lagged(&self, is_end: bool) -> Option<Lagged> {
+        let mut words = self.words();
+        if is_end {
+            words.lag.end(monotonic_ns());
+        }
+        words.lag.take()
     }
 
     /// What there is to see now, without what only time tells: rate and forecast.

@@ -8,6 +8,7 @@ mod counters;
 mod exposure;
 mod gauges;
 mod holdup;
+mod lag;
 mod observer;
 mod own_stall;
 mod printer;

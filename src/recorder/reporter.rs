@@ -118,6 +118,7 @@ impl Unreported {
             | Kind::CounterRestart
             | Kind::CounterJump
             | Kind::Stall
+            | Kind::ArchiveLag
             | Kind::DiskFull
             | Kind::SyncedLate
             | Kind::TooLarge

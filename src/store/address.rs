@@ -157,6 +157,8 @@ pub struct Keeping {
     pub replicas: usize,
     /// How many bytes are sent in a second at most.
     pub rate_bytes: Option<u64>,
+    /// How long ago a session may have ended before it is deleted there.
+    pub max_age_ns: Option<i64>,
 }
 
 /// Where captures are archived, and how.

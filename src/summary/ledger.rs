@@ -53,7 +53,7 @@ pub fn line(entry: &Value, lost: &str) -> String {
 /// Whether an entry is of a kind that is never about a loss.
 pub fn is_without_loss(entry: &Value) -> bool {
     let kind = entry.get("kind").and_then(Value::as_str);
-    [Kind::Mark, Kind::Trigger, Kind::NotTriggered].iter().any(|one| Some(one.name()) == kind)
+    [Kind::Mark, Kind::Trigger, Kind::NotTriggered, Kind::ArchiveLag].iter().any(|one| Some(one.name()) == kind)
 }
 
 /// A number of an entry.

@@ -129,3 +129,78 @@ fn pages_show_the_captures_of_an_archive() {
     let refused = bench.fancyhwd(&format!("serve --listen 127.0.0.1:0 --database {url}")).run().code(1);
     refused.says("several recorders have captures in it").says("nats://HOST/RECORDER");
 }
+
+#[test]
+fn whole_sessions_are_deleted_there_by_hand_and_by_their_age() {
+    let bench = Bench::new();
+    let Some(cluster) = recorded(&bench) else { return };
+    let url = cluster.url();
+    bench.fancyhwd(&format!("session delete hall/1 --database {url}")).run().code(2).says("only with --yes");
+    bench.fancyhwd(&format!("session delete hall/1 --yes --database {url}")).run().success().says("with 2000 messages");
+    let ids = || -> Vec<String> {
+        let list = said(&bench, &format!("session list --json --database {url}"));
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+        list.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(), ["cellar/1", "hall/2"]);
+    bench.fancyhwd(&format!("session verify --all --database {url}")).run().success();
+    let gone = bench.fancyhwd(&format!("session delete hall/1 --yes --database {url}")).run().code(1);
+    gone.says("there is no session '1' of hall");
+    // What ended longer ago than that, of this database alone.
+    let (_device, endpoint) = device(&bench, 1000);
+    let record = format!("record --database hall.db --connect {endpoint} --archive {url} --recorder hall");
+    let recorder = bench.fancyhwd(&format!("{record} --archive-max-age 1ms")).start();
+    recorder.wait_until_told("session 2 was deleted in archive");
+    recorder.stop().success();
+    assert_eq!(ids(), ["cellar/1", "hall/3"]);
+    bench.fancyhwd("session verify --all --database hall.db").run().success();
+}
+
+#[test]
+fn what_is_archived_makes_room_first_and_what_is_not_only_in_need_and_not_in_silence() {
+    let bench = Bench::new();
+    let Some(cluster) = Cluster::start(&bench, 1, "") else { return };
+    let (url, endpoint) = (cluster.url(), bench.endpoint("fast"));
+    let publish = format!("publish --rate max --on-full block --wait-subscribers 1 --bind {endpoint}");
+    let record = format!("record --database c.db --on-full block --durability normal --connect {endpoint}");
+    let fill = |options: &str, count: u32| {
+        let recorder = bench.fancyhwd(&format!("{record} {options} --count {count}")).start();
+        bench.fancyhwd(&format!("{publish} --count {count}")).run().success();
+        recorder.finish()
+    };
+    let archive = format!("--archive {url} --recorder r --archive-replicas 1");
+    let sessions = || bench.sqlite3("c.db", "SELECT group_concat(id, ' ') FROM (SELECT id FROM sessions ORDER BY id)");
+    fill("", 100_000).success();
+    fill(&archive, 100_000).success();
+    fill(&archive, 100_000).success();
+    fill(&format!("{archive} --max-use 40MiB"), 200_000).success().says("session 2 of ");
+    assert_eq!(&sessions()[..2], "1 ", "{}", sessions());
+    bench.fancyhwd("session verify --all --database c.db").run().success();
+    // Away, and no other choice.
+    let away = "--archive nats://127.0.0.1:1 --recorder r --max-use 32MiB --split-every 4MiB";
+    let finished = fill(away, 600_000).code(3).says("older messages were deleted before they were archived");
+    assert!(finished.stderr.contains(" 0 lost"), "{}", finished.stderr);
+    assert_ne!(&sessions()[..2], "1 ");
+    let told = "SELECT count(*) > 0 FROM events WHERE kind = 'deleted' AND detail LIKE '%of which are not in the archive%'";
+    assert_eq!(bench.sqlite3("c.db", told), "1");
+    bench.fancyhwd("session verify --all --database c.db").run().success();
+}
+
+#[test]
+fn an_archive_that_is_away_for_long_is_in_the_ledger() {
+    let bench = Bench::new();
+    let Some(mut cluster) = Cluster::start(&bench, 1, "") else { return };
+    let (_device, endpoint) = device(&bench, 1000);
+    let url = cluster.url();
+    cluster.kill(0);
+    let record = format!("record --database c.db --connect {endpoint} --archive {url} --recorder r --archive-replicas 1");
+    let recorder = bench.fancyhwd(&record).start();
+    recorder.wait_until_status(" not archived for 11 s");
+    cluster.begin(0);
+    recorder.wait_until_status("all archived");
+    recorder.stop().success();
+    let told = "SELECT until_elapsed_ns - elapsed_ns > 10000000000, lost, detail LIKE 'up to % messages were not in the archive yet: %' \
+                FROM events WHERE kind = 'archive-lag'";
+    assert_eq!(bench.sqlite3("c.db", told), "1|0|1");
+    bench.fancyhwd("session verify --database c.db").run().success();
+}

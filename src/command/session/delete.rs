@@ -2,13 +2,13 @@
 
 use std::io::{self, IsTerminal, Write, stderr, stdin};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Session};
+use crate::store::{Access, Database, Source};
 
 /// What `session delete` does.
 #[derive(Clone, Debug)]
@@ -18,12 +18,48 @@ pub struct Settings {
     /// Whether it is deleted without a question.
     pub is_meant: bool,
     /// From where.
-    pub database: PathBuf,
+    pub source: Source,
 }
 
 /// Delete a session, once it is clear that this is meant.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let path = &settings.database;
+    match &settings.source {
+        Source::File(path) => delete(settings, path, stop),
+        Source::Archive(access) => delete_there(settings, access, stop),
+    }
+}
+
+/// The same in an archive, where the recorder whose it is, or whoever else may, deletes whole sessions.
+#[cfg(feature = "archive")]
+fn delete_there(settings: &Settings, access: &Access, stop: &Stop) -> Result<Exit> {
+    crate::command::fetching::connected(access, stop, |shelves| {
+        let (shelf, parts) = shelves.find(&settings.session)?;
+        if let Some(open) = parts.iter().find(|found| !found.is_end()) {
+            let cause =
+                format!("session {} of {} goes on, or its recorder is gone before its end", open.id(), shelf.recorder);
+            return Err(shelves.refused(cause, "end it first, or archive its end with `fancyhwd session archive`"));
+        }
+        for found in &parts {
+            let (id, messages) = (found.id(), found.messages());
+            let what =
+                format!("session {id} of {} in archive {} with {messages} messages", shelf.recorder, access.address);
+            if !settings.is_meant && !is_meant(id, &what, stop)? {
+                tracing::info!("nothing was deleted");
+                return Ok(Exit::Done);
+            }
+            shelves.delete(&shelf, found)?;
+            tracing::info!("deleted {what}");
+        }
+        Ok(Exit::Done)
+    })
+}
+
+#[cfg(not(feature = "archive"))]
+fn delete_there(_: &Settings, access: &Access, _: &Stop) -> Result<Exit> {
+    Err(crate::command::here::not_built(access))
+}
+
+fn delete(settings: &Settings, path: &Path, stop: &Stop) -> Result<Exit> {
     let mut database = Database::for_changing(path)?;
     let session = match database.find_only_session(&settings.session) {
         Ok(session) => session,
@@ -40,7 +76,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         Err(error) => return Err(error),
     };
     let what = format!("session {} of {} with {} messages", session.id, path.display(), session.tally.messages);
-    if !settings.is_meant && !is_meant(&session, &what, stop)? {
+    if !settings.is_meant && !is_meant(session.id, &what, stop)? {
         tracing::info!("nothing was deleted");
         return Ok(Exit::Done);
     }
@@ -50,9 +86,9 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 }
 
 /// Ask whoever sits at the terminal.
-fn is_meant(session: &Session, what: &str, stop: &Stop) -> Result<bool> {
+fn is_meant(id: i64, what: &str, stop: &Stop) -> Result<bool> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        let text = format!("session {} is deleted without a question only with --yes", session.id);
+        let text = format!("session {id} is deleted without a question only with --yes");
         return Err(Error::CommandLine(text));
     }
     let ask = || -> io::Result<String> {

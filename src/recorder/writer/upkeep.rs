@@ -4,6 +4,7 @@ use std::mem;
 
 use crate::error::{Error, Result, Trouble};
 use crate::observe::event::{Event, Kind};
+use crate::recorder::lag::Lagged;
 use crate::recorder::writer::{FILES_MAX_PER_BATCH, RETRY_NS, Writer};
 use crate::recorder::{Arrivals, HeldUp};
 use crate::store::Room;
@@ -121,7 +122,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Put into the ledger who held the database up, when that is over.
+    /// Put into the ledger who held the database up, and how the archive was behind, when that is over.
     pub(super) fn tell_of_holdups(&mut self, is_end: bool) -> Result<()> {
         if let Some(held) = self.gauges.holdup.ends() {
             self.gauges.trouble(None);
@@ -129,6 +130,12 @@ impl Writer<'_> {
         }
         if is_end {
             self.note_log(None);
+        }
+        if let Some(Lagged { since_ns, messages, trouble }) = self.gauges.lagged(is_end) {
+            let why = trouble.map_or(String::new(), |trouble| format!(": {trouble}"));
+            let what = format!("up to {messages} messages were not in the archive yet{why}");
+            let now = self.event(Kind::ArchiveLag, Some(0), what);
+            self.note_interval(now, since_ns);
         }
         match mem::take(&mut self.holdups) {
             events if events.is_empty() => Ok(()),
@@ -138,7 +145,12 @@ impl Writer<'_> {
 
     fn note_holdup(&mut self, held: &HeldUp, what: &str) {
         let now = self.event(Kind::Stall, Some(0), format!("{}: {what}", held.holder));
-        let elapsed_ns = held.since_ns.saturating_sub(self.clock.origin_ns).clamp(0, now.elapsed_ns.max(0));
+        self.note_interval(now, held.since_ns);
+    }
+
+    /// Note what began then and is over now.
+    fn note_interval(&mut self, now: Event, since_ns: i64) {
+        let elapsed_ns = since_ns.saturating_sub(self.clock.origin_ns).clamp(0, now.elapsed_ns.max(0));
         let lasted_ns = now.elapsed_ns.saturating_sub(elapsed_ns);
         let unix_ns = now.unix_ns.saturating_sub(lasted_ns);
         self.holdups.push(Event { unix_ns, elapsed_ns, until_elapsed_ns: Some(now.elapsed_ns), ..now });

@@ -1,6 +1,7 @@
 //! The archive: captures on NATS JetStream, replicated over several machines. The only place that knows NATS.
 
 pub mod bundle;
+mod deleting;
 mod described;
 mod failure;
 mod link;

@@ -58,6 +58,11 @@ pub fn subject(recorder: &RecorderName, database_id: &str, session_id: i64, abou
     format!("fhw.{recorder}.{database_id}.{session_id}.{}", about.name())
 }
 
+/// All subjects of a session.
+pub fn all_of_session(recorder: &RecorderName, database_id: &str, session_id: i64) -> String {
+    format!("fhw.{recorder}.{database_id}.{session_id}.>")
+}
+
 /// The database and the session in a subject of ours.
 pub fn parsed(subject: &str) -> Option<(&str, i64, About)> {
     let mut parts = subject.split('.');

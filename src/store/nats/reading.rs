@@ -44,7 +44,7 @@ pub struct Archived {
 pub struct Reading<'a> {
     pub(super) link: Rc<Link<'a>>,
     pub(super) stream: Stream,
-    recorder: RecorderName,
+    pub(super) recorder: RecorderName,
 }
 
 impl<'a> Link<'a> {

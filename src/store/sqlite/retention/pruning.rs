@@ -24,8 +24,19 @@ const ROW_BYTES: i64 = 28;
 /// Entries of the ledger that a step deletes.
 const STEP_EVENTS: i64 = 1000;
 
+/// Rows of commits that a step looks at.
+const STEP_COMMITS: i64 = 10_000;
+
 /// Streams that a step deletes.
 const STEP_STREAMS: i64 = 100;
+
+/// How many messages of a session an archive has not acknowledged.
+const UNARCHIVED: &str = "SELECT sessions.last_id - coalesce(archived.last_id, sessions.first_id - 1) FROM sessions \
+     LEFT JOIN archived ON session_id = sessions.id WHERE sessions.id = ?1";
+
+/// The next commit between two rows that belongs to no session.
+const SCATTERED: &str = "SELECT id, session_id, first_id, last_id FROM batches WHERE id > ?1 AND id <= ?2 \
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = batches.session_id) ORDER BY id LIMIT 1";
 
 /// What a step has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +87,11 @@ impl Recording {
         }
         Ok(match self.delete_some(now).map_err(self.file.database.failed("make room"))? {
             Step::Rows => Room::Growing,
-            Step::Session(event) => Room::Deleted(event),
+            Step::Session(event, unarchived) => {
+                self.run.known.unarchived_messages += unarchived;
+                self.run.cleared_row = 0;
+                Room::Deleted(event)
+            }
             Step::Nothing if pages.room_bytes() > 0 => Room::Enough,
             Step::Nothing if pages.below_use_bytes <= pages.below_free_bytes => Room::Exhausted,
             Step::Nothing => Room::DiskExhausted,
@@ -103,9 +118,9 @@ impl Recording {
     /// to nobody. So a session is there whole or not at all, and after a crash the next step goes on.
     fn delete_some(&mut self, now: Event) -> rusqlite::Result<Step> {
         let transaction = self.file.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let step = match delete_leftovers(&transaction)? {
+        let step = match delete_leftovers(&transaction)? || delete_scattered(&transaction, &mut self.run.cleared_row)? {
             true => Step::Rows,
-            false => delete_oldest_session(&transaction, self.session.id, now)?,
+            false => delete_oldest_session(&transaction, self.session.id, self.about.recorder.is_some(), now)?,
         };
         transaction.commit()?;
         Ok(step)
@@ -116,7 +131,8 @@ impl Recording {
 enum Step {
     Nothing,
     Rows,
-    Session(Event),
+    /// With how many messages that were to be in an archive first, and are not.
+    Session(Event, u64),
 }
 
 /// Delete rows from before the oldest session, for the time of one step.
@@ -145,19 +161,56 @@ fn delete_leftovers(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
     Ok(is_more)
 }
 
-fn delete_oldest_session(transaction: &Transaction<'_>, current_id: i64, now: Event) -> rusqlite::Result<Step> {
+/// Delete commits of a session that was younger than one that is still there, as one is that waits for the archive. They are
+/// looked for behind `cleared_row`, some rows in a step. Says whether there may be more.
+fn delete_scattered(transaction: &Transaction<'_>, cleared_row: &mut i64) -> rusqlite::Result<bool> {
+    let is_any = "SELECT EXISTS (SELECT 1 FROM deleted), coalesce((SELECT max(id) FROM batches), 0)";
+    let (is_any, last_row): (bool, i64) = transaction.query_row(is_any, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if !is_any || *cleared_row >= last_row {
+        return Ok(false);
+    }
+    let until_ns = monotonic_ns() + STEP_NS;
+    let end_row = cleared_row.saturating_add(STEP_COMMITS);
+    let mut scattered = transaction.prepare_cached(SCATTERED)?;
+    let mut next = *cleared_row;
+    let (_, has_messages) = leftovers::delete_commits(transaction, until_ns, i64::MAX, || {
+        let found = scattered.query_row(params![next, end_row], Leftover::from_row).optional()?;
+        next = found.map_or(end_row, |found| found.id);
+        Ok(found)
+    })?;
+    // What was not finished is looked for again.
+    *cleared_row = if has_messages { next.saturating_sub(1) } else { next };
+    Ok(true)
+}
+
+/// Delete a session, of those that the archive has if there are any, the oldest.
+fn delete_oldest_session(
+    transaction: &Transaction<'_>,
+    current_id: i64,
+    is_archiving: bool,
+    now: Event,
+) -> rusqlite::Result<Step> {
     let oldest: Option<(i64, i64, String)> = transaction
         .query_row(
         "SELECT id, messages, strftime('%Y-%m-%dT%H:%M:%SZ', started_unix_ns / 1000000000, 'unixepoch') FROM sessions \
-         WHERE id < ?1 ORDER BY id LIMIT 1",
-        [current_id],
+         WHERE id < ?1 ORDER BY ?2 AND NOT EXISTS (SELECT 1 FROM archived WHERE session_id = sessions.id AND is_described \
+         AND archived.last_id >= sessions.last_id), id LIMIT 1",
+        params![current_id, is_archiving],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )
         .optional()?;
     let Some((id, messages, started)) = oldest else { return Ok(Step::Nothing) };
+    let behind = match is_archiving {
+        true => transaction.query_row(UNARCHIVED, [id], |row| row.get::<_, i64>(0))?.max(0).unsigned_abs(),
+        false => 0,
+    };
     leftovers::delete_session(transaction, id)?;
-    let detail = format!("session {id} of {started} with {messages} messages was deleted to make room");
+    let unarchived = match behind {
+        0 => String::new(),
+        behind => format!(", {behind} of which are not in the archive"),
+    };
+    let detail = format!("session {id} of {started} with {messages} messages{unarchived} was deleted to make room");
     let event = Event { detail: Some(detail), ..now };
     insert_event(transaction, current_id, &event)?;
-    Ok(Step::Session(event))
+    Ok(Step::Session(event, behind))
 }

@@ -37,6 +37,8 @@ pub struct Ended {
     pub files_in_doubt: u64,
     /// Messages of the run that were in files that somebody deleted.
     pub deleted_messages: u64,
+    /// Messages that were deleted to make room before they were in the archive.
+    pub unarchived_messages: u64,
 }
 
 /// A session that is being written. What it says is what the last commit made true.
@@ -87,6 +89,8 @@ pub(in crate::store) struct Run {
     pub known: Ended,
     /// The totals of the sessions that are over.
     tally: Tally,
+    /// No commit before this row belongs to a session that is gone, as far as room was made.
+    pub cleared_row: i64,
     /// Why the last messages could not be stored.
     pub given_up: Option<Event>,
     /// When the session ended, if that was not now.

@@ -20,10 +20,10 @@ pub enum Error {
     Setting { option: &'static str, value: String, cause: String },
     /// No session goes by that id or label.
     #[error(
-        "cannot find session '{wanted}' in {}: there is no such session; `fancyhwd session list` shows what there is",
+        "cannot find session '{wanted}' in {}: there is no such session; {advice}`fancyhwd session list` shows what there is",
         database.display()
     )]
-    NoSuchSession { wanted: String, database: PathBuf },
+    NoSuchSession { wanted: String, database: PathBuf, advice: String },
     /// Several sessions have the label, and one of them is to be chosen.
     #[error(
         "cannot choose session '{wanted}' in {}: several sessions have that label; \
@@ -39,11 +39,11 @@ pub enum Error {
     EmptySession { id: i64, database: PathBuf },
     /// The session holds messages, but none of those that were asked for.
     #[error(
-        "cannot read session {id} of {}: nothing in it is as asked for; \
+        "cannot read session {id} of {}: {cause}; \
          compare --from, --to and --topic with what `fancyhwd session show` says of it",
         database.display()
     )]
-    EmptySelection { id: i64, database: PathBuf },
+    EmptySelection { id: i64, database: PathBuf, cause: String },
     /// What was looked for is nowhere in the session, or in its part that was selected.
     #[error(
         "cannot find '{condition}' in {session} of {}: it holds nowhere there; \
@@ -73,17 +73,23 @@ pub enum Error {
     )]
     NothingIsRecorded { database: PathBuf },
     /// An endpoint cannot be bound or connected.
-    #[error("cannot {operation} {endpoint}: {cause}; {hint}")]
+    #[error("cannot {operation} {endpoint}: {cause}; {}", advice(cause, hint))]
     Endpoint { operation: &'static str, endpoint: String, cause: String, hint: &'static str },
     /// A certificate cannot be read or written.
     #[error("cannot {operation} key file {}: {cause}; {hint}", path.display())]
     Key { operation: &'static str, path: PathBuf, cause: String, hint: &'static str },
     /// A socket failed outside of bind and connect.
-    #[error("cannot {operation}: {cause}; see the log lines before this one")]
+    #[error("cannot {operation}: {cause}; {}", advice(cause, "see the log lines before this one"))]
     Socket { operation: &'static str, cause: String },
     /// A database cannot be used at all.
-    #[error("cannot open database {}: {cause}; {hint}", path.display())]
+    #[error("cannot open database {}: {cause}; {}", path.display(), advice(cause, hint))]
     OpenDatabase { path: PathBuf, cause: String, hint: &'static str },
+    /// This user may not do that with a database.
+    #[error("cannot {operation} database {}: {cause}; {advice}", path.display())]
+    NotPermitted { operation: &'static str, path: PathBuf, cause: String, advice: String },
+    /// Another recorder writes into the database.
+    #[error("cannot open database {}: {cause}; {advice}, or choose another file with --database", path.display())]
+    InUse { path: PathBuf, cause: String, advice: String },
     /// A statement on an open database failed.
     #[error("cannot {operation} in database {}: {cause}; {hint}", path.display())]
     Database { operation: &'static str, path: PathBuf, cause: String, hint: &'static str, trouble: Trouble },
@@ -125,6 +131,14 @@ pub enum Error {
     /// Standard output cannot be written.
     #[error("cannot write standard output: {0}; check where the output goes")]
     Output(io::Error),
+}
+
+/// What to try: whatever was being done, where a process has no descriptor left only more of them help.
+fn advice<'a>(cause: &str, hint: &'a str) -> &'a str {
+    match cause.contains("Too many open files") {
+        true => "let this process open more files (`ulimit -n`, or LimitNOFILE= of its unit)",
+        false => hint,
+    }
 }
 
 /// Why a database cannot be written or read.

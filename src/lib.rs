@@ -51,4 +51,5 @@ pub mod log;
 pub mod escape;
 pub mod error;
 pub mod exit;
+pub mod nearest;
 pub mod safe_open;

@@ -28,13 +28,21 @@ pub fn run() -> Exit {
 fn try_run() -> Result<Exit> {
     let cli = match cli::parse() {
         Ok(Asked::Run(cli)) => cli,
-        Ok(Asked::Text(text)) => return command::print_help(&text),
+        Ok(Asked::Text(text)) => {
+            log::start(Level::WARN);
+            return command::print_help(&text);
+        }
         Err(error) => {
-            log::start(Level::ERROR);
+            log::start(Level::WARN);
+            cli::warn_of_unknown_variables();
             return Err(error);
         }
     };
     log::start(level(&cli.log));
+    // A shell that completes a line has somebody type in it.
+    if !matches!(cli.command, Command::Completions(_)) {
+        cli::warn_of_unknown_variables();
+    }
     execute(&cli)
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::error::{Error, Result, Trouble};
+use crate::error::{Result, Trouble};
 use crate::store::nats::{Acknowledged, Failure, Link, Reading, Sending};
 use crate::store::{Access, Archiving, Database, Keeping, RecorderName};
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
@@ -358,8 +358,7 @@ impl<'a> Archiver<'a> {
                 Err(failure) => return Err(failure.error("write into", &address)),
             }
         }
-        let missing = || Error::NoSuchSession { wanted: session_id.to_string(), database: database.path().to_owned() };
-        database.archiving(session_id)?.ok_or_else(missing)
+        database.archiving(session_id)?.ok_or_else(|| database.no_such_session(&session_id.to_string()))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::exporter::{self, Format, SAMPLE_RATE_MAX_HZ};
 /// Options of `session export`.
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Session to export: an id, a label, or `latest` for the newest finished one. Several become a file each in the directory of
+    /// Session to export: an id, a label, or `latest` for the newest finished one that has messages. Several become a file each in the directory of
     /// --output
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: Vec<String>,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::analysis::sought::{Sought, Typed};
-use crate::cli::values::{parse, wanted};
+use crate::cli::values::{parse, refuse, wanted};
 use crate::codec::condition::Condition;
 use crate::error::Result;
 use crate::store::Selection;
@@ -29,7 +29,26 @@ impl RangeArguments {
     pub fn positions(&self) -> Result<(Option<Position>, Option<Position>, Sought)> {
         let (from, sought_from) = place("--from", self.from.as_deref())?;
         let (to, sought_to) = place("--to", self.to.as_deref())?;
+        refuse_backwards(("--from", self.from.as_deref(), from), ("--to", self.to.as_deref(), to))?;
         Ok((from, to, Sought { from: sought_from, to: sought_to }))
+    }
+}
+
+/// Refuse a range that ends before it begins.
+pub(super) fn refuse_backwards(
+    (from_option, from_text, from): (&'static str, Option<&str>, Option<Position>),
+    (to_option, to_text, to): (&'static str, Option<&str>, Option<Position>),
+) -> Result<()> {
+    match from.zip(to) {
+        Some((from, to)) if from.is_behind(to) => {
+            let (from_text, to_text) = (from_text.unwrap_or_default(), to_text.unwrap_or_default());
+            let cause = format!(
+                "nothing comes at or after {from_text} and before {to_option} {to_text}; if they were exchanged: \
+                 {from_option} {to_text} {to_option} {from_text}"
+            );
+            Err(refuse(from_option, from_text, cause))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be typed behind `fancyhwd record`.
 
 use crate::cli::values::{
-    DEFAULT_ENDPOINT, about, binds, bytes, channels, connects, database, duration_ns, label, parse, refuse, size,
-    wanted,
+    DEFAULT_ENDPOINT, about, binds, bytes, channels, connects, database, duration_ns, is_bare, label, parse, refuse,
+    size, wanted,
 };
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::recorder::{self, SplitEvery, When};
 use crate::socket::{Inlets, QUEUE_MESSAGES, ReceivingKind};
 use crate::store::{Durability, Limits, Target};
 use crate::streams::{About, Told};
+use crate::time::clock::NS_PER_S;
 use clap::{Args, ValueEnum};
 
 use crate::cli::{DatabaseArguments, KeepingArguments, KeyArguments};
@@ -310,11 +311,24 @@ fn duration_or_zero_ns(option: &'static str, text: &str) -> Result<i64> {
     if ["0", "0s"].contains(&text) { Ok(0) } else { duration_ns(option, text) }
 }
 
+/// Shorter or smaller sessions are a mistake: each costs some pages of the database, and a line of every list.
+const SPLIT_MIN_NS: i64 = NS_PER_S;
+const SPLIT_MIN_BYTES: u64 = 1 << 20;
+
 /// A duration, or else a size.
 fn split_every(text: &str) -> Result<SplitEvery> {
     const OPTION: &str = "--split-every";
+    // For a duration it would be months.
+    let megabytes = text.strip_suffix('M').filter(|number| is_bare(number));
+    if let Some(number) = megabytes.or_else(|| is_bare(text).then_some(text)) {
+        let cause = format!("a size or a time needs its unit: {number}MB or {number}MiB, or {number}min or {number}s");
+        return Err(refuse(OPTION, text, cause));
+    }
     match humantime::parse_duration(text).is_ok() {
-        true => duration_ns(OPTION, text).map(SplitEvery::ElapsedNs),
-        false => bytes(OPTION, text, 1..=u64::MAX).map(SplitEvery::Bytes),
+        true => match duration_ns(OPTION, text)? {
+            ..SPLIT_MIN_NS => Err(refuse(OPTION, text, "a session lasts at least 1s, such as 10min or 1h".to_owned())),
+            every_ns => Ok(SplitEvery::ElapsedNs(every_ns)),
+        },
+        false => bytes(OPTION, text, SPLIT_MIN_BYTES..=u64::MAX).map(SplitEvery::Bytes),
     }
 }

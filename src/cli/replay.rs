@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::range::RangeArguments;
-use crate::cli::values::{connects, duration_ns, outlets, parse, refuse, send, wanted};
+use crate::cli::values::{connects, duration_ns, endpoint, outlets, parse, refuse, send, wanted};
 use crate::codec::topic::{Topic, Wanted};
 use crate::command::replay::{self, To};
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::time::clock::Pacing;
 /// Options of `replay`.
 #[derive(Args, Debug)]
 pub struct ReplayArguments {
-    /// Session to replay: an id, a label, or `latest` for the newest finished one
+    /// Session to replay: an id, a label, or `latest` for the newest finished one that has messages
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
     /// Send what came from each endpoint to the port that it came from, on loopback
@@ -164,7 +164,7 @@ impl ReplayArguments {
             let typed: Vec<&str> = self.send.bind.iter().chain(&self.send.connect).map(String::as_str).collect();
             return Err(refuse("--bind or --connect", &typed.join(" "), rule.to_owned()));
         }
-        let bound = bind.into_iter().map(|(number, text)| Ok((number, parse("--bind", &text)?, true)));
+        let bound = bind.into_iter().map(|(number, text)| Ok((number, endpoint("--bind", &text)?, true)));
         let connected = connect.into_iter().map(|(number, text)| {
             let endpoint = connects(std::slice::from_ref(&text))?.pop();
             endpoint.map(|endpoint| (number, endpoint, false)).ok_or_else(|| refuse("--connect", &text, String::new()))

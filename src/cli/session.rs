@@ -7,7 +7,8 @@ use crate::cli::cut::CutArguments;
 use crate::cli::export::ExportArguments;
 use crate::cli::find::FindArguments;
 use crate::cli::import::ImportArguments;
-use crate::cli::range::{SelectionArguments, place};
+use crate::cli::list::ListArguments;
+use crate::cli::range::{SelectionArguments, place, refuse_backwards};
 use crate::cli::record::RecordFraming;
 use crate::cli::recover::RecoverArguments;
 use crate::cli::remark::{MarkArguments, NoteArguments};
@@ -15,7 +16,7 @@ use crate::cli::values::{about, duration_ns, label, parse, refuse, to_change, wa
 use crate::codec::channels::Channels;
 use crate::codec::layout::Layout;
 use crate::command;
-use crate::command::session::{delete, describe, diff, list, show, verify};
+use crate::command::session::{delete, describe, diff, show, verify};
 use crate::error::{Error, Result};
 use crate::store::Description;
 use clap::{Args, Subcommand};
@@ -34,7 +35,10 @@ pub struct SessionArguments {
 /// What can be done with sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
-    /// List all sessions, oldest first
+    /// List sessions, the newest last
+    ///
+    /// Lists what was captured, with what was lost: `>=` stands before a number where a link was down or never up, so that more may
+    /// be missing. The state says what is being recorded now, what was cut off, what is damaged and what is in an archive.
     List(ListArguments),
     /// Show all that is known about a session
     Show(ShowArguments),
@@ -103,18 +107,10 @@ pub enum SessionCommand {
     Fetch(FetchArguments),
 }
 
-/// Options of `session list`.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Where to look
-    #[command(flatten)]
-    pub output: SessionOutput,
-}
-
 /// Options of `session show`.
 #[derive(Args, Debug)]
 pub struct ShowArguments {
-    /// Session to show: an id, a label, or `latest` for the newest finished one
+    /// Session to show: an id, a label, or `latest` for the newest finished one that has messages
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
     /// Read every packet for the rates of topics and for gaps, also of a session with more than 1,000,000 of them
@@ -139,7 +135,7 @@ pub struct SessionOutput {
 /// Options of `session verify`.
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
-    /// Session to verify: an id, a label, or `latest` for the newest finished one, which is the default
+    /// Session to verify: an id, a label, or `latest` for the newest finished one that has messages, which is the default
     #[arg(value_name = "SESSION")]
     pub session: Option<String>,
     /// Verify every session
@@ -238,16 +234,6 @@ pub struct DeleteArguments {
     /// Where to look
     #[command(flatten)]
     pub source: SourceArguments,
-}
-
-impl ListArguments {
-    /// Check what was typed for `session list`.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for the first value that cannot be used.
-    pub fn settings(&self) -> Result<list::Settings> {
-        Ok(list::Settings { source: self.output.source.source()?, is_json: self.output.json })
-    }
 }
 
 impl ShowArguments {
@@ -355,6 +341,7 @@ impl DiffArguments {
         if other_from.is_some() || other_to.is_some() {
             (in_b.from, sought_in_b.from) = place("--other-from", other_from)?;
             (in_b.to, sought_in_b.to) = place("--other-to", other_to)?;
+            refuse_backwards(("--other-from", other_from, in_b.from), ("--other-to", other_to, in_b.to))?;
         }
         let timing_tolerance_ns =
             self.timing_tolerance.as_deref().map(|text| duration_ns(TOLERANCE, text)).transpose()?;

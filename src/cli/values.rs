@@ -120,16 +120,37 @@ pub(super) fn send(typed: &SendArguments, connects: usize, binds: usize) -> Resu
 
 /// Endpoints to bind.
 pub(super) fn binds(typed: &[String]) -> Result<Vec<Endpoint>> {
-    typed.iter().map(|text| parse("--bind", text)).collect()
+    typed.iter().map(|text| endpoint("--bind", text)).collect()
 }
 
 /// Endpoints to connect to: each must name a peer.
 pub(super) fn connects(typed: &[String]) -> Result<Vec<Endpoint>> {
-    let peer = |text: &String| match parse::<Endpoint>("--connect", text)? {
+    let peer = |text: &String| match endpoint("--connect", text)? {
         endpoint if endpoint.names_a_peer() => Ok(endpoint),
-        _ => Err(refuse("--connect", text, "`*` names no peer; a peer has a host and a port".to_owned())),
+        _ => {
+            let likely = text.replace("//*", "//127.0.0.1");
+            let cause = format!("`*` names no peer; a peer has a host and a port, such as {likely}");
+            Err(refuse("--connect", text, cause))
+        }
     };
     typed.iter().map(peer).collect()
+}
+
+/// One endpoint. Of what is none it is said what was probably meant.
+pub(super) fn endpoint(option: &'static str, text: &str) -> Result<Endpoint> {
+    let words: Vec<&str> = text.split([',', ';', ' ']).filter(|word| !word.is_empty()).collect();
+    if words.len() > 1 && words.iter().all(|word| word.contains("://")) {
+        let each: Vec<String> = words.iter().map(|word| format!("{option} {word}")).collect();
+        let cause = format!(
+            "each endpoint has an option of its own: {}; in a variable of the environment spaces are between them",
+            each.join(" ")
+        );
+        return Err(refuse(option, text, cause));
+    }
+    text.parse().map_err(|cause: String| match Endpoint::likely(text) {
+        Some(likely) => refuse(option, text, format!("{cause}; did you mean {likely}?")),
+        None => refuse(option, text, cause),
+    })
 }
 
 /// The endpoints to bind and those to connect to; without any, the one of the reference device is bound.
@@ -175,7 +196,12 @@ pub(super) fn channels(option: &'static str, typed: &[String]) -> Result<Vec<Abo
 }
 
 pub(super) fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>) -> Result<u64> {
-    let size: ByteSize = parse(option, text)?;
+    if is_bare(text) {
+        let cause = format!("a size needs a unit, such as {text}MiB, {text}MB or {text}KiB");
+        return Err(refuse(option, text, cause));
+    }
+    let rule = |_| refuse(option, text, "a size is a number and a unit, such as 64KiB, 100MB or 2GiB".to_owned());
+    let size: ByteSize = text.parse().map_err(rule)?;
     match range.contains(&size.as_u64()) {
         true => Ok(size.as_u64()),
         false => {
@@ -183,6 +209,11 @@ pub(super) fn bytes(option: &'static str, text: &str, range: RangeInclusive<u64>
             Err(refuse(option, text, format!("the size is from {least} to {most}")))
         }
     }
+}
+
+/// Whether it is a number without a unit.
+pub(super) fn is_bare(text: &str) -> bool {
+    !text.is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// A size, if one was typed.
@@ -193,6 +224,10 @@ pub(super) fn size(option: &'static str, text: Option<&str>, range: RangeInclusi
 /// A duration above zero in nanoseconds. 292 years are the limit.
 pub(super) fn duration_ns(option: &'static str, text: &str) -> Result<i64> {
     let duration = humantime::parse_duration(text).map_err(|cause| refuse(option, text, cause.to_string()))?;
+    if text.contains('M') {
+        let cause = format!("`M` is a month; did you mean {}, in minutes?", text.replace('M', "m"));
+        return Err(refuse(option, text, cause));
+    }
     match i64::try_from(duration.as_nanos()) {
         Ok(0) => Err(refuse(option, text, "a duration is above zero, such as 250ms, 1s or 1h30m".to_owned())),
         Ok(duration_ns) => Ok(duration_ns),

@@ -161,6 +161,20 @@ impl Wanted {
         }
     }
 
+    /// Whether messages of a stream may be asked for. Of one without topics each message has to be looked at.
+    pub fn may_take(&self, framing: Framing, topic: &[u8]) -> bool {
+        let Self::Only(patterns) = self else { return true };
+        let before_space = [topic, &[SEPARATOR]].concat();
+        match framing {
+            Framing::Whole => true,
+            Framing::Frames => self.takes(topic, 2),
+            // A name with a space begins with a topic that has none.
+            Framing::Space => {
+                self.takes(&before_space, 1) || patterns.iter().any(|pattern| pattern.bytes.starts_with(&before_space))
+            }
+        }
+    }
+
     /// The topic of a message, if it was asked for by its exact name: then it needs no guess. What was told about the framing
     /// comes first.
     pub fn find<'a>(&self, told: Option<Framing>, first: &'a [u8], frame_count: usize) -> Option<Framed<'a>> {

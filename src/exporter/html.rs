@@ -100,7 +100,8 @@ fn selected(database: &Database, session: &Session, export: &Export) -> Result<V
     let found = streams.iter().filter(|(_, it)| is_wanted(it.framing, &it.topic, it.endpoint)).map(|(&id, _)| id);
     let found: Vec<i64> = found.collect();
     if found.is_empty() && !streams.is_empty() {
-        return Err(Error::EmptySelection { id: session.id, database: database.path().to_owned() });
+        let cause = database.why_nothing(session, &wanted);
+        return Err(Error::EmptySelection { id: session.id, database: database.path().to_owned(), cause });
     }
     Ok(found)
 }

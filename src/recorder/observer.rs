@@ -5,15 +5,19 @@ use std::collections::BTreeSet;
 use bytesize::ByteSize;
 
 use crate::codec::topic::shown;
+use crate::nearest::nearest;
 use crate::observe::event::{Event, Kind, Phase};
 use crate::observe::snapshot::Link;
 use crate::recorder::own_stall::Stall;
-use crate::socket::{Change, Failure, Receiver};
+use crate::socket::{Change, Failure, Receiver, Unwanted};
 use crate::time::clock::{NS_PER_S, SessionClock, monotonic_ns, unix_ns};
 use crate::time::durations::seconds;
 
 /// A link over which nothing has come for so long since it went up is told of once: perhaps the topic is another one.
 const SILENT_START_NS: i64 = 10 * NS_PER_S;
+
+/// What else comes over such a link is looked for from then on until it is told of.
+const LOOK_AROUND_NS: i64 = 5 * NS_PER_S;
 
 /// How often the links are looked at.
 const LOOK_EVERY_NS: i64 = NS_PER_S;
@@ -136,7 +140,7 @@ impl Observer {
     }
 
     /// Look whether links are silent, or no longer.
-    pub fn look(&mut self, socket: &Receiver, clock: SessionClock) -> Vec<Event> {
+    pub fn look(&mut self, socket: &mut Receiver, clock: SessionClock) -> Vec<Event> {
         let now_ns = monotonic_ns();
         let is_time = now_ns - self.looked_ns >= LOOK_EVERY_NS;
         if !is_time && self.links.iter().all(|link| link.silent_ns.is_none()) {
@@ -146,30 +150,37 @@ impl Observer {
             self.looked_ns = now_ns;
         }
         let mut events = Vec::new();
-        for (place, quiet) in socket.quiet().enumerate() {
-            let (Some(link), Some((since_ns, is_never))) = (self.links.get_mut(place), quiet) else { continue };
-            let endpoint = || socket.endpoint_at(place).unwrap_or_default();
+        let all_quiet: Vec<_> = socket.quiet().collect();
+        for (place, quiet) in all_quiet.into_iter().enumerate() {
+            let Some(link) = self.links.get_mut(place) else { continue };
+            let quiet_since = |since_ns: i64| now_ns - since_ns.max(self.deaf_until_ns);
+            let is_unheard =
+                quiet.is_some_and(|(since_ns, is_never)| is_never && quiet_since(since_ns) >= LOOK_AROUND_NS);
+            socket.look_around(place, is_unheard && !link.is_told);
+            let Some((since_ns, is_never)) = quiet else { continue };
+            let endpoint = socket.endpoint_at(place).unwrap_or_default();
             if let Some(silent_ns) = link.silent_ns {
                 if since_ns > silent_ns {
                     link.silent_ns = None;
                     let end = at(since_ns, clock, Kind::Silence, Some(0));
-                    events.push(Event { phase: Phase::Ends, ..about(endpoint(), end) });
+                    events.push(Event { phase: Phase::Ends, ..about(endpoint, end) });
                 }
                 continue;
             }
-            let quiet_ns = now_ns - since_ns.max(self.deaf_until_ns);
+            let quiet_ns = quiet_since(since_ns);
             let is_new = is_never && quiet_ns >= SILENT_START_NS && !link.is_told;
             if is_new || self.silence_ns.is_some_and(|silence_ns| quiet_ns >= silence_ns) {
                 (link.silent_ns, link.is_told) = (Some(since_ns), true);
+                socket.look_around(place, false);
                 let what = if is_never { "since the link went up" } else { "since the last message" };
                 let detail = format!(
                     "nothing came for {:.0} s {what}; asked for: {}{}",
                     seconds(quiet_ns),
                     self.topics,
-                    unwanted(socket, place)
+                    unwanted(socket, place, &self.topics)
                 );
                 let begin = at(since_ns, clock, Kind::Silence, Some(0));
-                events.push(Event { phase: Phase::Begins, detail: Some(detail), ..about(endpoint(), begin) });
+                events.push(Event { phase: Phase::Begins, detail: Some(detail), ..about(endpoint, begin) });
             }
         }
         events
@@ -232,6 +243,10 @@ impl Observer {
         let mut events = Vec::new();
         for ((place, link), watched) in socket.status().into_iter().enumerate().zip(&mut self.links) {
             let now = |kind| about(&link.endpoint, at(monotonic_ns(), clock, kind, Some(0)));
+            if link.last_message_unix_ns.is_none() && link.unwanted > 0 && !watched.is_told {
+                let others = unwanted(socket, place, &self.topics);
+                tracing::warn!("nothing of {} came from {}{others}", self.topics, link.endpoint);
+            }
             if watched.silent_ns.take().is_some() {
                 events.push(ended_silent(now(Kind::Silence)));
             }
@@ -266,12 +281,20 @@ fn about(endpoint: impl Into<String>, event: Event) -> Event {
     Event { endpoint: Some(endpoint.into()), ..event }
 }
 
-/// `; under other topics 12 messages came, which begin like 'abc'`.
-fn unwanted(socket: &Receiver, place: usize) -> String {
-    socket.unwanted(place).map_or_else(
-        || "; no other topic came either".to_owned(),
-        |(messages, begins)| {
-            format!("; {messages} messages came under other topics, the first begins with '{}'", shown(begins))
-        },
-    )
+/// `; 12 messages came under other topics: abc; did you mean --topic abc?`.
+fn unwanted(socket: &Receiver, place: usize, asked: &str) -> String {
+    let Some(Unwanted { messages, begins, topics }) = socket.unwanted(place) else {
+        return "; no other topic came either".to_owned();
+    };
+    if topics.is_empty() {
+        return format!(
+            "; {messages} messages came that have none of these topics, the first begins with '{}'; --topic '*' takes them",
+            shown(begins)
+        );
+    }
+    let topics: Vec<String> = topics.iter().map(|topic| shown(topic)).collect();
+    let near =
+        asked.split(' ').find_map(|asked| nearest(asked.trim_end_matches('*'), topics.iter().map(String::as_str)));
+    let meant = near.map_or(String::new(), |topic| format!("; did you mean --topic {topic}?"));
+    format!("; {messages} messages came under other topics: {}{meant}", topics.join(", "))
 }

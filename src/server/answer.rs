@@ -104,7 +104,9 @@ pub fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::CommandLine(_) | Error::Setting { .. } => StatusCode::BAD_REQUEST,
         Error::NoSuchSession { .. } => StatusCode::NOT_FOUND,
-        Error::OpenDatabase { .. } | Error::Stopped { .. } | Error::System { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::OpenDatabase { .. } | Error::NotPermitted { .. } | Error::Stopped { .. } | Error::System { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -1,6 +1,8 @@
 //! Opening a publishing socket and binding its endpoints.
 
 use std::fs;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -98,10 +100,53 @@ pub(super) fn bind(socket: &mut Socket, endpoint: &Endpoint) -> Result<String> {
     if let Some(cause) = endpoint.ipc_path().and_then(taken) {
         return Err(failed(cause.to_owned(), ELSEWHERE));
     }
-    socket.set_ipv6(endpoint.needs_ipv6()).map_err(|cause| socket_error("choose the kind of address", cause))?;
-    raw::bind(socket, endpoint.as_str()).map_err(|cause| failed(cause, ELSEWHERE))?;
+    let address = resolved(endpoint)
+        .map_err(|cause| failed(cause, "check how it is written, or give the address of this machine itself"))?;
+    socket.set_ipv6(address.needs_ipv6()).map_err(|cause| socket_error("choose the kind of address", cause))?;
+    raw::bind(socket, address.as_str()).map_err(|cause| {
+        let hint = hint(&cause, &address);
+        // A name may have another address than somebody thinks.
+        failed(if address == *endpoint { cause } else { format!("{address}: {cause}") }, hint)
+    })?;
     let bound = socket.get_last_endpoint().map_err(|cause| socket_error("ask for the bound address", cause))?;
     Ok(bound.unwrap_or_else(|_| endpoint.to_string()))
+}
+
+/// What to try when libzmq says this of an address.
+fn hint(cause: &str, endpoint: &Endpoint) -> &'static str {
+    match (cause, endpoint.is_ipc()) {
+        ("Cannot assign requested address", _) => {
+            "it is no address of this machine: `ip address` shows those that are, and * is all of them"
+        }
+        ("Permission denied", false) => "ports below 1024 are for root: choose a higher one with --bind",
+        ("Permission denied", true) => "check who may make files in that directory",
+        ("No such file or directory", true) => "make its directory first, or choose another path with --bind",
+        ("No such device", _) => "the interface has no address: `ip address` shows those that have one",
+        _ => ELSEWHERE,
+    }
+}
+
+/// The endpoint with the address of its host where that is a name. libzmq takes addresses and the names of interfaces only.
+fn resolved(endpoint: &Endpoint) -> std::result::Result<Endpoint, String> {
+    let Some((host, port)) = endpoint.name().and_then(|name| name.rsplit_once(':')) else {
+        return Ok(endpoint.clone());
+    };
+    if host == "*" || Path::new("/sys/class/net").join(host).exists() {
+        return Ok(endpoint.clone());
+    }
+    // `*` is a free port.
+    let number = port.parse::<u16>().unwrap_or(0);
+    let words =
+        |cause: io::Error| format!("the name '{host}' cannot be resolved, and no interface is called so: {cause}");
+    let mut addresses: Vec<IpAddr> =
+        (host, number).to_socket_addrs().map_err(words)?.map(|address| address.ip()).collect();
+    // As a peer does who connects to that name.
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    match addresses.first() {
+        Some(IpAddr::V4(address)) => format!("tcp://{address}:{port}").parse(),
+        Some(IpAddr::V6(address)) => format!("tcp://[{address}]:{port}").parse(),
+        None => Err(format!("the name '{host}' has no address")),
+    }
 }
 
 /// Connect to one endpoint, in the background.

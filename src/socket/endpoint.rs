@@ -1,7 +1,7 @@
 //! ZeroMQ endpoints as the user types them: `tcp://HOST:PORT` and `ipc://PATH`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -50,6 +50,35 @@ impl Endpoint {
         let address = self.0.strip_prefix("tcp://")?;
         let host = address.rsplit_once(':')?.0;
         (!host.starts_with('[') && host.parse::<Ipv4Addr>().is_err()).then_some(address)
+    }
+
+    /// What somebody probably meant who typed this, which is no endpoint.
+    pub fn likely(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let address = text.rsplit_once("//").map_or(text, |(_, address)| address);
+        let address = ["tcp:/", "tcp:", "TCP:"].iter().find_map(|head| address.strip_prefix(head)).unwrap_or(address);
+        let address = address.trim_end_matches('/');
+        let endpoint = |text: String| text.parse().ok();
+        if address.is_empty() || text.starts_with("ipc://") {
+            return None;
+        }
+        if let Some(path) = text.strip_prefix("ipc:").or(text.starts_with(['/', '.']).then_some(text)) {
+            return endpoint(format!("ipc://{path}"));
+        }
+        if address.bytes().all(|byte| byte.is_ascii_digit()) {
+            return endpoint(format!("tcp://127.0.0.1:{address}"));
+        }
+        let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
+        match address.rsplit_once(':') {
+            // A host alone may be a word that is no host at all, unless it is an address.
+            None if address.parse::<IpAddr>().is_ok() || address == "localhost" || address == "*" => {
+                endpoint(format!("tcp://{address}:5555"))
+            }
+            None => None,
+            Some((host, port)) if is_ipv6(host) => endpoint(format!("tcp://[{host}]:{port}")),
+            Some(("", port)) => endpoint(format!("tcp://127.0.0.1:{port}")),
+            Some(_) => endpoint(format!("tcp://{address}")).filter(|likely: &Self| likely.as_str() != text),
+        }
     }
 
     /// Whether the endpoint names one peer, so that it can be connected to: no `*` for host or port.
@@ -160,6 +189,34 @@ mod tests {
             &format!("ipc://{}", "x".repeat(108)),
         ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_an_endpoint() {
+        for (text, likely) in [
+            ("5555", "tcp://127.0.0.1:5555"),
+            (":5555", "tcp://127.0.0.1:5555"),
+            ("127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("camera:5555", "tcp://camera:5555"),
+            ("*:5555", "tcp://*:5555"),
+            ("tcp://127.0.0.1", "tcp://127.0.0.1:5555"),
+            ("localhost", "tcp://localhost:5555"),
+            ("tcp://:5555", "tcp://127.0.0.1:5555"),
+            ("tcp:127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("tcp:/127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("TCP://127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("tpc://127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("udp://127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("http://127.0.0.1:5555/", "tcp://127.0.0.1:5555"),
+            ("tcp://::1:5555", "tcp://[::1]:5555"),
+            ("/run/device", "ipc:///run/device"),
+            ("ipc:/run/device", "ipc:///run/device"),
+        ] {
+            assert_eq!(Endpoint::likely(text).as_ref().map(Endpoint::as_str), Some(likely), "{text}");
+        }
+        for text in ["", "camera", "tcp://", "ipc://", "tcp://127.0.0.1:http", "tcp://127.0.0.1:0", "tcp://a b:1"] {
+            assert_eq!(Endpoint::likely(text), None, "{text}");
         }
     }
 

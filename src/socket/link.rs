@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use zmq::{Context, Socket};
 
+use crate::codec::framing::{Framing, framed, is_likely_topic};
 use crate::error::Result;
 use crate::observe::snapshot;
 use crate::socket::bound::{Became, Bound, Failure};
@@ -11,7 +12,7 @@ use crate::socket::cause::Cause;
 use crate::socket::curve::{Keys, PublicKey, Security, Visitor};
 use crate::socket::dial::Dial;
 use crate::socket::hold::CURVE_BYTES;
-use crate::socket::inlets::{Inlets, socket};
+use crate::socket::inlets::{Inlets, ReceivingKind, socket};
 use crate::socket::monitor::Monitor;
 use crate::socket::peer::{Input, Output, State};
 use crate::socket::scout::{Answer, Scout};
@@ -62,18 +63,33 @@ pub(super) struct Traffic {
     pub unwanted: u64,
     /// What the first of them began with.
     pub unwanted_begins: Vec<u8>,
+    /// The first topics of them.
+    pub other_topics: Vec<Vec<u8>>,
 }
 
 /// So much of a message that nobody asked for is kept, to be shown.
 const BEGINS_BYTES: usize = 32;
 
+/// So many topics are named that nobody asked for.
+const OTHER_TOPICS_MAX: usize = 8;
+
+/// Where nothing comes that was asked for, everything is asked for until it is known what else there is, or so much came.
+const LOOK_AROUND_MESSAGES: u64 = 1_000;
+
 impl Traffic {
-    /// A message came that nobody had asked for.
-    pub fn pass_over(&mut self, frame: &[u8]) {
+    /// A message came that nobody had asked for, with this first frame of so many.
+    pub fn pass_over(&mut self, frame: &[u8], frame_count: usize) {
         if self.unwanted == 0 {
             self.unwanted_begins = frame.get(..BEGINS_BYTES).unwrap_or(frame).to_vec();
         }
         self.unwanted += 1;
+        if self.last.is_none() && self.other_topics.len() < OTHER_TOPICS_MAX {
+            let framing = if frame_count > 1 { Framing::Frames } else { Framing::Space };
+            let topic = framed(framing, frame, frame_count).topic;
+            if !topic.is_empty() && is_likely_topic(topic) && !self.other_topics.iter().any(|other| other == topic) {
+                self.other_topics.push(topic.to_vec());
+            }
+        }
     }
 }
 
@@ -89,6 +105,9 @@ pub(super) struct Link {
     is_counted: bool,
     /// When it went up, on the monotonic clock, as long as it is.
     up_ns: Option<i64>,
+    /// Whether only some topics are asked for, and at the moment everything all the same.
+    has_topics: bool,
+    looks_around: bool,
 }
 
 enum Side {
@@ -127,7 +146,28 @@ impl Link {
                 (endpoint.to_string(), Side::Dialled(Box::new(dial)))
             }
         };
-        Ok(Self { endpoint, socket, monitor, traffic: Traffic::default(), security, side, is_counted, up_ns: None })
+        Ok(Self {
+            endpoint,
+            socket,
+            monitor,
+            traffic: Traffic::default(),
+            security,
+            side,
+            is_counted,
+            up_ns: None,
+            has_topics: inlets.kind == ReceivingKind::Sub && !inlets.subscriptions.iter().any(Vec::is_empty),
+            looks_around: false,
+        })
+    }
+
+    /// Ask for every topic, or for those alone that are wanted. What comes beyond them is still passed over.
+    pub fn look_around(&mut self, is_on: bool) {
+        let is_on = is_on && self.has_topics && self.traffic.unwanted < LOOK_AROUND_MESSAGES;
+        if is_on != self.looks_around {
+            let done = if is_on { self.socket.set_subscribe(b"") } else { self.socket.set_unsubscribe(b"") };
+            // If it fails, it is tried again.
+            self.looks_around = if done.is_ok() { is_on } else { self.looks_around };
+        }
     }
 
     /// Whether messages are expected, as far as is known: cheap enough to be asked for each one.

@@ -29,7 +29,7 @@ pub use cause::Cause;
 pub use endpoint::Endpoint;
 pub use inlets::{Inlets, QUEUE_MESSAGES, ReceivingKind};
 pub use link::Change;
-pub use receiver::{Oversize, Received, Receiver, Woken};
+pub use receiver::{Oversize, Received, Receiver, Unwanted, Woken};
 pub use sender::{Dropped, Outlet, Sender, Sent};
 
 /// The state machine of a link, for its fuzz target.

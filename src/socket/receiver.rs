@@ -20,6 +20,8 @@ use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
 mod links;
 
+pub use links::Unwanted;
+
 /// What an entry of the epoll set is about.
 const STOP: u64 = 0;
 const RELOAD: u64 = 1;
@@ -326,9 +328,10 @@ impl Receiver {
         }
         let is_secured = link.security != Security::None;
         let mut wire_bytes = hold::on_wire(self.frame.len(), is_secured);
-        let is_wanted = accepts(&self.frame, if self.frame.get_more() { 2 } else { 1 });
+        let frame_count = if self.frame.get_more() { 2 } else { 1 };
+        let is_wanted = accepts(&self.frame, frame_count);
         if !is_wanted {
-            link.traffic.pass_over(&self.frame);
+            link.traffic.pass_over(&self.frame, frame_count);
         }
         let mut entry = batch.message(origin, self.came.unix_ns, self.came.monotonic_ns.saturating_sub(origin_ns));
         let (mut bytes, mut frames, mut goes_on) = (self.frame.len(), 1, self.frame.get_more());

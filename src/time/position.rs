@@ -1,10 +1,13 @@
 //! A place in a capture, as a user names it.
 
+use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, Timelike};
 
 use crate::time::clock::NS_PER_S;
+use crate::time::durations::iso;
 
 /// A place in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,38 @@ impl Position {
             Self::TimeOfDay(ns) => {
                 let until_ns = (ns - started_unix_ns.rem_euclid(NS_PER_DAY)).rem_euclid(NS_PER_DAY);
                 Place::Unix(started_unix_ns.saturating_add(until_ns))
+            }
+        }
+    }
+}
+
+impl Position {
+    /// Whether this is certainly behind another place, whatever the session is. Of two kinds of positions only the session says
+    /// which comes first.
+    pub fn is_behind(self, end: Self) -> bool {
+        match (self, end) {
+            (Self::Elapsed(from), Self::Elapsed(to))
+            | (Self::Number(from), Self::Number(to))
+            | (Self::Unix(from), Self::Unix(to))
+            | (Self::BeforeEnd(to), Self::BeforeEnd(from)) => from > to,
+            _ => false,
+        }
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let duration = |ns: &i64| humantime::format_duration(Duration::from_nanos(ns.unsigned_abs()));
+        match self {
+            Self::Elapsed(ns) => write!(f, "{}", duration(ns)),
+            Self::Number(number) => write!(f, "n{number}"),
+            Self::BeforeEnd(ns) => write!(f, "-{}", duration(ns)),
+            Self::Unix(ns) => f.write_str(&iso(*ns)),
+            Self::TimeOfDay(ns) => {
+                let (seconds, rest) = (ns / NS_PER_S, ns % NS_PER_S);
+                write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+                if rest == 0 { Ok(()) } else { write!(f, ".{rest:09}") }
             }
         }
     }
@@ -117,6 +152,32 @@ mod tests {
             "23:59:60",
         ] {
             assert!(text.parse::<Position>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn which_of_two_places_of_one_kind_comes_first_is_known() {
+        let position = |text: &str| text.parse::<Position>().unwrap();
+        for (from, to, is_behind) in [
+            ("90s", "10s", true),
+            ("10s", "10s", false),
+            ("10s", "90s", false),
+            ("n2", "n1", true),
+            ("-5s", "-10s", true),
+            ("-10s", "-5s", false),
+            ("2026-11-22T10:00:01Z", "2026-11-22T10:00:00Z", true),
+            ("23:00", "01:00", false),
+            ("90s", "-1s", false),
+        ] {
+            assert_eq!(position(from).is_behind(position(to)), is_behind, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_position_is_shown_so_that_it_can_be_typed() {
+        for text in ["1m 30s", "n1500", "-5s", "2026-11-22T10:00:00.000000000Z", "10:00:00", "10:00:00.500000000"] {
+            let position: Position = text.parse().unwrap();
+            assert_eq!(position.to_string().parse(), Ok(position), "{text} is {position}");
         }
     }
 

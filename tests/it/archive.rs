@@ -100,7 +100,7 @@ fn a_capture_that_was_split_is_archived_and_fetched_as_one() {
     let Some(cluster) = Cluster::start(&bench, 1, "") else { return };
     let (_device, endpoint) = device(&bench, 2000);
     let url = cluster.url();
-    let options = "--archive-replicas 1 --recorder r --split-every 500ms --duration 1800ms --label run";
+    let options = "--archive-replicas 1 --recorder r --split-every 1s --duration 3500ms --label run";
     let record = format!("record --database c.db --connect {endpoint} --archive {url} {options}");
     bench.fancyhwd(&record).run().success();
     bench.fancyhwd(&format!("session fetch r/run --archive {url} --database d.db")).run().success();

@@ -417,7 +417,8 @@ fn a_wrong_certificate_or_password_is_one_clear_line_and_nothing_is_lost_here() 
     }
     assert!(!bench.path("no.db").exists());
     // With what is right it all goes there.
-    example.archive("3.db", "hall-3", &of(&format!("{valid},127.0.0.1:{expired}"), "keys", right)).success();
+    let access = of(&format!("{valid},127.0.0.1:{expired}"), "keys", right) + " --archive-replicas 1";
+    example.archive("3.db", "hall-3", &access).success();
 }
 
 #[test]

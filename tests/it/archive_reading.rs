@@ -181,7 +181,8 @@ fn what_is_archived_makes_room_first_and_what_is_not_only_in_need_and_not_in_sil
     let finished = fill(away, 600_000).code(3).says("older messages were deleted before they were archived");
     assert!(finished.stderr.contains(" 0 lost"), "{}", finished.stderr);
     assert_ne!(&sessions()[..2], "1 ");
-    let told = "SELECT count(*) > 0 FROM events WHERE kind = 'deleted' AND detail LIKE '%of which are not in the archive%'";
+    let told =
+        "SELECT count(*) > 0 FROM events WHERE kind = 'deleted' AND detail LIKE '%of which are not in the archive%'";
     assert_eq!(bench.sqlite3("c.db", told), "1");
     bench.fancyhwd("session verify --all --database c.db").run().success();
 }
@@ -193,7 +194,8 @@ fn an_archive_that_is_away_for_long_is_in_the_ledger() {
     let (_device, endpoint) = device(&bench, 1000);
     let url = cluster.url();
     cluster.kill(0);
-    let record = format!("record --database c.db --connect {endpoint} --archive {url} --recorder r --archive-replicas 1");
+    let record =
+        format!("record --database c.db --connect {endpoint} --archive {url} --recorder r --archive-replicas 1");
     let recorder = bench.fancyhwd(&record).start();
     recorder.wait_until_status(" not archived for 11 s");
     cluster.begin(0);

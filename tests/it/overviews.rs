@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::support::{Bench, eventually};
+use crate::support::signals::hanging_up;
+use crate::support::{Bench, Daemon, eventually};
 
 /// A message as it is stored: id, elapsed time, payload.
 type Stored = (i64, i64, Vec<u8>);
@@ -68,15 +69,21 @@ fn compare(bench: &Bench, file: &str, channels: usize) -> BTreeMap<i64, (usize, 
 
 /// Two devices, one of which is quick, in sessions of so many messages, with small commits.
 fn captured(bench: &Bench, options: &str) {
+    captured_with(bench, options, |_| ());
+}
+
+/// The same, with something done to the recorder meanwhile.
+fn captured_with(bench: &Bench, options: &str, meanwhile: impl FnOnce(&Daemon)) {
     let endpoints = ["quick", "slow"].map(|name| bench.endpoint(name));
     let [quick, slow] = &endpoints;
     let record = format!("record --database c.db --commit-every 5ms --connect {quick} --connect {slow} {options}");
-    let recorder = bench.fancyhwd(&record).start();
+    let recorder = hanging_up(bench, &record).start();
     let publish = |endpoint: &str, count, rate| {
         let line = format!("publish --bind {endpoint} --count {count} --rate {rate} --wait-subscribers 1");
         bench.fancyhwd(&line).spawn()
     };
     let devices = [publish(quick, 3000, "4000"), publish(slow, 300, "400")];
+    meanwhile(&recorder);
     for device in devices {
         device.finish().success();
     }
@@ -119,7 +126,10 @@ fn they_say_what_their_messages_say_across_commits_and_at_the_end_of_a_stream() 
 #[test]
 fn each_part_of_a_split_capture_has_its_own() {
     let bench = Bench::new();
-    captured(&bench, "--split-every 64KiB");
+    captured_with(&bench, "", |recorder| {
+        eventually("some are stored", || bench.sqlite3("c.db", "SELECT count(*) > 700 FROM messages") == "1");
+        recorder.signal(Signal::HUP);
+    });
     assert!(bench.sqlite3("c.db", "SELECT count(*) FROM sessions").parse::<usize>().unwrap() > 1);
     assert!(compare(&bench, "c.db", 1).values().all(|(behind, _)| *behind == 0));
     bench.fancyhwd("session verify --all --database c.db").run().success();

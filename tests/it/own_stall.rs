@@ -118,7 +118,7 @@ fn a_recorder_that_waits_for_a_locked_database_is_not_called_stopped() {
 fn a_recorder_that_splits_its_sessions_is_not_called_stopped() {
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let recorder = start(&bench, "--split-every 700ms --duration 5s", &endpoint);
+    let recorder = start(&bench, "--split-every 1s --duration 6s", &endpoint);
     let device = bench.fancyhwd(&format!("publish --rate 5000 --wait-subscribers 1 --bind {endpoint}")).start();
     recorder.finish().says(", 0 lost");
     device.stop();

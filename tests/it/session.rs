@@ -25,15 +25,20 @@ fn a_list_has_a_line_for_each_session() {
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         lines[0],
-        ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE"]
+        ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE", "STATE"]
     );
     assert_eq!(lines[1][..2], ["1", "first"]);
-    assert_eq!(lines[1][4..], ["s", "11", lines[1][6], "0", "0", "limit", "495", "B"]);
+    // The device went before the recorder did, perhaps.
+    assert!(["0", ">=0"].contains(&lines[1][7]), "{list}");
+    assert_eq!(lines[1][4..7], ["s", "11", lines[1][6]]);
+    assert_eq!(lines[1][8..], ["0", "limit", "495", "B", "finished"]);
     let duration_s = bench.sqlite3("c.db", "SELECT (max(elapsed_ns) - min(elapsed_ns)) / 1e9 FROM messages");
     let duration_s: f64 = duration_s.parse().unwrap();
     assert_eq!(lines[1][3..5], [format!("{duration_s:.3}").as_str(), "s"]);
     assert_eq!(lines[1][6], format!("{:.1}/s", 10.0 / duration_s));
     assert_eq!(lines[2][..2], ["2", "-"]);
+    // Nothing was there: nobody knows what it would have sent.
+    assert_eq!(lines[2][6..8], ["0.0/s", ">=0"]);
     assert_eq!(lines.len(), 3);
 }
 
@@ -52,18 +57,116 @@ fn json_says_the_same() {
     for more in ["archived", "ledger", "ledger_is_whole", "endpoints", "secured", "streams", "gaps", "damage"] {
         assert!(shown.as_object_mut().unwrap().remove(more).is_some(), "{more}");
     }
-    assert_eq!(shown, list[0]);
+    let mut listed = list[0].clone();
+    for more in ["state", "loss_possible"] {
+        assert!(listed.as_object_mut().unwrap().remove(more).is_some(), "{more}");
+    }
+    assert_eq!(shown, listed);
+    assert_eq!((&list[0]["state"], &list[1]["loss_possible"]), (&"finished".into(), &true.into()));
 }
 
 #[test]
 fn show_finds_a_session_by_id_by_label_and_as_the_latest() {
     let bench = two_sessions();
-    for (wanted, id) in [("1", 1), ("first", 1), ("latest", 2), ("", 2)] {
+    for (wanted, id) in [("1", 1), ("first", 1), ("latest", 1), ("", 1), ("2", 2)] {
         let shown = bench.fancyhwd(&format!("session show {wanted} --database c.db")).run().success().stdout;
         assert!(shown.starts_with(&format!("session     {id}\n")), "{wanted}: {shown}");
         assert!(shown.contains("durability  full\n"), "{shown}");
     }
     assert!(!bench.path("c.db-wal").exists() && !bench.path("c.db-shm").exists());
+}
+
+#[test]
+fn the_latest_session_is_the_newest_that_has_messages_and_it_is_said_which_one_that_is() {
+    let bench = two_sessions();
+    let told = "the latest session is 1 'first', which began at 20";
+    let count = |text: &str| text.matches("the latest session is").count();
+    let out = bench.endpoint("out");
+    for line in [
+        "session show",
+        "session show latest --json",
+        "session verify",
+        "session diff latest latest",
+        "session export latest --format raw -o raw",
+        "session cut latest --to n3",
+        &format!("replay --speed max --bind {out}"),
+    ] {
+        let finished = bench.fancyhwd(&format!("{line} --database c.db")).run().success();
+        assert_eq!(count(&finished.stderr), 1, "{line}: {}", finished.stderr);
+        assert!(!finished.stdout.contains("the latest session is"), "{line}");
+        finished.says(told).says(": 11 messages; a newer one has no messages");
+        bench.fancyhwd("session delete 3 --yes --database c.db").run();
+    }
+    for line in ["session show 2", "-q session show latest", "session show first"] {
+        let finished = bench.fancyhwd(&format!("{line} --database c.db")).run().success();
+        assert_eq!(finished.stderr, "", "{line}");
+    }
+    // Of sessions that are all empty, one can still be shown.
+    bench.fancyhwd("session delete 1 --yes --database c.db").run().success();
+    let shown = bench.fancyhwd("session show --database c.db").run().success();
+    assert!(shown.stdout.starts_with("session     2\n") && shown.stderr.is_empty(), "{}", shown.stderr);
+}
+
+#[test]
+fn a_list_has_the_newest_last_and_those_alone_that_are_asked_for() {
+    let bench = two_sessions();
+    for label in ["pump_1", "pump_2", "other"] {
+        let record = format!("record --database c.db --label {label} --duration 1ms --connect tcp://127.0.0.1:1");
+        bench.fancyhwd(&record).run().code(3);
+    }
+    let day_ns = 86_400_000_000_000_i64;
+    let long_ago =
+        format!("started_unix_ns = started_unix_ns - 9 * {day_ns}, ended_unix_ns = ended_unix_ns - 9 * {day_ns}");
+    bench.sqlite3("c.db", &format!("UPDATE sessions SET {long_ago} WHERE id < 3"));
+    let ids = |options: &str| -> Vec<String> {
+        let list = bench.fancyhwd(&format!("session list --database c.db {options}")).run().success().stdout;
+        list.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(""), ["1", "2", "3", "4", "5"]);
+    assert_eq!(ids("--limit 2"), ["4", "5"]);
+    assert_eq!(ids("--label pump_2"), ["4"]);
+    assert_eq!(ids("--label pump*"), ["3", "4"]);
+    assert_eq!(ids("--label pump* --limit 1"), ["4"]);
+    for since in ["2h", "3days"] {
+        assert_eq!(ids(&format!("--since {since}")), ["3", "4", "5"]);
+    }
+    assert_eq!(ids("--since 20days").len(), 5);
+    let day =
+        bench.sqlite3("c.db", "SELECT date(started_unix_ns / 1000000000, 'unixepoch') FROM sessions WHERE id = 3");
+    assert_eq!(ids(&format!("--since {day}")), ["3", "4", "5"]);
+    assert_eq!(ids(&format!("--since {day}T00:00:00Z --label first")).len(), 0);
+    let none = bench.fancyhwd("session list --database c.db --label none").run().success().stdout;
+    assert_eq!(none, "no such sessions, of 5\n");
+    let json = bench.fancyhwd("session list --database c.db --label pump* --json").run().success().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json.as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()).collect::<Vec<_>>(), [3, 4]);
+    for wrong in ["--since yesterday", "--since 5", "--limit 0"] {
+        bench.fancyhwd(&format!("session list --database c.db {wrong}")).run().code(2);
+    }
+}
+
+#[test]
+fn a_list_says_what_is_recorded_now_what_was_cut_off_and_what_is_damaged() {
+    let bench = two_sessions();
+    bench.sqlite3("c.db", "UPDATE sessions SET ended_unix_ns = NULL, end_reason = NULL WHERE id = 2");
+    let last =
+        |list: &str, line: usize| list.lines().nth(line).unwrap().trim_end().rsplit("  ").next().unwrap().to_owned();
+    let list = || bench.fancyhwd("session list --database c.db").run();
+    assert_eq!(last(&list().success().stdout, 2), "cut off");
+    let recorder = bench.fancyhwd("record --database c.db --connect tcp://127.0.0.1:1").start();
+    assert_eq!(last(&list().success().stdout, 3), "recording");
+    recorder.stop().code(3);
+    assert_eq!(last(&list().success().stdout, 3), "finished");
+    // Links that held and links that were down: by what the ledger says.
+    let lost = || list().success().stdout.lines().nth(3).unwrap().split_whitespace().nth(7).unwrap().to_owned();
+    bench.sqlite3("c.db", "DELETE FROM events WHERE session_id = 3");
+    assert_eq!(lost(), "0");
+    bench
+        .sqlite3("c.db", "INSERT INTO events VALUES (NULL, 3, 0, 0, 5, 'disconnected', 'tcp://a:1', NULL, NULL, NULL)");
+    assert_eq!(lost(), ">=0");
+    let archived = "INSERT INTO archived SELECT 3, 'r', last_id, 1 FROM sessions WHERE id = 3";
+    bench.sqlite3("c.db", archived);
+    assert_eq!(last(&list().success().stdout, 3), "archived");
 }
 
 /// A session of twelve messages, with times that can be reckoned by hand: every 10 ms, but for two gaps.

@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 19] = [
     &["log"],
     &["escape"],
     &["error"],
-    &["exit", "safe_open"],
+    &["exit", "nearest", "safe_open"],
 ];
 
 /// The same in `store/sqlite`.

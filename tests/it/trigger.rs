@@ -57,10 +57,13 @@ fn sizes_and_counts_are_of_what_is_kept() {
     let _alone = alone();
     let bench = Bench::new();
     let endpoint = bench.endpoint("device");
-    let options = "--layout int16x16 --before 40ms --after 60ms --count 9000 --split-every 200kB";
+    // Eight records in a packet, of which one in 16,384 is a place.
+    let rare = Rare(32_256);
+    let options = "--layout int16x16 --before 20ms --after 20ms --count 9000 --split-every 1MiB";
     let line = format!("record --database c.db {options} --connect {endpoint}");
-    let recorder = bench.fancyhwd(&line).arg("--trigger").arg(RARE.condition()).start();
-    bench.fancyhwd(&format!("publish {PUBLISH} --wait-subscribers 1 --bind {endpoint}")).run().success();
+    let recorder = bench.fancyhwd(&line).arg("--trigger").arg(rare.condition()).start();
+    let publish = format!("publish {PUBLISH} --packet-size 128 --wait-subscribers 1 --bind {endpoint}");
+    bench.fancyhwd(&publish).run().success();
     recorder.finish().success().says(": 9000 messages, ").says(", 0 lost");
     let sessions = "SELECT count(*) BETWEEN 2 AND 5, max(id), (SELECT end_reason FROM sessions ORDER BY id DESC LIMIT 1), sum(messages) \
                     FROM sessions";

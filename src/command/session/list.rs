@@ -1,5 +1,8 @@
 //! `fancyhwd session list`.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 use crate::command::here::Here;
@@ -10,6 +13,7 @@ use crate::process::stop::Stop;
 use crate::store::{Database, Listed, Session, Source};
 use crate::summary::running::recorder;
 use crate::summary::text::{cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
+use crate::time::clock::unix_ns;
 
 /// What `session list` does.
 #[derive(Clone, Debug)]
@@ -18,6 +22,21 @@ pub struct Settings {
     pub source: Source,
     /// Whether to print JSON.
     pub is_json: bool,
+    /// Only those of which something is at or after this.
+    pub since: Option<Since>,
+    /// Only those with this label, or one that begins so if it ends in `*`.
+    pub label: Option<String>,
+    /// Only so many, the newest.
+    pub limit: Option<usize>,
+}
+
+/// A time in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// This moment of the wall clock.
+    Unix(i64),
+    /// So many nanoseconds ago.
+    AgoNs(i64),
 }
 
 /// A session, and what is said of it beside its row.
@@ -27,39 +46,103 @@ struct Listing {
     session: Session,
     /// The recorder that records it just now.
     recorder: Option<Value>,
+    /// What is being done with it, or was.
+    state: &'static str,
+    /// Whether more may be missing than was counted.
+    is_in_doubt: bool,
 }
 
-/// All sessions, oldest first.
+/// The sessions that are asked for, the newest last.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let (mut all, mut is_damaged) = (Vec::new(), false);
+    let (mut all, mut damaged_ids) = (Vec::new(), Vec::new());
+    let is_archive = matches!(settings.source, Source::Archive(_));
     for here in Here::cards(&settings.source, stop)? {
         let database = Database::for_reading(&here.path)?;
         let listed = database.list()?;
         let recorder = recorder(&database);
-        is_damaged |= warn_of_damage(&listed);
+        let in_doubt = in_doubt(&database);
+        warn_of_damage(&listed);
+        damaged_ids.extend(listed.damaged_ids);
         all.extend(listed.sessions.into_iter().map(|session| {
             let is_recorded = |recorder: &Value| {
                 session.ended_unix_ns.is_none() && recorder.get("session_id") == Some(&session.id.into())
             };
             let name = here.recorder.as_ref().map_or(String::new(), |recorder| format!("{recorder}/"));
             let recorder = recorder.clone().filter(is_recorded);
-            Listing { name: format!("{name}{}", session.id), session, recorder }
+            Listing {
+                name: format!("{name}{}", session.id),
+                state: state(&database, &session, recorder.is_some(), is_archive),
+                is_in_doubt: in_doubt.as_ref().is_none_or(|ids| ids.contains(&session.id)),
+                session,
+                recorder,
+            }
         }));
     }
+    let count = all.len();
+    settings.select(&mut all);
     print(&match settings.is_json {
         true => {
-            let is_archive = matches!(settings.source, Source::Archive(_));
             let item = |(before, listing): (usize, &Listing)| pretty_item(&as_json(listing, is_archive), before);
             all.iter().enumerate().map(item).collect::<String>() + pretty_end(all.len())
         }
-        false => table(&all),
+        false if all.is_empty() && count > 0 => format!("no such sessions, of {count}\n"),
+        false => table(&all, if settings.is_of_all() { &damaged_ids } else { &[] }),
     })?;
-    Ok(Exit::from_loss(is_damaged))
+    Ok(Exit::from_loss(!damaged_ids.is_empty()))
+}
+
+impl Settings {
+    fn is_of_all(&self) -> bool {
+        self.since.is_none() && self.label.is_none() && self.limit.is_none()
+    }
+
+    fn select(&self, all: &mut Vec<Listing>) {
+        let since_ns = self.since.map(|since| match since {
+            Since::Unix(unix_ns) => unix_ns,
+            Since::AgoNs(ago_ns) => unix_ns().saturating_sub(ago_ns),
+        });
+        let is_late =
+            |session: &Session| since_ns.is_none_or(|since_ns| session.ended_unix_ns.unwrap_or(i64::MAX) >= since_ns);
+        let has_label = |session: &Session| {
+            let label = session.label.as_deref();
+            self.label.as_deref().is_none_or(|wanted| match wanted.strip_suffix('*') {
+                Some(begin) => label.is_some_and(|label| label.starts_with(begin)),
+                None => label == Some(wanted),
+            })
+        };
+        all.retain(|listing| is_late(&listing.session) && has_label(&listing.session));
+        let older = all.len().saturating_sub(self.limit.unwrap_or(usize::MAX));
+        all.drain(..older);
+    }
+}
+
+/// The sessions in which more may be missing than was counted; `None` if that cannot be read.
+fn in_doubt(database: &Database) -> Option<BTreeSet<i64>> {
+    let in_doubt = database.sessions_in_doubt();
+    in_doubt.map_err(|error| tracing::warn!("what may be missing is not known: {error}")).ok()
+}
+
+/// What is being done with a session, or was.
+fn state(database: &Database, session: &Session, is_recorded: bool, is_archive: bool) -> &'static str {
+    let archiving = database.archiving(session.id).ok().flatten();
+    match (session.ended_unix_ns, archiving) {
+        (None, _) if is_archive => "archiving",
+        (Some(_), _) if is_archive => "archived",
+        (None, _) if is_recorded => "recording",
+        // The recorder hangs, or has only begun: it says nothing of what it does.
+        (None, _) if recorder(database).is_none() && database.is_recorded().unwrap_or(false) => "recording",
+        (None, _) => "cut off",
+        (Some(_), Some(archiving)) if archiving.is_whole() => "archived",
+        (Some(_), Some(_)) => "archiving",
+        (Some(_), None) => "finished",
+    }
 }
 
 fn as_json(listing: &Listing, is_archive: bool) -> Value {
     let mut json = listing.session.as_json();
     if let Some(fields) = json.as_object_mut() {
+        fields.insert("state".to_owned(), listing.state.into());
+        fields.insert("loss_possible".to_owned(), listing.is_in_doubt.into());
         if let Some(recorder) = &listing.recorder {
             fields.insert("recorder".to_owned(), recorder.clone());
         }
@@ -86,11 +169,12 @@ pub(super) fn warn_of_damage(listed: &Listed) -> bool {
 
 /// One line per session under a heading; numbers stand to the right. Of one that is being recorded, the rate is that of the
 /// last second.
-fn table(all: &[Listing]) -> String {
-    if all.is_empty() {
+fn table(all: &[Listing], damaged: &[RangeInclusive<i64>]) -> String {
+    if all.is_empty() && damaged.is_empty() {
         return "no sessions\n".to_owned();
     }
-    let heading = ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE"];
+    let heading =
+        ["ID", "LABEL", "START", "DURATION", "MESSAGES", "RATE", "LOST", "UNDECODABLE", "END", "SIZE", "STATE"];
     let rate_hz = |listing: &Listing| listing.recorder.as_ref()?.get("rate_hz")?.as_f64();
     let mut rows = vec![heading.map(str::to_owned)];
     rows.extend(all.iter().map(|listing| {
@@ -102,13 +186,25 @@ fn table(all: &[Listing]) -> String {
             duration(session),
             session.tally.messages.to_string(),
             rate_hz.map_or_else(|| rate(session), |rate_hz| format!("{rate_hz:.1}/s")),
-            session.tally.lost.to_string(),
+            format!("{}{}", if listing.is_in_doubt { ">=" } else { "" }, session.tally.lost),
             session.tally.undecodable.to_string(),
             if rate_hz.is_some() { "recording".to_owned() } else { cell(end(session)) },
             size(session),
+            listing.state.to_owned(),
         ]
     }));
-    let to_the_left = ["LABEL", "START", "END"];
+    rows.extend(damaged.iter().filter_map(|ids| {
+        let (first, last) = (*ids.start(), *ids.end());
+        let ids = match first == i64::MIN || last == i64::MAX {
+            true => return None,
+            false if first == last => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        let mut row = heading.map(|name| if name == "STATE" { "damaged" } else { "-" }.to_owned());
+        row.first_mut().into_iter().for_each(|cell| cell.clone_from(&ids));
+        Some(row)
+    }));
+    let to_the_left = ["LABEL", "START", "END", "STATE"];
     let widths: Vec<usize> = (0..heading.len())
         .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
         .collect();

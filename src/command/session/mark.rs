@@ -60,6 +60,6 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
             let cause = format!("{} has no such place", session.title());
             Err(Error::Setting { option: "--at", value: typed.clone(), cause })
         }
-        (None, None) => Err(Error::NoSuchSession { wanted: session.ids(), database: settings.database.clone() }),
+        (None, None) => Err(database.no_such_session(&session.ids())),
     }
 }

@@ -78,7 +78,7 @@ impl Intake<'_> {
 
     /// Put into the ledger what became of links over which nothing comes.
     pub(super) fn note_silence(&mut self) {
-        let events = self.observer.look(&self.socket, self.clock);
+        let events = self.observer.look(&mut self.socket, self.clock);
         events.into_iter().for_each(|event| self.note(event));
     }
 

@@ -5,9 +5,20 @@ use crate::message::Origin;
 use crate::observe::snapshot;
 use crate::socket::curve::Security;
 use crate::socket::hold;
-use crate::socket::link::{Change, Link};
+use crate::socket::link::{Change, Link, Traffic};
 use crate::socket::receiver::{CONNECTION, Receiver};
 use crate::time::clock::monotonic_ns;
+
+/// What came over a link that nobody had asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwanted<'a> {
+    /// How many messages.
+    pub messages: u64,
+    /// What the first one began with.
+    pub begins: &'a [u8],
+    /// Their first topics, if they have some.
+    pub topics: &'a [Vec<u8>],
+}
 
 impl Receiver {
     /// The endpoint that messages of this origin came from.
@@ -56,10 +67,16 @@ impl Receiver {
         self.links.iter().map(|link| Some((link.quiet_ns()?, link.is_silent_since_up())))
     }
 
-    /// What came over a link that nobody had asked for: how many messages, and what the first began with.
-    pub fn unwanted(&self, place: usize) -> Option<(u64, &[u8])> {
-        let traffic = &self.links.get(place)?.traffic;
-        (traffic.unwanted > 0).then_some((traffic.unwanted, &traffic.unwanted_begins))
+    /// What came over a link that nobody had asked for, if something did.
+    pub fn unwanted(&self, place: usize) -> Option<Unwanted<'_>> {
+        let Traffic { unwanted: messages, unwanted_begins: begins, other_topics: topics, .. } =
+            &self.links.get(place)?.traffic;
+        (*messages > 0).then_some(Unwanted { messages: *messages, begins, topics })
+    }
+
+    /// See what else comes over a link than what is asked for, or no longer.
+    pub fn look_around(&mut self, place: usize, is_on: bool) {
+        self.links.get_mut(place).into_iter().for_each(|link| link.look_around(is_on));
     }
 
     /// When a link has something to do, on the monotonic clock.

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{Connection, OpenFlags, ToSql};
 
-use crate::error::{Error, Result, Trouble};
+use crate::error::{Error, Result};
 use crate::store::sqlite::open::connection::{BUSY_TIMEOUT, open};
+use crate::store::sqlite::open::failure::{is_held, not_readable};
 use crate::store::sqlite::open::files::{self, Fate, Identity};
 use crate::store::sqlite::open::logless::{self, Connected};
-use crate::store::sqlite::open::{holders, journal, lock};
+use crate::store::sqlite::open::{journal, lock, permission};
 use crate::store::sqlite::schema::{self, SCHEMA, Whose};
 use crate::store::sqlite::untrusted::foreign::{self, Deadline};
 
@@ -50,6 +50,7 @@ impl Database {
     /// When the file cannot be created, locked or written, or belongs to another program or a newer version.
     pub fn for_recording(path: &Path) -> Result<Self> {
         let refuse = |cause: String, hint| Error::OpenDatabase { path: path.to_owned(), cause, hint };
+        permission::to_reach(path)?;
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
             return Err(refuse(
@@ -84,6 +85,7 @@ impl Database {
         let refuse = |cause: String, hint| Error::OpenDatabase { path: path.clone(), cause, hint };
         files::refuse_other_files(&path)?;
         files::refuse_planted(&path)?;
+        permission::to_record(&path)?;
         let lock = lock::lock(&path)?;
         let not_written = |cause: io::Error| refuse(cause.to_string(), "check who may write there");
         let is_new = files::create_private(&path).map_err(not_written)?;
@@ -215,7 +217,10 @@ impl Database {
     /// # Errors
     /// As [`Database::for_reading`], and when a disk error has made it suspect: then it is better left as it is.
     pub fn for_changing(path: &Path) -> Result<Self> {
-        let database = Self::existing(path, |path| logless::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+        let database = Self::existing(path, |path| {
+            permission::to_change(path)?;
+            logless::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        })?;
         if let Some(why) = files::suspicion(&database.path) {
             let cause = format!("it is suspect: {why}");
             return Err(Error::OpenDatabase {
@@ -235,11 +240,13 @@ impl Database {
     /// Open a database that is there.
     fn existing(path: &Path, connect: impl FnOnce(&Path) -> Result<rusqlite::Result<Connected>>) -> Result<Self> {
         let refuse = |cause: &str, hint| Error::OpenDatabase { path: path.to_owned(), cause: cause.to_owned(), hint };
+        permission::to_reach(path)?;
         files::refuse_missing(path)?;
         files::refuse_other_files(path)?;
         let path =
             &files::true_path(path).map_err(|cause| refuse(&cause.to_string(), "check who may read that directory"))?;
         files::refuse_planted(path)?;
+        permission::to_read(path)?;
         let not_read = |cause: rusqlite::Error| not_readable(&cause, path);
         let (connection, deadline, name) = connect(path)?.map_err(not_read)?;
         let database = Self { connection, path: path.to_owned(), name, held: None, deadline: Some(deadline) };
@@ -302,42 +309,6 @@ impl Database {
     pub(in crate::store) fn fate(&self) -> Fate {
         self.held.as_ref().map_or(Fate::There, |held| held.identity.fate(&self.path))
     }
-
-    /// An error of this database.
-    pub(in crate::store) fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
-        let (path, is_recorded) = (self.path.clone(), self.held.is_some());
-        move |cause| {
-            let extended_code = cause.sqlite_error().map(|error| error.extended_code);
-            let trouble = match cause.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-                    Trouble::Locked
-                }
-                Some(ErrorCode::DiskFull) => Trouble::DiskFull,
-                // The index of the write-ahead log could not grow, which is what a full disk looks like there.
-                _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => Trouble::DiskFull,
-                // SQLite takes a used-up quota for an error of the disk.
-                Some(ErrorCode::SystemIoFailure) if is_recorded && files::is_full(&path) => Trouble::DiskFull,
-                Some(
-                    ErrorCode::SystemIoFailure
-                    | ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::OperationInterrupted,
-                ) => Trouble::Disk,
-                _ => Trouble::Other,
-            };
-            let hint = match trouble {
-                Trouble::Locked => "wait until that is over, or end that program",
-                Trouble::DiskFull => "make room on that disk",
-                Trouble::Disk => "check whether it is damaged, and the disk's health",
-                Trouble::Other => "see what is in it, and what was to be stored",
-            };
-            let words = foreign::words(&cause);
-            let cause = if trouble == Trouble::Locked { holders::with_holder(words, &path) } else { words };
-            Error::Database { operation, path, cause, hint, trouble }
-        }
-    }
 }
 
 /// Refuse what is not ours to use.
@@ -355,32 +326,6 @@ fn checked_kind(connection: &Connection, path: &Path) -> Result<Whose> {
         Ok(kind) => Ok(kind),
         Err(cause) => Err(not_readable(&cause, path)),
     }
-}
-
-fn is_held(cause: &rusqlite::Error) -> bool {
-    matches!(
-        cause.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed)
-    )
-}
-
-fn not_readable(cause: &rusqlite::Error, path: &Path) -> Error {
-    let (cause, hint) = match cause.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => {
-            ("the file is no SQLite database".to_owned(), "choose another file with --database")
-        }
-        _ if is_held(cause) => {
-            (holders::with_holder(foreign::words(cause), path), "wait until that is over, or end that program")
-        }
-        _ if logless::needs_log(cause) && logless::has_log(path) => (
-            "its recording was cut off, and reading its write-ahead log takes a file beside it that cannot be made"
-                .to_owned(),
-            "`fancyhwd session list --database FILE`, run by a user who may write there, mends it",
-        ),
-        Some(ErrorCode::ReadOnly) => (foreign::words(cause), "if it is yours, `sqlite3 FILE .tables` mends it"),
-        _ => (foreign::words(cause), "check who may read it, and whether it is damaged"),
-    };
-    Error::OpenDatabase { path: path.to_owned(), cause, hint }
 }
 
 /// What only an empty database takes: that the room of deleted sessions can be given back in small steps.

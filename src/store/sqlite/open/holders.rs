@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, StatxFlags, major, minor, stat, statx};
 
 use crate::store::sqlite::open::files::beside;
+use crate::store::sqlite::open::owner;
 use crate::store::sqlite::untrusted::foreign::one_line;
 
 /// The byte of the `-shm` file that one who writes locks; see the file format of SQLite's write-ahead log.
@@ -52,9 +53,19 @@ pub(in crate::store) fn with_holder(words: String, path: &Path) -> String {
     }
 }
 
-/// Who holds the lock of a recorder.
-pub(in crate::store) fn of_lock_file(name: &Path) -> Option<String> {
-    words(name, locks_on(name).filter(|lock| lock.is_flock))
+/// Who holds the lock of a recorder, and how that is ended.
+pub(in crate::store) fn of_recorder_lock(name: &Path) -> (String, String) {
+    let locks = || locks_on(name).filter(|lock| lock.is_flock);
+    let Some(who) = words(name, locks()) else {
+        return ("another recorder is writing to it".to_owned(), "stop that one".to_owned());
+    };
+    let writer = locks().find(|lock| lock.is_write && lock.pid > 0);
+    let since =
+        writer.as_ref().and_then(|lock| owner::began(lock.pid)).map_or(String::new(), |when| format!(", since {when}"));
+    match writer {
+        Some(lock) => (format!("another recorder is writing to it: {who}{since}"), owner::how_to_end(lock.pid)),
+        None => (format!("another program keeps recorders out: {who}"), "end that one".to_owned()),
+    }
 }
 
 /// Whether a recorder holds this lock file, for those who may not open it.
@@ -182,6 +193,9 @@ mod tests {
         assert_eq!(of_database(&path), None);
         file.lock().unwrap();
         assert!(is_flocked(&path));
-        assert!(of_lock_file(&path).unwrap().starts_with(&format!("process {} (", std::process::id())));
+        let (who, advice) = of_recorder_lock(&path);
+        let pid = std::process::id();
+        assert!(who.contains(&format!("process {pid} (")) && who.contains(", since 2"), "{who}");
+        assert!(advice.contains(&format!("kill {pid}")) || advice.contains("systemctl"), "{advice}");
     }
 }

@@ -44,14 +44,10 @@ pub(in crate::store) fn lock(path: &Path) -> Result<File> {
     }
     match locked {
         Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(refuse(
-            match holders::of_lock_file(&name) {
-                Some(who) if holders::is_flocked(&name) => format!("another recorder is writing to it: {who}"),
-                Some(who) => format!("another program keeps recorders out: {who}"),
-                None => "another recorder is writing to it".to_owned(),
-            },
-            "stop that one, or choose another file with --database",
-        )),
+        Err(Errno::WOULDBLOCK) => {
+            let (cause, advice) = holders::of_recorder_lock(&name);
+            Err(Error::InUse { path: path.to_owned(), cause, advice })
+        }
         Err(cause) => Err(refuse(io::Error::from(cause).to_string(), "check who may write there")),
     }
 }

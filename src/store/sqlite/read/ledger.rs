@@ -1,5 +1,7 @@
 //! What happened to a capture, as its rows in `events` say.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
@@ -44,6 +46,17 @@ impl Database {
             }
         }
         Ok(ledger)
+    }
+
+    /// The sessions in which messages may have been missed that nobody could count: a link was down, or an endpoint never reached.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn sessions_in_doubt(&self) -> Result<BTreeSet<i64>> {
+        let sql = "SELECT session_id FROM events WHERE lost IS NULL UNION SELECT session_id FROM events \
+             WHERE kind IN ('unreached', 'connected') GROUP BY session_id, endpoint HAVING sum(kind = 'connected') = 0";
+        let ask = || self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect();
+        self.quick(ask).map_err(self.failed("read the ledger"))
     }
 
     /// What was lost since a moment of the wall clock, newest first: names and values as in the table `events`. Only the newest

@@ -3,7 +3,8 @@
 pub(in crate::store) mod commits;
 pub(in crate::store) mod copying;
 pub(in crate::store) mod ledger;
-pub(in crate::store) mod overviews;
+mod near;
+mod overviews;
 pub(in crate::store) mod parts;
 pub(in crate::store) mod reader;
 pub(in crate::store) mod rows;

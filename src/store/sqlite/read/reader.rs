@@ -79,9 +79,21 @@ impl Reader {
         let at =
             |position: Option<Position>| position.map(|position| reader.database.locate(session, position)).transpose();
         let (from, to) = (at(selection.from)?, at(selection.to)?);
+        let is_backwards = from.zip(to).is_some_and(|(from, to)| from > to);
         reader.first_id = from.unwrap_or(reader.first_id).max(reader.first_id);
         reader.last_id = to.map_or(reader.last_id, |id| id.saturating_sub(1)).min(reader.last_id);
         if reader.first_id > reader.last_id {
+            return Err(match (selection.from, selection.to) {
+                (Some(from), Some(to)) if is_backwards && !session.is_empty() => Error::EmptySelection {
+                    id: session.id,
+                    cause: format!("--from {from} is behind --to {to} there, so nothing is between them"),
+                    database: reader.database.path,
+                },
+                _ => reader.nothing(),
+            });
+        }
+        // It is known before anything is begun.
+        if reader.database.has_none_of(session, &selection.wanted) {
             return Err(reader.nothing());
         }
         reader.rewind();
@@ -349,7 +361,11 @@ impl Reader {
         let (id, database) = (self.session.id, self.database.path.clone());
         match self.session.is_empty() {
             true => Error::EmptySession { id, database },
-            false => Error::EmptySelection { id, database },
+            false => Error::EmptySelection {
+                id,
+                cause: self.database.why_nothing(&self.session, self.rows.wanted()),
+                database,
+            },
         }
     }
 }

@@ -72,6 +72,11 @@ impl Rows {
         }
     }
 
+    /// Of which topics messages are selected.
+    pub fn wanted(&self) -> &Wanted {
+        &self.selection.wanted
+    }
+
     /// The messages that follow are of this session.
     pub fn enter(&mut self, session_id: i64) {
         if self.session_id != session_id {

@@ -121,7 +121,7 @@ impl Session {
 pub enum Name {
     /// By its number; `None` is a number that no session can have.
     Id(Option<i64>),
-    /// The newest that has ended.
+    /// The newest that has ended and has messages.
     Latest,
     /// By its label.
     Label,
@@ -200,14 +200,21 @@ impl Database {
         Ok(Listed { sessions, damaged_ids })
     }
 
-    /// The capture that `wanted` means: an id, which is digits alone, `latest` (the newest finished session), or else a label
+    /// The capture that `wanted` means: an id, which is digits alone, `latest` (the newest finished session that has messages), or else a label
     /// (the newest of that name, with all its parts if it was split).
     ///
     /// # Errors
     /// When there is none, or the database cannot be read.
     pub fn find_session(&self, wanted: &str) -> Result<Session> {
         let newest = self.newest(wanted)?;
-        if Name::of(wanted) == Name::Label { self.whole(newest) } else { Ok(newest) }
+        match Name::of(wanted) {
+            Name::Label => self.whole(newest),
+            Name::Latest => {
+                self.tell_latest(&newest);
+                Ok(newest)
+            }
+            Name::Id(_) => Ok(newest),
+        }
     }
 
     /// The one session of that name, or the newest of several.
@@ -215,21 +222,26 @@ impl Database {
         let found = match Name::of(wanted) {
             Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
             Name::Latest => {
-                self.first(&format!("{SELECT} WHERE ended_unix_ns IS NOT NULL ORDER BY id DESC LIMIT 1"), [])
+                let finished = |more: &str| {
+                    let sql = format!("{SELECT} WHERE ended_unix_ns IS NOT NULL {more} ORDER BY id DESC LIMIT 1");
+                    self.first(&sql, [])
+                };
+                // Where none has messages, an empty one says more than none.
+                finished("AND last_id >= first_id")
+                    .and_then(|found| found.map_or_else(|| finished(""), |it| Ok(Some(it))))
             }
             Name::Label => self.first(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted]),
         };
         let found = match (Name::of(wanted), found) {
             (Name::Latest, Err(cause)) if is_damage(&cause) => {
-                self.newest_readable(|session| session.ended_unix_ns.is_some())?
+                self.newest_readable(|session| session.ended_unix_ns.is_some() && !session.is_empty())?
             }
             (Name::Label, Err(cause)) if is_damage(&cause) => {
                 self.newest_readable(|session| session.label.as_deref() == Some(wanted))?
             }
             (_, found) => found.map_err(self.failed("read the sessions"))?,
         };
-        let missing = || Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone() };
-        found.ok_or_else(missing)
+        found.ok_or_else(|| self.no_such_session(wanted))
     }
 
     /// As [`Database::find_session`], for what cannot be undone: a label must be that of one session alone.

@@ -12,7 +12,7 @@ use rusqlite::{ErrorCode, OptionalExtension, params};
 use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
 use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, FIRST_DIGEST, Mark};
 use crate::observe::tally::Tally;
 use crate::store::sqlite::fields::fields;
@@ -109,7 +109,7 @@ impl Database {
             found => found.map_err(self.failed("verify a session"))??,
         };
         if damage.is_some() && !self.has_session(session.id)? {
-            return Err(Error::NoSuchSession { wanted: session.id.to_string(), database: self.path.clone() });
+            return Err(self.no_such_session(&session.id.to_string()));
         }
         Ok(Verdict { damage, commits: pass.commits })
     }

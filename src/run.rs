@@ -6,7 +6,7 @@ use crate::cli::{self, Asked, Cli, Command, LogArguments, SessionCommand};
 use crate::command::{self, session};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::log;
+use crate::log::{self, LogFormat};
 use crate::process::signals::{OnHangup, OnUser, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
@@ -30,11 +30,12 @@ fn try_run() -> Result<Exit> {
         Ok(Asked::Run(cli)) => cli,
         Ok(Asked::Text(text)) => return command::print_help(&text),
         Err(error) => {
-            log::start(Level::ERROR);
+            // As far as it is known without a command line.
+            log::start(Level::ERROR, LogFormat::of_environment());
             return Err(error);
         }
     };
-    log::start(level(&cli.log));
+    log::start(level(&cli.log), cli.log.log_format);
     execute(&cli)
 }
 

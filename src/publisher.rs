@@ -6,6 +6,7 @@ use crate::codec::number::Type;
 use crate::codec::topic::Topic;
 use crate::device::{Device, Fill};
 use crate::error::Result;
+use crate::log::Minute;
 use crate::message::Piece;
 use crate::observe::tally::Tally;
 use crate::process::stop::Stop;
@@ -93,7 +94,9 @@ pub fn run(
     about: &str,
     stop: &Stop,
 ) -> Result<Published> {
-    let mut status_due_ns = if service::is_watched() { 0 } else { i64::MAX };
+    let mut minute = Minute::new(monotonic_ns());
+    let is_told = service::is_watched() || minute.is_wanted();
+    let mut status_due_ns = if is_told { 0 } else { i64::MAX };
     let mut payload = vec![0; publication.payload_bytes()];
     let head = publication.head();
     let mut first = Vec::with_capacity(head.len() + payload.len());
@@ -151,7 +154,19 @@ pub fn run(
         if (due_ns.is_some() || index % LOOK_PACKETS == 0) && monotonic_ns() >= status_due_ns {
             status_due_ns = monotonic_ns() + STATUS_EVERY_NS;
             let (messages, subscribers) = (published.tally.messages, sender.subscribers()?);
-            service::status(&format!("{about}; {messages} sent, {}, subscribers: {subscribers}", sender.dropped()));
+            let status = format!("{about}; {messages} sent, {}, subscribers: {subscribers}", sender.dropped());
+            service::status(&status);
+            if let Some(rate_hz) = minute.over(monotonic_ns(), messages) {
+                let lost = sender.dropped().messages;
+                tracing::debug!(
+                    event = "status",
+                    messages,
+                    rate_hz,
+                    lost,
+                    subscribers,
+                    "{status}, {rate_hz:.1} packets/s"
+                );
+            }
         }
     }
     published.elapsed_ns = began_ns.map_or(0, |began_ns| monotonic_ns() - began_ns);

@@ -6,7 +6,7 @@ use crate::cli::{self, Asked, Cli, Command, LogArguments, SessionCommand};
 use crate::command::{self, session};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::log;
+use crate::log::{self, LogFormat};
 use crate::process::signals::{OnHangup, OnUser, Signals};
 
 /// Run the command that the command line asks for. An error is said in one line on standard error.
@@ -29,16 +29,17 @@ fn try_run() -> Result<Exit> {
     let cli = match cli::parse() {
         Ok(Asked::Run(cli)) => cli,
         Ok(Asked::Text(text)) => {
-            log::start(Level::WARN);
+            log::start(Level::WARN, LogFormat::of_environment());
             return command::print_help(&text);
         }
         Err(error) => {
-            log::start(Level::WARN);
+            // As far as it is known without a command line.
+            log::start(Level::WARN, LogFormat::of_environment());
             cli::warn_of_unknown_variables();
             return Err(error);
         }
     };
-    log::start(level(&cli.log));
+    log::start(level(&cli.log), cli.log.log_format);
     // A shell that completes a line has somebody type in it.
     if !matches!(cli.command, Command::Completions(_)) {
         cli::warn_of_unknown_variables();

@@ -31,6 +31,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 
 use crate::command::record::Given;
 use crate::error::{Error, Result};
+use crate::log::{self, LogFormat};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
 
@@ -78,6 +79,9 @@ pub struct LogArguments {
     /// Log warnings and errors only, and no summary
     #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
+    /// How to log: `text` for people, `json` for collectors, an object a line
+    #[arg(long, global = true, display_order = 902, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// The commands.
@@ -202,8 +206,8 @@ pub fn parse() -> Result<Asked> {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let text = error.render();
-            let is_terminal = std::io::stdout().is_terminal();
-            return Ok(Asked::Text(if is_terminal { text.ansi().to_string() } else { text.to_string() }));
+            let has_colors = log::has_colors(std::io::stdout().is_terminal());
+            return Ok(Asked::Text(if has_colors { text.ansi().to_string() } else { text.to_string() }));
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Err(Error::CommandLine("a command is missing; `fancyhwd --help` shows them".to_owned()));

@@ -87,7 +87,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         publication.record,
         publication.cadence,
     );
-    tracing::info!("{status}");
+    tracing::info!(event = "started", "{status}");
     service::ready(&status);
 
     let published = match sender.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
@@ -107,6 +107,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::warn!("the stream ended in the middle of a record: its last {bytes} not sent");
     }
     tracing::info!(
+        event = "ended",
+        messages = published.tally.messages,
+        bytes = published.tally.bytes,
+        lost = dropped.messages,
         "published {}, {dropped}; subscribers at the end: {subscribers}{cut}{}",
         published.tally.over(published.elapsed_ns),
         published.stalls,

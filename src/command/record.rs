@@ -18,6 +18,7 @@ use crate::command::archiving;
 use crate::command::{dry_run, join, spawn};
 use crate::error::{Error, Result, Trouble};
 use crate::exit::Exit;
+use crate::log;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::signals::Signals;
 use crate::service;
@@ -113,7 +114,8 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         endpoints.join(" "),
         recording.path().display(),
     );
-    tracing::info!("{status}");
+    log::about_session(recording.session_id());
+    tracing::info!(event = "started", "{status}");
     if settings.inlets.message_max_bytes as u64 > LARGE_MESSAGE_BYTES {
         let mb = |bytes: u64| bytes / 1_000_000;
         tracing::info!(
@@ -159,6 +161,10 @@ pub fn run(settings: &Settings, signals: &Signals) -> Result<Exit> {
         tracing::warn!("never reached: {}; nothing of it is recorded, and the ledger says why", unreached.join(" "));
     }
     tracing::info!(
+        event = "ended",
+        messages = tally.messages,
+        bytes = tally.bytes,
+        lost = tally.lost,
         "recorded {chapters}: {}{not_kept}, {} lost{missed}{doubt}{unarchived}, queue at most {:.1} %, {}",
         tally.over(elapsed_ns),
         tally.lost,

@@ -16,18 +16,20 @@ use crate::command::timing_report::Report;
 use crate::command::{SendSettings, cut_off, join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::log;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::message::{Batch, Origin};
 use crate::process::stop::Stop;
 use crate::replayer::{
-    Announcement, Companion, Controls, EndOnDrop, Jumps, Latched, Outlets, PREFETCH_BYTES, Places, Playback, Played,
-    Player, Screen, Standing, latched, prefetch,
+    Announcement, Companion, Controls, EndOnDrop, Extent, Jumps, Latched, Outlets, PREFETCH_BYTES, Passes, Places,
+    Playback, Played, Player, Screen, Standing, latched, prefetch,
 };
 use crate::service;
 use crate::socket::{Dropped, Endpoint, Outlet, Sender};
 use crate::store::{Database, Reader, Selection, Session, Source};
 use crate::summary::ledger;
 use crate::time::clock::monotonic_ns;
+use crate::time::position::Position;
 
 /// What `replay` does.
 #[derive(Clone, Debug)]
@@ -96,7 +98,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let report = settings.timing_report.as_deref();
     let report = report.map(|path| Report::create(path, &database_path)).transpose()?;
     let status = format!("replaying {} on {}", session.title(), outlets.endpoints());
-    tracing::info!("{status}");
+    log::about_session(session.id);
+    tracing::info!(event = "started", "{status}");
     let controls = Controls::new(stop)?;
     if controls.has_keyboard() {
         tracing::info!(
@@ -123,6 +126,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         tracing::info!("left latest: {}", played.lateness.worst());
     }
     tracing::info!(
+        event = "ended",
+        messages = played.tally.messages,
+        bytes = played.tally.bytes,
+        lost = dropped.messages,
         "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}{}",
         session.id,
         played.tally.over(played.elapsed_ns),
@@ -156,7 +163,9 @@ fn play(
     stop: &Stop,
 ) -> Result<Played> {
     let (queue, jumps) = (&Queue::new(PREFETCH_BYTES), &Jumps::default());
-    let screen = &Screen::new(session, settings.playback.rhythm);
+    let extent = extent(&reader, session, settings.playback.passes);
+    let screen = &Screen::new(extent, settings.playback.rhythm);
+    screen.waiting(awaited(outlets, settings.send.wait_subscribers));
     thread::scope(|scope| {
         // However this ends, none of the others waits for ever.
         let _close = CloseOnDrop(queue);
@@ -170,7 +179,9 @@ fn play(
         }
         let player = spawn(scope, "player", move || {
             let _close = CloseOnDrop(queue);
-            match outlets.wait_for_subscribers(settings.send.wait_subscribers, stop)? {
+            let is_stopped = outlets.wait_for_subscribers(settings.send.wait_subscribers, stop)?;
+            screen.waiting(None);
+            match is_stopped {
                 true => Ok(Played { stopped: true, ..Played::default() }),
                 false => {
                     let (playback, before) = (&settings.playback, (standing, first));
@@ -182,6 +193,24 @@ fn play(
         join(reader)?;
         played
     })
+}
+
+/// What is played: from where to where, and how often.
+fn extent(reader: &Reader, session: &Session, passes: Passes) -> Extent {
+    let numbers = reader.numbers();
+    let is_whole = numbers.1 >= session.last_id.saturating_sub(session.first_id);
+    // Where the last message cannot be read, it is taken for that of the session.
+    let last = || reader.database().window(session, None, Some(Position::Number(numbers.1)));
+    let last_elapsed_ns = match is_whole {
+        true => session.last_elapsed_ns,
+        false => last().map_or(session.last_elapsed_ns, |window| window.end),
+    };
+    Extent { started_unix_ns: session.started_unix_ns, numbers, last_elapsed_ns, passes }
+}
+
+/// What the replay waits for before it begins, if that is so.
+fn awaited(outlets: &Outlets, wanted: u64) -> Option<String> {
+    (wanted > 0).then(|| format!("waiting for subscribers on {}, {wanted} wanted", outlets.endpoints()))
 }
 
 /// The process that the replay goes with.

@@ -76,6 +76,7 @@ pub(super) fn by_stream(
 ) -> Result<BTreeMap<i64, Extent>> {
     let numbers = database.numbers(session, from, to)?;
     let mut streams = BTreeMap::<i64, Extent>::new();
+    watch.begin("measuring: ", session.tally.messages, "messages");
     let asked = Asked { frames: counts_frames, faults: false };
     database.stamps(session, asked, &mut |done| watch.at(done), |stamp| {
         if numbers.contains(&stamp.number) {

@@ -1,5 +1,6 @@
 //! A session as a page that a person reads, in one file without scripts: pictures of all of it and of eight parts, figures, ledger.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
 use std::ops::Range;
@@ -58,6 +59,8 @@ pub fn write_page(
     let streams = selected(&database, session, export)?;
     let path = database.path().to_owned();
     drop(database);
+    watch.begin("", PARTS.saturating_add(1).unsigned_abs(), "pictures");
+    let done = Cell::new(0);
     let survey = |window: Range<i64>| {
         let view = View {
             from_ns: window.start,
@@ -66,7 +69,9 @@ pub fn write_page(
             streams: streams.clone(),
             channels: 0..CHANNELS_MAX,
         };
-        Survey::of(Database::for_reading(&path)?, session, &view, &mut || watch.at(0))
+        let survey = Survey::of(Database::for_reading(&path)?, session, &view, &mut || watch.at(done.get()));
+        done.set(done.get() + 1);
+        survey
     };
     let part_ns = (window.end - window.start) / PARTS + 1;
     let begin = |part: i64| window.start.saturating_add(part.saturating_mul(part_ns));

@@ -219,6 +219,8 @@ pub fn write_messages(
     let mut digester = (export.format == Format::Mcap).then(|| Digester::new(&FIRST_DIGEST, 0));
     if !session.is_empty() {
         let reader = Reader::new(database, session, &scope.messages)?;
+        let (first, last) = reader.numbers();
+        watch.begin("", last.saturating_sub(first).saturating_add(1).max(0).unsigned_abs(), "messages");
         let see = |batch: &Batch| {
             let Some(digester) = &mut digester else { return };
             let known = batch.messages().zip(batch.streams()).filter(|(_, stream_id)| streams.contains_key(stream_id));

@@ -29,6 +29,11 @@ impl<'a> Watch<'a> {
         &self.to
     }
 
+    /// The next step begins, of so many.
+    pub(super) fn begin(&self, doing: &'static str, all: u64, of: &'static str) {
+        self.progress.begin(doing, all, of);
+    }
+
     /// So many messages are done.
     ///
     /// # Errors

@@ -95,6 +95,40 @@ impl Kind {
             Self::NotTriggered => "not-triggered",
         }
     }
+
+    /// `MESSAGE_ID=` in the journal: made once, and never changed.
+    pub fn message_id(self) -> &'static str {
+        match self {
+            Self::Connected => "95425fb4548d42afb7d414d5bb06ebf2",
+            Self::Disconnected => "c3961b1fb38e480597fc1dc64640deee",
+            Self::Unreached => "8cbafe236c3940369cd220b343edb563",
+            Self::Silence => "5475b8e52d6947b7bfff99e18b99f416",
+            Self::OwnStall => "f1adee6e220b47bfa1e8dea83794b139",
+            Self::ClockStep => "c59d5448c47f478b9ba04be43446ec50",
+            Self::Overflow => "2febc7d600fd4cb58dbed0cfe30557f8",
+            Self::Stall => "ba10c61cb8214d12b2ab90fa37044e09",
+            Self::DiskFull => "2f9692d4795b4924a4ca6e734f900bab",
+            Self::SyncedLate => "d413dbca542e4303be7208b4c700424d",
+            Self::Moved => "9cadf288ab9e422f89ee4538a9c0b4d6",
+            Self::TooLarge => "f896e1cbd7a2413ca3bda9e78314ec60",
+            Self::Cut => "596a4ce24902488e987d7bb464d8cd5e",
+            Self::Admitted => "d32fc9c6c03a4f5f94a1c9e3c3430e89",
+            Self::Refused => "64aed5b89e7943b7b83b59f4389aeb62",
+            Self::CounterGap => "09e4940037a249e0b356218c7b59291c",
+            Self::CounterReorder => "0e9922bcc1e44d31bce0daa159a5fbea",
+            Self::CounterRepeat => "4ea9bda500d3453ab179aba17b009988",
+            Self::CounterRestart => "9d20e03c79614b42b69fe15cf8443695",
+            Self::CounterJump => "936583801d0047ea9e66d81408a8b045",
+            Self::Deleted => "92cf8c17439a4af291174e9e9a95fad4",
+            Self::Gap => "3a353604df0b43a5898595e1773be7f2",
+            Self::Failed => "3ca7e94d36fc49c6b07d21891353d59c",
+            Self::Damaged => "1096d25c90264f75845be903cced06e2",
+            Self::Mark => "9409cde6185c429cb271c83be0850736",
+            Self::Trigger => "526478ca549e499096ea457d454f9e9d",
+            Self::NotTriggered => "0172412bdf40465fa1e89451c3b48615",
+            Self::ArchiveLag => "bfb85f48f2244fc082946f84bcc5a46c",
+        }
+    }
 }
 
 /// What an entry says of what happened.

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use crate::log;
 use crate::time::clock::{NS_PER_S, monotonic_ns};
-use crate::time::durations::seconds;
+use crate::time::durations::{seconds, whole};
 
 /// How often the bar is brought up to date.
 const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
@@ -14,11 +14,20 @@ const SHOW_EVERY_NS: i64 = NS_PER_S / 10;
 /// Shows how much is done. The bar goes when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    all: u64,
-    of: &'static str,
     is_shown: bool,
     began_ns: i64,
     shown_ns: Cell<i64>,
+    step: Cell<Step>,
+}
+
+/// What is being done now.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// In words that stand before the figures; empty where there is only one step.
+    doing: &'static str,
+    all: u64,
+    of: &'static str,
+    began_ns: i64,
 }
 
 impl Progress {
@@ -30,7 +39,13 @@ impl Progress {
     /// Of so many of something else.
     pub fn of(all: u64, of: &'static str, is_shown: bool) -> Self {
         let began_ns = monotonic_ns();
-        Self { all, of, is_shown, began_ns, shown_ns: began_ns.into() }
+        let step = Step { doing: "", all, of, began_ns };
+        Self { is_shown, began_ns, shown_ns: began_ns.into(), step: step.into() }
+    }
+
+    /// The next step begins, of so many: the bar and the time that is left are about that one.
+    pub fn begin(&self, doing: &'static str, all: u64, of: &'static str) {
+        self.step.set(Step { doing, all, of, began_ns: monotonic_ns() });
     }
 
     /// So many are done.
@@ -43,16 +58,16 @@ impl Progress {
         let now_ns = monotonic_ns();
         if self.is_shown && now_ns - self.shown_ns.get() >= SHOW_EVERY_NS {
             self.shown_ns.set(now_ns);
-            let elapsed_s = seconds(self.elapsed_ns().max(1));
+            let Step { doing, all, of, began_ns } = self.step.get();
+            let elapsed_s = seconds((now_ns - began_ns).max(1));
+            let rate_hz = done as f64 / elapsed_s;
             let written = bytes().map_or(String::new(), |bytes| format!(", {} written", ByteSize(bytes)));
-            let left_s = elapsed_s * self.all.saturating_sub(done) as f64 / done.max(1) as f64;
-            let text = format!(
-                "{done} of {} {}, {:.0}/s{written}, {left_s:.0} s left",
-                self.all,
-                self.of,
-                done as f64 / elapsed_s
-            );
-            log::bar(done, self.all, text);
+            let left = match done {
+                0 => String::new(),
+                _ => format!(", {} left", whole((all.saturating_sub(done) as f64 / rate_hz).ceil() as u64)),
+            };
+            let text = format!("{doing}{done} of {all} {of}, {rate_hz:.0}/s{written}{left}");
+            log::bar(done, all, &text);
         }
     }
 

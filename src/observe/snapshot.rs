@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::Serialize;
 
 use crate::observe::tally::Tally;
 use crate::time::clock::NS_PER_S;
-use crate::time::durations::seconds;
+use crate::time::durations::{seconds, whole};
 
 /// A recording at one moment. As JSON, what stands in the status file.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -76,7 +75,7 @@ impl fmt::Display for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.behind {
             0 => f.write_str("all archived")?,
-            behind => write!(f, "{behind} messages not archived for {} s", self.behind_s)?,
+            behind => write!(f, "{behind} messages not archived for {}", whole(self.behind_s))?,
         }
         self.trouble.iter().try_for_each(|trouble| write!(f, " ({trouble})"))
     }
@@ -157,7 +156,7 @@ impl Link {
             Some(last_ns) => {
                 let ago_s = unix_ns.saturating_sub(last_ns).max(0) / NS_PER_S;
                 let silent = if self.is_silent { "silent, " } else { "" };
-                format!(", {silent}last message {ago_s} s ago")
+                format!(", {silent}last message {} ago", whole(ago_s.unsigned_abs()))
             }
         };
         text
@@ -181,12 +180,12 @@ impl Snapshot {
     }
 }
 
-/// `session 3: 12000 messages, 1000.0/s, 375.0 KiB, queue 0.1 %, 0 lost, full in 3days 4h, on disk within 0.104 s
+/// `session 3: 12000 messages, 1000.0/s, 375.0 KiB, queue 0.1 %, 0 lost, full in 3d 4h, on disk within 0.104 s
 /// (longest sync 0.003 s)`.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Trouble { what, for_s }) = &self.trouble {
-            write!(f, "degraded for {for_s} s: {what}; ")?;
+            write!(f, "degraded for {}: {what}; ", whole(*for_s))?;
         }
         let Tally { messages, undecodable, unwanted, lost, bytes } = self.tally;
         write!(f, "session {}: {messages} messages, {:.1}/s, {}", self.session_id, self.rate_hz, ByteSize(bytes))?;
@@ -197,7 +196,7 @@ impl fmt::Display for Snapshot {
         }
         write!(f, ", queue {:.1} %, {lost} lost, ", self.queue_percent)?;
         match self.full_in_s {
-            Some(full_in_s) => write!(f, "full in {}", humantime::format_duration(Duration::from_secs(full_in_s)))?,
+            Some(full_in_s) => write!(f, "full in {}", whole(full_in_s))?,
             None => write!(f, "{} free", ByteSize(self.free_bytes))?,
         }
         write!(f, ", {}", self.on_disk_within())?;
@@ -231,7 +230,7 @@ mod tests {
         assert_eq!(
             snapshot.to_string(),
             "degraded for 0 s: disk full; session 3: 1 messages, 1.0/s, 32 B, 1 undecodable, 7 unwanted, queue 0.0 %, 2 lost, \
-             full in 1day 1h, on disk within 0.104 s (longest sync 0.003 s); tcp://a:5 up, last message 3 s ago; \
+             full in 1d 1h, on disk within 0.104 s (longest sync 0.003 s); tcp://a:5 up, last message 3 s ago; \
              tcp://a:5 not connected (refused), no message yet"
         );
         let mut archive = Archive { archived: 7, ..Archive::default() };

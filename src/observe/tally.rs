@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::time::durations::{rate_hz, seconds};
+use crate::time::durations::{rate_hz, span};
 
 /// The totals of a run or of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,13 +41,13 @@ impl Tally {
     pub fn over(self, elapsed_ns: i64) -> String {
         let count = |number: u64, what: &str| if number > 0 { format!(", {number} {what}") } else { String::new() };
         format!(
-            "{} message{}, {} bytes{}{} in {:.3} s ({:.1} messages/s)",
+            "{} message{}, {} bytes{}{} in {} ({:.1} messages/s)",
             self.messages,
             if self.messages == 1 { "" } else { "s" },
             self.bytes,
             count(self.undecodable, "undecodable"),
             count(self.unwanted, "unwanted"),
-            seconds(elapsed_ns),
+            span(elapsed_ns),
             rate_hz(self.messages, elapsed_ns),
         )
     }

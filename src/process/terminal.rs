@@ -70,11 +70,6 @@ pub fn look() {
     }
 }
 
-/// Whether standard error is a terminal that is somebody else's now.
-pub fn is_in_background() -> bool {
-    tcgetpgrp(stderr()).is_ok_and(|group| group != getpgrp())
-}
-
 /// Make the terminal what it was, until it is taken again.
 pub fn give_back() {
     if let Some(Keys { before: Some(before) }) = &*keys()

@@ -1,6 +1,7 @@
 //! Says in the log what stands in the ledger, at most one line a second for each kind.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::observe::event::{Event, Kind, Phase};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
@@ -20,6 +21,8 @@ struct Unreported {
     reported_ns: Option<i64>,
     events: u64,
     lost: u64,
+    /// Of some it is not known how many were lost.
+    is_unknown: bool,
     until_elapsed_ns: i64,
     endpoint: String,
     detail: String,
@@ -35,6 +38,7 @@ impl Reporter {
         let of_kind = self.kinds.entry(event.kind).or_default();
         of_kind.events += 1;
         of_kind.lost += event.lost.unwrap_or(0);
+        of_kind.is_unknown |= event.lost.is_none();
         of_kind.until_elapsed_ns = event.until_elapsed_ns.unwrap_or(event.elapsed_ns);
         of_kind.endpoint = event.endpoint.clone().unwrap_or_default();
         of_kind.detail = event.detail.clone().unwrap_or_default();
@@ -74,20 +78,23 @@ fn is_about_links(event: &Event) -> bool {
 fn say_of_link(event: &Event) {
     let endpoint = event.endpoint.as_deref().unwrap_or_default();
     let detail = event.detail.as_deref().unwrap_or_default();
+    let told = Told { kind: event.kind, endpoint, lost: event.lost };
     match (event.kind, event.phase) {
         (Kind::Unreached, Phase::Ends) => {}
-        (Kind::Unreached, Phase::GoesOn) => tracing::warn!("still cannot reach {endpoint}: {detail}; trying on"),
-        (Kind::Unreached, _) => tracing::warn!("cannot reach {endpoint}: {detail}; trying on"),
-        (Kind::Silence, Phase::Ends) if event.detail.is_some() => {}
-        (Kind::Silence, Phase::Ends) => tracing::info!("{endpoint} is silent no longer"),
-        (Kind::Silence, _) => tracing::warn!("{endpoint} is silent: {detail}"),
-        (Kind::Cut, _) => tracing::warn!("cut off {}: {detail}", event.peer.as_deref().unwrap_or(endpoint)),
-        (Kind::Refused, _) => {
-            tracing::warn!("no connection with {}: {detail}", event.peer.as_deref().unwrap_or_default());
+        (Kind::Unreached, Phase::GoesOn) => {
+            told.warn(format_args!("still cannot reach {endpoint}: {detail}; trying on"))
         }
-        (Kind::TooLarge, _) => tracing::warn!("{endpoint}: {detail}; it is connected anew"),
-        (Kind::OwnStall, _) => tracing::warn!("{detail}; messages may be missing"),
-        _ => tracing::warn!("still disconnected from {endpoint}: {detail}; trying on"),
+        (Kind::Unreached, _) => told.warn(format_args!("cannot reach {endpoint}: {detail}; trying on")),
+        (Kind::Silence, Phase::Ends) if event.detail.is_some() => {}
+        (Kind::Silence, Phase::Ends) => told.info(format_args!("{endpoint} is silent no longer")),
+        (Kind::Silence, _) => told.warn(format_args!("{endpoint} is silent: {detail}")),
+        (Kind::Cut, _) => told.warn(format_args!("cut off {}: {detail}", event.peer.as_deref().unwrap_or(endpoint))),
+        (Kind::Refused, _) => {
+            told.warn(format_args!("no connection with {}: {detail}", event.peer.as_deref().unwrap_or_default()));
+        }
+        (Kind::TooLarge, _) => told.warn(format_args!("{endpoint}: {detail}; it is connected anew")),
+        (Kind::OwnStall, _) => told.warn(format_args!("{detail}; messages may be missing")),
+        _ => told.warn(format_args!("still disconnected from {endpoint}: {detail}; trying on")),
     }
 }
 
@@ -98,19 +105,22 @@ impl Unreported {
         }
         let times = if self.events == 1 { String::new() } else { format!(" ({} times)", self.events) };
         let (endpoint, until_s) = (&self.endpoint, seconds(self.until_elapsed_ns));
+        let told = Told { kind, endpoint, lost: (!self.is_unknown).then_some(self.lost) };
         match kind {
-            Kind::Connected => tracing::info!("connected to {endpoint}{times}"),
+            Kind::Connected => told.info(format_args!("connected to {endpoint}{times}")),
             Kind::Disconnected => {
-                tracing::warn!("disconnected from {endpoint}{times}: until it is back, messages may be missed");
+                told.warn(format_args!(
+                    "disconnected from {endpoint}{times}: until it is back, messages may be missed"
+                ));
             }
             Kind::ClockStep => {
-                tracing::warn!("{}{times}; the time since the session began goes on evenly", self.detail)
+                told.warn(format_args!("{}{times}; the time since the session began goes on evenly", self.detail))
             }
-            Kind::Admitted => tracing::info!("admitted a peer at {endpoint}{times}: {}", self.detail),
-            Kind::Deleted => tracing::info!("{}{times}", self.detail),
-            Kind::Mark => tracing::info!("mark{times} at {until_s:.3} s: {}", self.detail),
-            Kind::Trigger => tracing::info!("trigger{times} at {until_s:.3} s: {}", self.detail),
-            Kind::NotTriggered => tracing::info!("up to {until_s:.3} s{times}, {}", self.detail),
+            Kind::Admitted => told.info(format_args!("admitted a peer at {endpoint}{times}: {}", self.detail)),
+            Kind::Deleted => told.info(format_args!("{}{times}", self.detail)),
+            Kind::Mark => told.info(format_args!("mark{times} at {until_s:.3} s: {}", self.detail)),
+            Kind::Trigger => told.info(format_args!("trigger{times} at {until_s:.3} s: {}", self.detail)),
+            Kind::NotTriggered => told.info(format_args!("up to {until_s:.3} s{times}, {}", self.detail)),
             Kind::Overflow
             | Kind::CounterGap
             | Kind::CounterReorder
@@ -133,9 +143,29 @@ impl Unreported {
             | Kind::Damaged => {
                 let (kind, lost, detail) = (kind.name(), self.lost, &self.detail);
                 let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };
-                tracing::warn!("{kind}{from}{times} up to {until_s:.3} s, {lost} messages lost: {detail}");
+                told.warn(format_args!("{kind}{from}{times} up to {until_s:.3} s, {lost} messages lost: {detail}"));
             }
         }
         *self = Self { reported_ns: self.reported_ns, ..Self::default() };
+    }
+}
+
+/// What programs are told of an event beside its words.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    kind: Kind,
+    endpoint: &'a str,
+    lost: Option<u64>,
+}
+
+impl Told<'_> {
+    fn warn(self, words: fmt::Arguments<'_>) {
+        let Self { kind, endpoint, lost } = self;
+        tracing::warn!(event = kind.name(), message_id = kind.message_id(), endpoint, lost, "{words}");
+    }
+
+    fn info(self, words: fmt::Arguments<'_>) {
+        let Self { kind, endpoint, lost } = self;
+        tracing::info!(event = kind.name(), message_id = kind.message_id(), endpoint, lost, "{words}");
     }
 }

@@ -30,6 +30,7 @@ pub fn watch(gauges: &Gauges, queue: &Queue<Arrivals>, database: &Path) {
     let mut messages = gauges.snapshot(queue).tally.messages;
     let mut at_ns = monotonic_ns();
     let mut growth = Growth::default();
+    let mut minute = log::Minute::new(at_ns);
     let file = StatusFile::create(database).ok();
     // A thread may hang for half of what the service manager allows: the other half is until the next beat is missed.
     let patience = service::watchdog().map(|watchdog| watchdog / 2);
@@ -49,7 +50,21 @@ pub fn watch(gauges: &Gauges, queue: &Queue<Arrivals>, database: &Path) {
         }
         let line = now.to_string();
         service::status(&line);
-        log::live(line);
+        log::live(&line);
+        if let Some(rate_hz) = minute.over(now_ns, now_messages) {
+            let (lost, bytes) = (now.tally.lost, now.tally.bytes);
+            let (queue_percent, free_bytes) = (now.queue_percent, now.free_bytes);
+            tracing::debug!(
+                event = "status",
+                messages = now_messages,
+                rate_hz,
+                lost,
+                bytes,
+                queue_percent,
+                free_bytes,
+                "{line}"
+            );
+        }
         if patience
             .is_some_and(|within| gauges.receiver.is_felt(now_ns, within) && gauges.writer.is_felt(now_ns, within))
         {

@@ -5,6 +5,7 @@ mod upkeep;
 use std::time::Duration;
 
 use crate::error::{Error, Result, Trouble};
+use crate::log;
 use crate::message::queue::{CloseOnDrop, Load, Popped, Queue, Refused};
 use crate::observe::event::{Event, Kind};
 use crate::process::stop::Stop;
@@ -271,7 +272,8 @@ impl<'a> Writer<'a> {
                 ended.begin_later(later_ns);
             }
             self.clock = clock;
-            tracing::info!("recording session {}", self.recording.session_id());
+            log::about_session(self.recording.session_id());
+            tracing::info!(event = "started", "recording session {}", self.recording.session_id());
         }
         arrivals.first_number = self.recording.next_number();
         self.recording.commit(&ToCommit {

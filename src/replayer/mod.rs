@@ -24,5 +24,5 @@ pub use places::Places;
 pub use playback::{Playback, Played};
 pub use player::Player;
 pub use reader::{Jumps, PREFETCH_BYTES, Passes, Since, Target, prefetch};
-pub use screen::{EndOnDrop, Prompt, Screen};
+pub use screen::{EndOnDrop, Extent, Prompt, Screen};
 pub use standing::{Holds, Standing};

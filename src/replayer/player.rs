@@ -43,6 +43,8 @@ pub struct Player<'a> {
     step: bool,
     /// Where it pauses again.
     goal: Option<Goal>,
+    /// Whether it went on elsewhere, and the next message shows where.
+    has_jumped: bool,
     prompt: Prompt,
     /// Pressed, and not obeyed yet.
     keys: VecDeque<Key>,
@@ -105,6 +107,7 @@ impl<'a> Player<'a> {
             standing,
             step: false,
             goal: None,
+            has_jumped: false,
             prompt: Prompt::default(),
             keys: VecDeque::new(),
             number: 0,
@@ -169,6 +172,7 @@ impl<'a> Player<'a> {
             }
             self.pacer.end_pass();
             self.passes += 1;
+            self.screen.passed(self.passes);
             self.announcer.rewind();
             self.is_latched_due = true;
         }
@@ -196,6 +200,9 @@ impl<'a> Player<'a> {
         (self.number, self.elapsed_ns) = (number, message.elapsed_ns);
         if self.sent.is_none() {
             self.stream_id = stream_id;
+        }
+        if std::mem::take(&mut self.has_jumped) {
+            self.screen.jumped(number, message.elapsed_ns);
         }
         self.announcer.come_by(number, message.elapsed_ns);
         if let Some(Goal::Time(until_ns)) = self.goal

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::codec::condition::{Measured, Why};
 use crate::escape::{self, json};
 use crate::store::Session;
-use crate::time::durations::{rate_hz, seconds};
+use crate::time::durations::{rate_hz, seconds, span};
 
 /// A value over several lines, and the end of the last one.
 pub fn pretty(value: &Value) -> String {
@@ -63,7 +63,7 @@ pub fn end(session: &Session) -> &str {
 
 /// From its first message to its last.
 pub fn duration(session: &Session) -> String {
-    format!("{:.3} s", seconds(session.duration_ns))
+    span(session.duration_ns)
 }
 
 /// How many messages came in a second, on average.

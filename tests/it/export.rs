@@ -671,6 +671,11 @@ fn a_terminal_sees_a_bar_and_a_file_does_not() {
     assert!(text.contains(" %  ") && text.contains(" of 300000 messages, "), "{text}");
     let last = text.trim_end().lines().last().unwrap();
     assert!(last.contains("exported session 1 as csv: 300000 messages, "), "{text}");
+    // Of a part, it counts that part.
+    let output = bench.text("part.jsonl");
+    let part = format!("fancyhwd session export --format jsonl --to n250000 --database {database} -o {output}");
+    let text = on_terminal(&part);
+    assert!(text.contains(" of 250000 messages, ") && text.contains(" s left"), "{text}");
     let quiet = bench.fancyhwd("session export --format csv --database c.db -o x.quiet").run().success();
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
 }

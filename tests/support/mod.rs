@@ -24,6 +24,7 @@ pub mod seal;
 pub mod secured;
 pub mod signals;
 pub mod terminal;
+pub mod tmux;
 pub mod triggered;
 pub mod zmtp;
 

@@ -25,6 +25,7 @@ use std::fmt;
 use regex::Regex;
 
 use crate::codec::number::Value;
+use crate::time::durations::exact;
 
 pub use bound::{Bound, Measured, Why};
 pub use parse::NoCondition;
@@ -143,8 +144,7 @@ impl fmt::Display for Condition {
         match &self.what {
             What::Record(expression) => expression.write(&topic, f),
             What::Gap(longer_than_ns) => {
-                let duration = std::time::Duration::from_nanos(longer_than_ns.unsigned_abs());
-                let duration = humantime::format_duration(duration).to_string().replace(' ', "");
+                let duration = exact(longer_than_ns.unsigned_abs()).replace(' ', "");
                 write!(f, "{topic}gap > {duration}")
             }
             What::Text(pattern) => write!(f, "{topic}text ~ {}", pattern.0),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Number, Value, json};
@@ -22,7 +21,7 @@ use crate::store::{Database, Selection, Source};
 use crate::summary::ledger;
 use crate::summary::text::{self, pretty_end, pretty_item};
 use crate::time::clock::monotonic_ns;
-use crate::time::durations::{iso, seconds};
+use crate::time::durations::{exact, iso, seconds};
 
 /// So much is printed at once at most.
 const TEXT_MAX_BYTES: usize = 64 << 10;
@@ -194,10 +193,7 @@ impl<'a> Report<'a> {
         let from_ms = group.place.first.elapsed_ns.saturating_sub(context_ns).max(0) / 1_000_000;
         // It ends before that position.
         let to_ms = group.last.elapsed_ns.saturating_add(context_ns).max(0) / 1_000_000 + 1;
-        let position = |ms: i64| {
-            let text = humantime::format_duration(Duration::from_millis(ms.unsigned_abs())).to_string();
-            text.replace(' ', "")
-        };
+        let position = |ms: i64| exact(ms.unsigned_abs().saturating_mul(1_000_000)).replace(' ', "");
         Some((position(from_ms), position(to_ms)))
     }
 

@@ -3,6 +3,7 @@
 use std::mem;
 
 use crate::error::{Error, Result, Trouble};
+use crate::log;
 use crate::observe::event::{Event, Kind};
 use crate::recorder::lag::Lagged;
 use crate::recorder::writer::{FILES_MAX_PER_BATCH, RETRY_NS, Writer};
@@ -66,6 +67,7 @@ impl Writer<'_> {
 
     pub(super) fn tell_of_move(&self, why: &str) {
         let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
+        log::about_session(session_id);
         tracing::error!("{why}; the recording goes on in {path}, session {session_id}");
         self.gauges.holdup.file(self.recording.path());
     }

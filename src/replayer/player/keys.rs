@@ -26,6 +26,7 @@ impl Player<'_> {
             if let Some(target) = self.obey(key) {
                 self.jump = self.jumps.ask(target);
                 self.pacer.forget();
+                self.has_jumped = true;
                 self.announcer.jump();
                 return true;
             }

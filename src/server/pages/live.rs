@@ -1,9 +1,7 @@
 //! What the recorder is doing now.
 
 use bytesize::ByteSize;
-use humantime::format_duration;
 use serde_json::Value;
-use std::time::Duration;
 
 use crate::escape::html::Html;
 use crate::server::pages::picture::{Subject, draw};
@@ -12,7 +10,7 @@ use crate::server::site::{Allowance, Site};
 use crate::store::Database;
 use crate::summary::running::recorder;
 use crate::time::clock::{NS_PER_S, unix_ns};
-use crate::time::durations::iso;
+use crate::time::durations::{iso, whole};
 
 /// How much of a recording is seen while it goes on.
 const SEEN_NS: i64 = 60 * NS_PER_S;
@@ -101,7 +99,7 @@ fn recording(said: &Value, html: &mut Html) {
         html.leaf("p", &[("class", &"bad")], shortened(what));
     }
     let full = match said.get("full_in_s").and_then(Value::as_u64) {
-        Some(full_in_s) => format!("full in {}", format_duration(Duration::from_secs(full_in_s))),
+        Some(full_in_s) => format!("full in {}", whole(full_in_s)),
         None => "not growing".to_owned(),
     };
     let lines = [

@@ -1,12 +1,9 @@
 //! The part of a capture that is seen: from and to, as they were asked for, and in time.
 
-use std::time::Duration;
-
-use humantime::format_duration;
-
 use crate::error::Result;
 use crate::server::query::Query;
 use crate::store::{Database, Session};
+use crate::time::durations::exact;
 use crate::time::position::Position;
 
 /// No narrower: ten microseconds, far less than lies between two messages of a fast device.
@@ -70,5 +67,5 @@ impl Window {
 
 /// A time since the session began as a position on the command line: `1m 30s 5ms`.
 pub fn offset(ns: i64) -> String {
-    format_duration(Duration::from_nanos(ns.max(0).unsigned_abs())).to_string()
+    exact(ns.max(0).unsigned_abs())
 }

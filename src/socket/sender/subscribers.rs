@@ -43,6 +43,10 @@ impl Sender {
         let wanted = if self.kind == SendingKind::Push { wanted.max(1) } else { wanted };
         let mut waited_ns = 0;
         self.take_subscriptions()?;
+        if self.subscribers < wanted && self.kind != SendingKind::Push {
+            let (there, endpoints) = (self.subscribers, self.endpoints.join(" "));
+            tracing::info!("waiting for subscribers on {endpoints}: {there} of {wanted} are there");
+        }
         while self.subscribers < wanted {
             if self.kind == SendingKind::Push {
                 if stop.wait_ns(PEER_LOOK_NS) {

@@ -221,12 +221,7 @@ fn topics_are_selected_and_renamed_in_both_framings() {
     assert_eq!(texts("--from #1 --to #4 --topic a", 1), ["a odd"]);
     // Nothing of that topic is an answer, not a hang.
     let nothing = "replay --database c.db --topic none --bind tcp://127.0.0.1:*";
-    bench
-        .fancyhwd(nothing)
-        .run()
-        .code(2)
-        .says("nothing in it is as asked for: it has no topic none")
-        .says("; compare --from");
+    bench.fancyhwd(nothing).run().code(2).says("nothing in it is as asked for; compare --from");
 }
 
 #[test]

@@ -119,6 +119,7 @@ impl Kind {
             Self::CounterRepeat => "4ea9bda500d3453ab179aba17b009988",
             Self::CounterRestart => "9d20e03c79614b42b69fe15cf8443695",
             Self::CounterJump => "936583801d0047ea9e66d81408a8b045",
+            Self::ArchiveLag => "bfb85f48f2244fc082946f84bcc5a46c",
             Self::Deleted => "92cf8c17439a4af291174e9e9a95fad4",
             Self::Gap => "3a353604df0b43a5898595e1773be7f2",
             Self::Failed => "3ca7e94d36fc49c6b07d21891353d59c",
@@ -126,7 +127,6 @@ impl Kind {
             Self::Mark => "9409cde6185c429cb271c83be0850736",
             Self::Trigger => "526478ca549e499096ea457d454f9e9d",
             Self::NotTriggered => "0172412bdf40465fa1e89451c3b48615",
-            Self::ArchiveLag => "bfb85f48f2244fc082946f84bcc5a46c",
         }
     }
 }

@@ -36,7 +36,8 @@ fn a_recording_shows_all_figures_at_any_width() {
     for columns in [60, 80, 200] {
         let tmux = Tmux::start(&bench, columns);
         tmux.enter("stty -a >before");
-        tmux.enter(&format!("fancyhwd record --database {columns}.db --connect {}", bench.endpoint("device")));
+        let endpoint = bench.endpoint("device");
+        tmux.enter(&format!("fancyhwd record --database {columns}.db --duration 8s --connect {endpoint}"));
         eventually("all figures are shown", || {
             let status = status(&tmux.screen(), "session 1: ");
             [
@@ -55,7 +56,6 @@ fn a_recording_shows_all_figures_at_any_width() {
         let first = status(&tmux.screen(), "session 1: ");
         eventually("other figures are shown", || status(&tmux.screen(), "session 1: ") != first);
         assert_eq!(statuses(&tmux.screen()), 1, "{}", tmux.screen());
-        tmux.press("C-c");
         eventually("it ends", || tmux.screen().ends_with("ready>"));
         let screen = tmux.whole_lines();
         assert!(screen.contains("recorded session 1: ") && !screen.contains("last message"), "{screen}");
@@ -171,10 +171,7 @@ fn a_replay_says_at_once_that_it_waits_and_then_how_long_it_takes() {
     let subscriber = bench.python_subscriber(&again, 200);
     eventually("it shows how long it takes", || {
         let status = status(&tmux.screen(), "[  ");
-        status.contains(" s of ")
-            && status.contains(", 3m ")
-            && status.contains("s left")
-            && status.contains(" late")
+        status.contains(" s of ") && status.contains(", 3m ") && status.contains("s left") && status.contains(" late")
     });
     // While it is paused, a jump is shown before anything is sent.
     tmux.press("Space");

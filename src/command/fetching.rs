@@ -328,6 +328,9 @@ impl Shelf<'_> {
                 continue;
             }
             let restored = reading.restored(&archived, &described)?;
+            if name == Name::Latest && restored.number("messages") == Some(0) {
+                continue;
+            }
             if name == Name::Label && restored.text("label") != Some(wanted) {
                 continue;
             }

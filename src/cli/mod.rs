@@ -159,7 +159,7 @@ pub struct DatabaseArguments {
 #[derive(Args, Debug)]
 pub struct SourceArguments {
     /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db], or an archive as
-    /// nats://HOST[:PORT][,...][/RECORDER], where a session is RECORDER/SESSION, or SESSION where only one recorder has it
+    /// nats://HOST/RECORDER or nats://HOST,HOST, where a session is RECORDER/SESSION, or SESSION where only one recorder has it
     #[arg(long, value_name = "PATH|URL")]
     pub database: Option<PathBuf>,
     /// Who we are in an archive

@@ -516,7 +516,7 @@ fn a_million_packets_take_little_memory_and_a_stop_leaves_nothing_behind() {
     // Standard output that nobody reads, or not any more.
     for (is_read, code) in [(true, 0), (false, 1)] {
         let mut export = command(FANCYHWD)
-            .args(["session", "export", "--format", "csv", "--database", &bench.text("c.db")])
+            .args(["session", "export", "1", "--format", "csv", "--database", &bench.text("c.db")])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -80,6 +80,7 @@ pub(super) enum Shown {
     /// In a database.
     File(PathBuf),
     /// In an archive, and in a database that is filled while it is shown.
+    #[cfg(feature = "archive")]
     Archive(Box<Here>, Box<Access>),
 }
 
@@ -99,6 +100,7 @@ impl Shown {
     pub fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,
+            #[cfg(feature = "archive")]
             Self::Archive(here, _) => &here.path,
         }
     }
@@ -107,6 +109,7 @@ impl Shown {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
+            #[cfg(feature = "archive")]
             Self::Archive(here, _) => here.name.clone(),
         }
     }
@@ -116,10 +119,12 @@ impl Shown {
     /// # Errors
     /// Never: what does not work now is tried again.
     pub fn follow(&self, stop: &Stop) -> Result<()> {
-        match self {
-            Self::File(_) => Ok(()),
-            Self::Archive(here, access) => lent::follow(here, access, stop),
+        #[cfg(feature = "archive")]
+        if let Self::Archive(here, access) = self {
+            return lent::follow(here, access, stop);
         }
+        let _ = stop;
+        Ok(())
     }
 }
 
@@ -150,10 +155,6 @@ mod lent {
     }
 
     pub fn shown(access: &Access, _: &Stop) -> Result<Shown> {
-        Err(not_built(access))
-    }
-
-    pub fn follow(_: &Here, access: &Access, _: &Stop) -> Result<()> {
         Err(not_built(access))
     }
 }

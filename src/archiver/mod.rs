@@ -243,7 +243,7 @@ impl<'a> Archiver<'a> {
                 }
                 Err(failure) => {
                     failures = failures.saturating_add(1);
-                    let is_lasting = matches!(failure, Failure::Refused(..));
+                    let is_lasting = failure.is_lasting();
                     if is_lasting || failures > KEEP_LINK_FAILURES {
                         self.link = None;
                     }
@@ -323,7 +323,7 @@ impl<'a> Archiver<'a> {
                 };
                 if let Some(failure) = failure {
                     self.standing.trouble = Some(failure.to_string());
-                    if matches!(failure, Failure::Refused(..) | Failure::Here(_)) {
+                    if failure.is_lasting() || matches!(failure, Failure::Here(_)) {
                         break;
                     }
                 }

@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use crate::command::session::making::{about, all_of};
 use crate::error::{Error, Result};
-use crate::importer::{self, Watch};
+use crate::importer::{self, Walked, Watch};
 use crate::process::stop::Stop;
 use crate::store::nats::{Archived, Described, Failure, Link, Reading};
 use crate::store::{
-    Access, Damage, Database, EndReason, Limits, Name, RecorderName, Recording, Restored, SessionStart, Verdict,
+    Access, Damage, Database, EndReason, Limits, Name, RecorderName, Recording, Restored, Session, SessionStart,
+    Verdict,
 };
 use crate::time::durations::seconds;
 
@@ -166,7 +167,7 @@ impl<'a> Shelves<'a> {
             reading.describe_each(&reading.sessions()?, &mut |archived, described| {
                 let restored = reading.restored(archived, &described)?;
                 let found = Found { archived: archived.clone(), described, restored };
-                let messages = if found.described.is_end { found.messages() } else { reading.messages(archived)? };
+                let messages = if found.is_end() { found.messages() } else { reading.messages(archived)? };
                 Ok(take(found, messages)?)
             })
         };
@@ -186,29 +187,34 @@ impl<'a> Shelves<'a> {
         Ok(all)
     }
 
-    /// Read all messages of a session and compare them with their digests. Gives their number, and what was found.
+    /// Read all messages of a session, compare them with their digests, and take over what is known of it beside them. Gives it
+    /// with what was found.
     ///
     /// # Errors
-    /// When the archive does not answer.
-    pub fn prove(&self, shelf: &Shelf<'_>, found: &Found) -> Result<(u64, Verdict)> {
+    /// When the archive does not answer, or the database cannot be written.
+    pub fn prove(&self, shelf: &Shelf<'_>, found: &Found, database: &mut Database) -> Result<(Session, Verdict)> {
         let title = format!("session {} of {}", found.id(), shelf.recorder);
         let watch = Watch::new(self.stop, format!("verify {title}"), found.messages(), "messages");
         let mut bundles = shelf.reading.bundles(&found.archived).map_err(|failure| self.failed(failure))?;
         let proof = importer::prove(&mut bundles, &watch).map_err(|failure| self.failed(failure))?;
-        let number = i64::try_from(proof.messages).unwrap_or(i64::MAX);
-        let of_session = |what| Damage { first_id: 1, last_id: 0, what };
+        let Walked { messages, commits, digest } = proof.whole;
+        self.take_card(found, messages, database)?;
+        let session = database.find_session(&found.id().to_string())?;
+        let of_session = |what: String| Damage { first_id: 1, last_id: 0, what: what.into() };
         let damage = match proof.damage {
-            Some(what) => Some(Damage { first_id: number, last_id: number, what: what.into() }),
-            None if found.described.is_end && proof.messages != found.messages() => {
-                let what = format!("{} messages of it are there, and not {}", proof.messages, found.messages());
-                Some(of_session(what.into()))
+            Some(what) => {
+                let behind_id = session.last_id.saturating_add(1);
+                Some(Damage { first_id: behind_id, last_id: behind_id, what: what.into() })
             }
-            None if !found.restored.is_sealed(&proof.digest) => {
-                Some(of_session("what is known of it is not what its seal was made of".into()))
+            None if found.is_end() && messages != found.messages() => {
+                Some(of_session(format!("{messages} messages of it are there, and not {}", found.messages())))
+            }
+            None if !found.restored.is_sealed(&digest) => {
+                Some(of_session("what is known of it is not what its seal was made of".to_owned()))
             }
             None => None,
         };
-        Ok((proof.messages, Verdict { damage, commits: proof.commits }))
+        Ok((session, Verdict { damage, commits }))
     }
 
     /// Delete a session in the archive.
@@ -226,25 +232,25 @@ impl<'a> Shelves<'a> {
     /// When it cannot be read or written.
     pub fn take_card(&self, found: &Found, messages: u64, database: &mut Database) -> Result<()> {
         let Found { archived, described, restored } = found;
-        let unreadable =
-            |cause| self.refused(format!("the description of session {} cannot be read: {cause}", found.id()), "");
-        let mut lines = described.lines().map_err(unreadable)?;
+        let mut lines = described.lines().map_err(|cause| {
+            self.failed(Failure::Damaged(format!("the description of session {} cannot be read: {cause}", found.id())))
+        })?;
         database.take_card(archived.session_id, restored, &mut lines, messages)
     }
 
-    /// Fetch the parts of a capture. Gives the number of the last one here, and whether all are what their seals say.
+    /// Fetch the parts of a capture. Says whether all are what their seals say.
     ///
     /// # Errors
     /// When the archive cannot be read or is damaged, or the database not be written.
-    pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], into: Into<'_>) -> Result<(i64, bool)> {
-        let (mut new_ids, mut last_id, mut is_whole) = (BTreeMap::new(), 0, true);
+    pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], into: Into<'_>) -> Result<bool> {
+        let (mut new_ids, mut is_whole) = (BTreeMap::new(), true);
         for found in parts {
             let continues = found.before().and_then(|before| new_ids.get(&before.session_id).copied());
             let (session_id, is_sound) = self.fetch_one(shelf, found, into, continues)?;
             new_ids.insert(found.id(), session_id);
-            (last_id, is_whole) = (session_id, is_whole && is_sound);
+            is_whole &= is_sound;
         }
-        Ok((last_id, is_whole))
+        Ok(is_whole)
     }
 
     fn fetch_one(

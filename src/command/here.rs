@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::process::leavings::PartialDirectory;
 use crate::process::stop::Stop;
-use crate::store::{Access, Source};
+use crate::store::{Access, RecorderName, Source};
 
 /// Captures that are here.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Here {
     /// The database that they are in.
     pub path: PathBuf,
     /// The recorder whose they are, in an archive.
-    pub recorder: Option<String>,
+    pub recorder: Option<RecorderName>,
     /// How people name what they are read from.
     pub name: String,
     /// How each of the sessions that were asked for is called in it.
@@ -57,6 +57,17 @@ impl Here {
         }
     }
 
+    /// A database, or an empty one for the captures of one recorder in an archive, which [`follow`] fills.
+    ///
+    /// # Errors
+    /// When an archive cannot be reached.
+    pub fn shown(source: &Source, stop: &Stop) -> Result<Self> {
+        match source {
+            Source::File(path) => Ok(Self::file(path, &[])),
+            Source::Archive(access) => lent::shown(access, stop),
+        }
+    }
+
     fn file(path: &Path, sessions: &[&str]) -> Self {
         Self {
             path: path.to_owned(),
@@ -74,60 +85,6 @@ impl Here {
     }
 }
 
-/// What pages show: a database, or the captures of a recorder in an archive, as far as they are here.
-#[derive(Debug)]
-pub(super) enum Shown {
-    /// In a database.
-    File(PathBuf),
-    /// In an archive, and in a database that is filled while it is shown.
-    #[cfg(feature = "archive")]
-    Archive(Box<Here>, Box<Access>),
-}
-
-impl Shown {
-    /// What is to be shown.
-    ///
-    /// # Errors
-    /// When an archive cannot be reached.
-    pub fn of(source: &Source, stop: &Stop) -> Result<Self> {
-        match source {
-            Source::File(path) => Ok(Self::File(path.clone())),
-            Source::Archive(access) => lent::shown(access, stop),
-        }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::File(path) => path,
-            #[cfg(feature = "archive")]
-            Self::Archive(here, _) => &here.path,
-        }
-    }
-
-    /// How people name it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            #[cfg(feature = "archive")]
-            Self::Archive(here, _) => here.name.clone(),
-        }
-    }
-
-    /// Bring captures here until a stop is asked for, the newest first.
-    ///
-    /// # Errors
-    /// Never: what does not work now is tried again.
-    pub fn follow(&self, stop: &Stop) -> Result<()> {
-        #[cfg(feature = "archive")]
-        if let Self::Archive(here, access) = self {
-            return lent::follow(here, access, stop);
-        }
-        let _ = stop;
-        Ok(())
-    }
-}
-
 /// The error that archives are not in this binary.
 #[cfg(not(feature = "archive"))]
 pub(super) fn not_built(access: &Access) -> crate::error::Error {
@@ -139,12 +96,13 @@ pub(super) fn not_built(access: &Access) -> crate::error::Error {
     }
 }
 
+pub(super) use lent::follow;
 #[cfg(feature = "archive")]
 pub(super) use lent::lend;
 
 #[cfg(not(feature = "archive"))]
 mod lent {
-    use super::{Access, Depth, Here, Result, Shown, Stop, not_built};
+    use super::{Access, Depth, Here, Result, Stop, not_built};
 
     pub fn of(access: &Access, _: &[&str], _: Depth, _: &Stop) -> Result<Here> {
         Err(not_built(access))
@@ -154,7 +112,11 @@ mod lent {
         Err(not_built(access))
     }
 
-    pub fn shown(access: &Access, _: &Stop) -> Result<Shown> {
+    pub fn shown(access: &Access, _: &Stop) -> Result<Here> {
+        Err(not_built(access))
+    }
+
+    pub fn follow(_: &Here, access: &Access, _: &Stop) -> Result<()> {
         Err(not_built(access))
     }
 }
@@ -167,14 +129,15 @@ mod lent {
     use std::io;
     use std::os::unix::fs::OpenOptionsExt;
     use std::path::PathBuf;
+    use std::slice;
 
     use bytesize::ByteSize;
 
-    use super::{Access, Depth, Here, Result, Shown, Stop};
+    use super::{Access, Depth, Here, Result, Stop};
     use crate::command::fetching::{Found, Into, Shelf, Shelves, connected};
     use crate::error::{Error, Trouble};
     use crate::process::leavings::PartialDirectory;
-    use crate::store::{Database, FILE_MODE, Source};
+    use crate::store::{Database, FILE_MODE, Source, free_bytes};
     use crate::time::clock::NS_PER_S;
 
     /// How often it is looked for new captures.
@@ -195,7 +158,7 @@ mod lent {
             for session in sessions {
                 let (shelf, parts) = shelves.find(session)?;
                 let here = match &mut here {
-                    Some(here) if here.recorder.as_deref() != Some(shelf.recorder.as_str()) => {
+                    Some(here) if here.recorder.as_ref() != Some(&shelf.recorder) => {
                         let cause = "sessions of several recorders cannot be read at once; run it for each of them";
                         return Err(Error::CommandLine(cause.to_owned()));
                     }
@@ -230,7 +193,7 @@ mod lent {
         })
     }
 
-    pub fn shown(access: &Access, stop: &Stop) -> Result<Shown> {
+    pub fn shown(access: &Access, stop: &Stop) -> Result<Here> {
         connected(access, stop, |shelves| {
             let mut recorders = shelves.recorders()?;
             match (recorders.pop(), recorders.is_empty()) {
@@ -238,7 +201,7 @@ mod lent {
                     let here = lend(access, &shelves.shelf(only)?)?;
                     // There are no captures in it yet, but tables.
                     Database::for_lending(&here.path)?;
-                    Ok(Shown::Archive(Box::new(here), Box::new(access.clone())))
+                    Ok(here)
                 }
                 (None, _) => Err(shelves.refused("nothing is archived in it".to_owned(), "check the address")),
                 _ => Err(shelves.refused(
@@ -249,12 +212,16 @@ mod lent {
         })
     }
 
+    /// Bring captures here until a stop is asked for, the newest first. What does not work now is tried again.
+    ///
+    /// # Errors
+    /// Never.
     pub fn follow(here: &Here, access: &Access, stop: &Stop) -> Result<()> {
+        let Some(recorder) = &here.recorder else { return Ok(()) };
         let mut tried = BTreeMap::new();
         while !stop.requested() {
             let done = connected(access, stop, |shelves| {
-                let recorder = here.recorder.as_deref().unwrap_or_default().parse();
-                let shelf = shelves.shelf(recorder.map_err(|cause: &str| Error::CommandLine(cause.to_owned()))?)?;
+                let shelf = shelves.shelf(recorder.clone())?;
                 loop {
                     for found in shelves.list(&shelf)?.into_iter().rev() {
                         let tries = tried.entry(found.id()).or_insert(0);
@@ -262,11 +229,10 @@ mod lent {
                             continue;
                         }
                         *tries += 1;
-                        let bring = || {
-                            check_room(here, found.messages(), frames(std::slice::from_ref(&found)))?;
-                            shelves.fetch(&shelf, std::slice::from_ref(&found), Into::Shown(&here.path))
-                        };
-                        match bring() {
+                        let parts = slice::from_ref(&found);
+                        let brought = check_room(here, parts)
+                            .and_then(|()| shelves.fetch(&shelf, parts, Into::Shown(&here.path)));
+                        match brought {
                             Ok(_) => *tries = TRIES,
                             Err(_) if stop.requested() => {}
                             Err(error) => {
@@ -304,7 +270,7 @@ mod lent {
         address.recorder = Some(shelf.recorder.clone());
         Ok(Here {
             path,
-            recorder: Some(shelf.recorder.to_string()),
+            recorder: Some(shelf.recorder.clone()),
             name: Source::Archive(Access { address, ..access.clone() }).to_string(),
             sessions: Vec::new(),
             is_whole: true,
@@ -314,27 +280,26 @@ mod lent {
 
     /// Bring the parts of a capture here. Says whether they are what their seals say.
     fn bring(shelves: &Shelves<'_>, here: &Here, shelf: &Shelf<'_>, parts: &[Found], depth: Depth) -> Result<bool> {
-        let messages = parts.iter().map(Found::messages).fold(0, u64::saturating_add);
-        if matches!(depth, Depth::Few(most) if messages > most) {
+        if matches!(depth, Depth::Few(most) if messages(parts) > most) {
             let mut database = Database::for_lending(&here.path)?;
             parts.iter().try_for_each(|found| shelves.take_card(found, found.messages(), &mut database))?;
             return Ok(true);
         }
-        check_room(here, messages, frames(parts))?;
-        shelves.fetch(shelf, parts, Into::Lent(&here.path)).map(|(_, is_whole)| is_whole)
+        check_room(here, parts)?;
+        shelves.fetch(shelf, parts, Into::Lent(&here.path))
     }
 
-    fn frames(parts: &[Found]) -> u64 {
-        let bytes = |found: &Found| found.restored.number("bytes").unwrap_or_default().max(0).unsigned_abs();
-        parts.iter().map(bytes).fold(0, u64::saturating_add)
+    fn messages(parts: &[Found]) -> u64 {
+        parts.iter().map(Found::messages).fold(0, u64::saturating_add)
     }
 
     /// Refuse what has no room here.
-    fn check_room(here: &Here, messages: u64, frames_bytes: u64) -> Result<()> {
+    fn check_room(here: &Here, parts: &[Found]) -> Result<()> {
+        let bytes = |found: &Found| found.restored.number("bytes").unwrap_or_default().max(0).unsigned_abs();
+        let frames = parts.iter().map(bytes).fold(0, u64::saturating_add);
         let wanted =
-            frames_bytes.saturating_mul(FILE_PER_FRAME_BYTES).saturating_add(messages.saturating_mul(MESSAGE_BYTES));
-        let free =
-            rustix::fs::statvfs(&here.path).map_or(u64::MAX, |found| found.f_bavail.saturating_mul(found.f_frsize));
+            frames.saturating_mul(FILE_PER_FRAME_BYTES).saturating_add(messages(parts).saturating_mul(MESSAGE_BYTES));
+        let free = free_bytes(&here.path);
         match wanted > free {
             false => Ok(()),
             true => Err(Error::Database {

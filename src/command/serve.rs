@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::net::sockopt::socket_acceptconn;
 
-use crate::command::here::Shown;
+use crate::command::here::{Here, follow};
 use crate::command::{join, spawn};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -49,19 +49,22 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         None => TcpListener::bind(listen).map_err(|cause| failed(listen, &cause))?,
     };
     let address = at(&listener)?;
-    let shown = Shown::of(&settings.source, stop)?;
-    let status = format!("serving {} on http://{address}/", shown.name());
+    let here = Here::shown(&settings.source, stop)?;
+    let status = format!("serving {} on http://{address}/", here.name);
     tracing::info!("{status}");
     let ready = || service::ready(&status);
     let hosts = Hosts::of(settings.allow_remote);
     thread::scope(|scope| {
-        let follower = spawn(scope, "archive", || shown.follow(stop))?;
-        let served = server::serve(shown.path(), listener, hosts, stop, ready);
-        // Only a stop ends it otherwise.
+        let follower = match &settings.source {
+            Source::File(_) => None,
+            Source::Archive(access) => Some(spawn(scope, "archive", || follow(&here, access, stop))?),
+        };
+        let served = server::serve(&here.path, listener, hosts, stop, ready);
+        // Only a stop ends the other one.
         if served.is_err() {
             stop.request();
         }
-        served.and(join(follower))
+        served.and(follower.map_or(Ok(()), join))
     })?;
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use crate::codec::framing::{Framed, Framing};
 use crate::codec::stream::{Stream, after_topic, assume};
 use crate::importer::Watch;
 use crate::message::{Batch, Digest, FIRST_DIGEST};
-use crate::store::nats::bundle::Place;
+use crate::store::nats::bundle::{Committed, Place};
 use crate::store::nats::{Bundles, Failure};
 use crate::store::{Recording, Restored, ToCommit};
 use crate::streams::Sorted;
@@ -24,58 +24,34 @@ pub fn fetch(
     recording: &mut Recording,
     watch: &Watch<'_>,
 ) -> std::result::Result<u64, Failure> {
-    let mut known = Known::new(restored);
-    let (mut batch, mut sorted) = (Batch::default(), Sorted::default());
-    while let Some(mut bundle) = bundles.next_bundle()? {
-        if bundle.first_number() != recording.next_number() || bundle.previous() != recording.digest() {
-            return Err(missing(bundles, recording.next_number(), bundle.first_number()));
-        }
-        let places: Vec<Place> = bundle.streams().iter().map(|(_, place)| place.clone()).collect();
-        loop {
-            batch.clear();
-            (sorted.streams, sorted.faults) = (Vec::new(), Vec::new());
-            let next = bundle.next(&mut batch);
-            let next = next.map_err(|cause| unreadable(bundles, recording.next_number(), &cause))?;
-            let Some(commit) = next else { break };
-            for (number, (message, place)) in batch.messages().zip(batch.streams()).enumerate() {
-                let of = usize::try_from(*place).ok().and_then(|place| places.get(place));
-                let Some(of) = of else { return Err(bundles.senseless("a message has no stream")) };
-                let found = known.place(of, message.frames());
-                let Some(found) = found else {
-                    return Err(bundles.senseless("its streams are more than there can be"));
-                };
-                if let Some(stream) = known.streams.get(found)
-                    && let Err(why) = stream.check(message.frames())
-                {
-                    sorted.faults.push((number, why.to_string()));
-                }
-                sorted.streams.push(found);
+    let (mut known, mut sorted) = (Known::new(restored), Sorted::default());
+    let walked = walk(bundles, watch, &mut |bundles, Next { batch, streams, commit, .. }| {
+        (sorted.streams, sorted.faults) = (Vec::new(), Vec::new());
+        for (number, (message, place)) in batch.messages().zip(batch.streams()).enumerate() {
+            let of = usize::try_from(*place).ok().and_then(|place| streams.get(place));
+            let Some((_, of)) = of else { return Err(bundles.senseless("a message has no stream")) };
+            let found = known.place(of, message.frames());
+            let Some(found) = found else { return Err(bundles.senseless("its streams are more than there can be")) };
+            if let Some(stream) = known.streams.get(found)
+                && let Err(why) = stream.check(message.frames())
+            {
+                sorted.faults.push((number, why.to_string()));
             }
-            let what = ToCommit {
-                batch: &batch,
-                streams: &known.streams,
-                sorted: &sorted,
-                unwanted: 0,
-                events: &[],
-                ended: None,
-            };
-            recording.commit_again(&what, (commit.unix_ns, &commit.digest))?;
-            recording.checkpoint()?;
-            watch.at(recording.next_number().unsigned_abs())?;
+            sorted.streams.push(found);
         }
-    }
-    Ok(recording.next_number().unsigned_abs())
+        let what = ToCommit { batch, streams: &known.streams, sorted: &sorted, unwanted: 0, events: &[], ended: None };
+        recording.commit_again(&what, (commit.unix_ns, &commit.digest))?;
+        recording.checkpoint()?;
+        Ok(())
+    })?;
+    Ok(walked.messages)
 }
 
 /// What the messages of a session proved to be.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// How many are as they were committed.
-    pub messages: u64,
-    /// In how many commits.
-    pub commits: u64,
-    /// The digest of the last of them.
-    pub digest: Digest,
+    /// How many are as they were committed, in how many commits.
+    pub whole: Walked,
     /// What is wrong behind them.
     pub damage: Option<String>,
 }
@@ -85,46 +61,88 @@ pub struct Proof {
 /// # Errors
 /// When the archive cannot be read, or a stop is asked for.
 pub fn prove(bundles: &mut Bundles<'_, '_>, watch: &Watch<'_>) -> std::result::Result<Proof, Failure> {
-    let mut proof = Proof { messages: 0, commits: 0, digest: FIRST_DIGEST, damage: None };
-    match compare(bundles, watch, &mut proof) {
-        Err(Failure::Damaged(what)) => proof.damage = Some(what),
-        done => done?,
+    let mut whole = Walked::default();
+    let walked = walk(bundles, watch, &mut |bundles, Next { batch, commit, before, .. }| {
+        let number = before.number();
+        if batch.digest(&before.digest, number) != commit.digest {
+            let what = format!("the digest of message {number} and those behind it says that they were changed");
+            return Err(bundles.senseless(&what));
+        }
+        whole = before.and(commit);
+        Ok(())
+    });
+    match walked {
+        Err(Failure::Damaged(what)) => Ok(Proof { whole, damage: Some(what) }),
+        walked => walked.map(|whole| Proof { whole, damage: None }),
     }
-    Ok(proof)
 }
 
-fn compare(bundles: &mut Bundles<'_, '_>, watch: &Watch<'_>, proof: &mut Proof) -> std::result::Result<(), Failure> {
-    let mut batch = Batch::default();
+/// How far somebody came with the commits of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked {
+    /// Messages.
+    pub messages: u64,
+    /// Commits.
+    pub commits: u64,
+    /// The digest of the last of them.
+    pub digest: Digest,
+}
+
+impl Default for Walked {
+    fn default() -> Self {
+        Self { messages: 0, commits: 0, digest: FIRST_DIGEST }
+    }
+}
+
+impl Walked {
+    /// The number of the next message.
+    fn number(&self) -> i64 {
+        i64::try_from(self.messages).unwrap_or(i64::MAX)
+    }
+
+    /// With one commit more.
+    fn and(&self, commit: &Committed) -> Self {
+        let messages = self.messages.saturating_add(commit.messages as u64);
+        Self { messages, commits: self.commits + 1, digest: commit.digest }
+    }
+}
+
+/// The next commit, whose digest nobody has looked at yet.
+struct Next<'a> {
+    batch: &'a Batch,
+    /// The streams of its messages, by the places that the batch names.
+    streams: &'a [(i64, Place)],
+    commit: &'a Committed,
+    /// What came before.
+    before: &'a Walked,
+}
+
+/// Give one commit after the other, each of which must be said to follow the one before.
+fn walk(
+    bundles: &mut Bundles<'_, '_>,
+    watch: &Watch<'_>,
+    take: &mut dyn FnMut(&Bundles<'_, '_>, Next<'_>) -> std::result::Result<(), Failure>,
+) -> std::result::Result<Walked, Failure> {
+    let (mut batch, mut walked) = (Batch::default(), Walked::default());
     while let Some(mut bundle) = bundles.next_bundle()? {
-        let number = |proof: &Proof| i64::try_from(proof.messages).unwrap_or(i64::MAX);
-        if bundle.first_number() != number(proof) || *bundle.previous() != proof.digest {
-            return Err(missing(bundles, number(proof), bundle.first_number()));
+        let (number, first) = (walked.number(), bundle.first_number());
+        if first != number || *bundle.previous() != walked.digest {
+            let what = format!("messages {number} to {first} are not there, or are not those that it has");
+            return Err(bundles.senseless(&what));
         }
         loop {
             batch.clear();
-            let next = bundle.next(&mut batch).map_err(|cause| unreadable(bundles, number(proof), &cause))?;
+            let next = bundle.next(&mut batch).map_err(|cause| {
+                let number = walked.number();
+                bundles.senseless(&format!("message {number} and those behind it cannot be read: {cause}"))
+            })?;
             let Some(commit) = next else { break };
-            if batch.digest(&proof.digest, number(proof)) != commit.digest {
-                let number = number(proof);
-                return Err(bundles.senseless(&format!(
-                    "the digest of message {number} and those behind it says that they were changed"
-                )));
-            }
-            proof.digest = commit.digest;
-            proof.messages += batch.len() as u64;
-            proof.commits += 1;
+            take(bundles, Next { batch: &batch, streams: bundle.streams(), commit: &commit, before: &walked })?;
+            walked = walked.and(&commit);
+            watch.at(walked.messages)?;
         }
-        watch.at(proof.messages)?;
     }
-    Ok(())
-}
-
-fn missing(bundles: &Bundles<'_, '_>, number: i64, first: i64) -> Failure {
-    bundles.senseless(&format!("messages {number} to {first} are not there, or are not those that it has"))
-}
-
-fn unreadable(bundles: &Bundles<'_, '_>, number: i64, cause: &std::io::Error) -> Failure {
-    bundles.senseless(&format!("message {number} and those behind it cannot be read: {cause}"))
+    Ok(walked)
 }
 
 /// The streams so far.

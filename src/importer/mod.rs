@@ -26,7 +26,7 @@ use crate::store::Recording;
 
 pub use cut::{Cut, cut};
 #[cfg(feature = "archive")]
-pub use fetched::{fetch, prove};
+pub use fetched::{Walked, fetch, prove};
 pub use recover::{Recovered, recover};
 
 use input::Input;

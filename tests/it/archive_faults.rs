@@ -250,6 +250,9 @@ fn what_others_write_into_the_stream_is_named_and_takes_no_memory() {
         write(&subject(session), &headers, &body);
         let failed = fetch(session).code(1).says("the stream FHW_r is damaged").says(what);
         assert!(failed.stderr.lines().filter(|line| line.contains("error")).count() == 1, "{}", failed.stderr);
+        let verified = bench.fancyhwd(&format!("session verify {session} --database {url}/r")).run().code(3);
+        let line = &verified.stdout;
+        assert!(line.contains(" damaged at message #1000 (id ") && line.contains(what), "{line}");
     }
     // Nothing of them is kept here.
     assert_eq!(bench.sqlite3("d.db", "SELECT count(*) FROM sessions"), "2");

@@ -29,7 +29,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     connected(&settings.access, stop, |shelves| {
         let (shelf, parts) = shelves.find(&settings.session)?;
         make_directory(&settings.database)?;
-        let (_, is_whole) = shelves.fetch(&shelf, &parts, Into::Kept(&settings.database.path))?;
+        let is_whole = shelves.fetch(&shelf, &parts, Into::Kept(&settings.database.path))?;
         Ok(Exit::from_loss(!is_whole))
     })
 }

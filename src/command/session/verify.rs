@@ -257,10 +257,9 @@ mod archived {
             for (shelf, sessions) in &all {
                 // For what is said of them.
                 let here = lend(access, shelf)?;
+                let mut database = Database::for_lending(&here.path)?;
                 for found in sessions {
-                    let (messages, verdict) = shelves.prove(shelf, found)?;
-                    shelves.take_card(found, messages, &mut Database::for_lending(&here.path)?)?;
-                    let session = Database::for_reading(&here.path)?.find_session(&found.id().to_string())?;
+                    let (session, verdict) = shelves.prove(shelf, found, &mut database)?;
                     report.tell(&session, &verdict, None)?;
                 }
             }

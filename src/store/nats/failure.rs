@@ -32,6 +32,11 @@ impl Failure {
         Self::Refused(cause.into(), hint.into())
     }
 
+    /// Whether it stays until somebody changes something there.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Refused(..) | Self::Damaged(_))
+    }
+
     /// Why there is no connection.
     pub(super) fn of_connecting(kind: ConnectErrorKind, cause: &str, access: &Access) -> Self {
         match kind {

@@ -23,7 +23,7 @@ pub use open::database::Database;
 pub use open::files::{FILE_MODE, STATUS_BYTES, belongs_to, beside, place, status_path, true_path};
 pub use open::holders::of_writing as holder_of_writing;
 pub use open::services;
-pub use open::space::{Limits, Space};
+pub use open::space::{Limits, Space, free_bytes};
 pub use read::copying::Copied;
 pub use read::ledger::Ledger;
 pub use read::parts::{Part, Parts};

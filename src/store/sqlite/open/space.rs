@@ -29,6 +29,11 @@ pub struct Limits {
     pub keep_free_bytes: Option<u64>,
 }
 
+/// What is free on the disk of a file. Where the disk does not say, there is no limit to go by.
+pub fn free_bytes(path: &Path) -> u64 {
+    statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 impl Limits {
     /// Pages of write-ahead log after which they are moved into the database. The log counts, too, so with little room
     /// it is kept short.
@@ -100,8 +105,7 @@ impl Database {
             Ok((file_bytes, pragma(connection, "freelist_count")? * page_bytes))
         };
         let (file_bytes, reusable_bytes) = read().map_err(self.failed("see how large it is"))?;
-        // Where the disk does not say, there is no limit to go by.
-        let free_bytes = statvfs(&self.path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let free_bytes = free_bytes(&self.path);
         // What is only in the log so far will make the file longer, or shorter.
         let bytes_of = |path: &Path| fs::metadata(path).map_or(0, |file| signed(file.len()));
         let below_full_bytes =

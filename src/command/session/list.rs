@@ -10,7 +10,7 @@ use crate::command::print;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::process::stop::Stop;
-use crate::store::{Database, Listed, Session, Source};
+use crate::store::{Archiving, Database, Listed, Session, Source};
 use crate::summary::running::recorder;
 use crate::summary::text::{cell, duration, end, iso_seconds, pretty_end, pretty_item, rate, size};
 use crate::time::clock::unix_ns;
@@ -61,17 +61,24 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         let listed = database.list()?;
         let recorder = recorder(&database);
         let in_doubt = in_doubt(&database);
+        let archivings = database.archivings().unwrap_or_default();
+        // A recorder that hangs, or has only begun, says nothing of what it does.
+        let is_silent = recorder.is_none() && database.is_recorded().unwrap_or(false);
+        let prefix = here.recorder.as_ref().map_or(String::new(), |recorder| format!("{recorder}/"));
         warn_of_damage(&listed);
         damaged_ids.extend(listed.damaged_ids);
         all.extend(listed.sessions.into_iter().map(|session| {
             let is_recorded = |recorder: &Value| {
                 session.ended_unix_ns.is_none() && recorder.get("session_id") == Some(&session.id.into())
             };
-            let name = here.recorder.as_ref().map_or(String::new(), |recorder| format!("{recorder}/"));
             let recorder = recorder.clone().filter(is_recorded);
+            let state = match is_archive {
+                true => state_there(&session),
+                false => state(&session, archivings.get(&session.id), recorder.is_some() || is_silent),
+            };
             Listing {
-                name: format!("{name}{}", session.id),
-                state: state(&database, &session, recorder.is_some(), is_archive),
+                name: format!("{prefix}{}", session.id),
+                state,
                 is_in_doubt: in_doubt.as_ref().is_none_or(|ids| ids.contains(&session.id)),
                 session,
                 recorder,
@@ -123,19 +130,19 @@ fn in_doubt(database: &Database) -> Option<BTreeSet<i64>> {
 }
 
 /// What is being done with a session, or was.
-fn state(database: &Database, session: &Session, is_recorded: bool, is_archive: bool) -> &'static str {
-    let archiving = database.archiving(session.id).ok().flatten();
+fn state(session: &Session, archiving: Option<&Archiving>, is_recorded: bool) -> &'static str {
     match (session.ended_unix_ns, archiving) {
-        (None, _) if is_archive => "archiving",
-        (Some(_), _) if is_archive => "archived",
         (None, _) if is_recorded => "recording",
-        // The recorder hangs, or has only begun: it says nothing of what it does.
-        (None, _) if recorder(database).is_none() && database.is_recorded().unwrap_or(false) => "recording",
         (None, _) => "cut off",
         (Some(_), Some(archiving)) if archiving.is_whole() => "archived",
         (Some(_), Some(_)) => "archiving",
         (Some(_), None) => "finished",
     }
+}
+
+/// The same of one in an archive.
+fn state_there(session: &Session) -> &'static str {
+    if session.ended_unix_ns.is_some() { "archived" } else { "archiving" }
 }
 
 fn as_json(listing: &Listing, is_archive: bool) -> Value {

@@ -8,6 +8,8 @@ mod unsent;
 pub use description::Restored;
 pub use unsent::{ProvenCommit, Unsent};
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::error::Result;
@@ -101,6 +103,19 @@ impl Database {
     pub fn archiving(&self, session_id: i64) -> Result<Option<Archiving>> {
         let sql = format!("{SELECT} WHERE session_id = ?1");
         let ask = || self.connection.prepare_cached(&sql)?.query_row([session_id], Archiving::from_row).optional();
+        self.quick(ask).map_err(self.failed("read what is archived"))
+    }
+
+    /// How far all sessions are that are to be in an archive, by their ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn archivings(&self) -> Result<BTreeMap<i64, Archiving>> {
+        let ask = || {
+            let mut statement = self.connection.prepare_cached(SELECT)?;
+            let rows = statement.query_map([], |row| Archiving::from_row(row).map(|one| (one.session_id, one)))?;
+            rows.collect()
+        };
         self.quick(ask).map_err(self.failed("read what is archived"))
     }
 

@@ -16,11 +16,6 @@ const REPLICAS: u64 = 3;
 /// The most servers that a stream can be on.
 const REPLICAS_MAX: u64 = 5;
 
-/// Whether this is no path, but says where an archive is.
-pub(super) fn is_archive(text: &str) -> bool {
-    text.starts_with("nats://") || text.starts_with("tls://")
-}
-
 /// Who we are in an archive, and whom to trust there.
 #[derive(Args, Debug)]
 pub struct AccessArguments {
@@ -109,9 +104,7 @@ impl SourceArguments {
     /// # Errors
     /// [`crate::error::Error::Setting`] when that makes no sense.
     pub(super) fn source(&self) -> Result<Source> {
-        let source = self.of(self.database.as_deref())?;
-        self.refuse_access_without_archive(&source)?;
-        Ok(source)
+        self.checked(self.of(self.database.as_deref())?)
     }
 
     /// Where captures are changed: nothing is chosen that nobody named.
@@ -119,34 +112,31 @@ impl SourceArguments {
     /// # Errors
     /// As [`Self::source`].
     pub(super) fn to_change(&self) -> Result<Source> {
-        let source = match self.database.as_deref().and_then(Path::to_str).filter(|text| is_archive(text)) {
-            Some(url) => Source::Archive(self.access.access_to("--database", url)?),
-            None => Source::File(to_change(&DatabaseArguments { database: self.database.clone() })?),
-        };
-        self.refuse_access_without_archive(&source)?;
-        Ok(source)
-    }
-
-    fn refuse_access_without_archive(&self, source: &Source) -> Result<()> {
-        if matches!(source, Source::File(_))
-            && (self.access.archive_credentials.is_some() || self.access.archive_ca.is_some())
-        {
-            let cause =
-                "--archive-credentials and --archive-ca are about an archive; name one with --database nats://...";
-            return Err(Error::CommandLine(cause.to_owned()));
-        }
-        Ok(())
+        self.checked(self.at(self.database.as_deref(), to_change)?)
     }
 
     /// The same of another database or archive; the usual database if none is named.
     pub(super) fn of(&self, typed: Option<&Path>) -> Result<Source> {
-        match typed.and_then(Path::to_str).filter(|text| is_archive(text)) {
+        self.at(typed, to_read)
+    }
+
+    /// An archive, or the database that `file` makes of what was typed.
+    fn at(&self, typed: Option<&Path>, file: impl FnOnce(&DatabaseArguments) -> Result<PathBuf>) -> Result<Source> {
+        match typed.and_then(Path::to_str).filter(|text| Address::is_meant(text)) {
             Some(url) => self.access.access_to("--database", url).map(Source::Archive),
-            None => {
-                let typed = DatabaseArguments { database: typed.map(Path::to_owned) };
-                to_read(&typed).map(Source::File)
-            }
+            None => file(&DatabaseArguments { database: typed.map(Path::to_owned) }).map(Source::File),
         }
+    }
+
+    /// Refuse what only says something about an archive, where there is none.
+    fn checked(&self, source: Source) -> Result<Source> {
+        let AccessArguments { archive_credentials, archive_ca } = &self.access;
+        if matches!(source, Source::File(_)) && (archive_credentials.is_some() || archive_ca.is_some()) {
+            let cause =
+                "--archive-credentials and --archive-ca are about an archive; name one with --database nats://...";
+            return Err(Error::CommandLine(cause.to_owned()));
+        }
+        Ok(source)
     }
 }
 

@@ -8,7 +8,6 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 
-use crate::cli::archive::is_archive;
 use crate::cli::{DatabaseArguments, SendArguments};
 use crate::codec::channels::Channels;
 use crate::codec::topic::{Wanted, trimmed};
@@ -16,7 +15,7 @@ use crate::command::SendSettings;
 use crate::command::record::DatabasePath;
 use crate::error::{Error, Result};
 use crate::socket::Endpoint;
-use crate::store::{Name, services};
+use crate::store::{Address, Name, services};
 use crate::streams::About;
 
 /// The default database in its directory.
@@ -41,7 +40,7 @@ pub(super) fn database(typed: &DatabaseArguments) -> Result<DatabasePath> {
 }
 
 fn refuse_archive(path: &Path) -> Result<()> {
-    match path.to_str().filter(|text| is_archive(text)) {
+    match path.to_str().filter(|text| Address::is_meant(text)) {
         Some(url) => {
             let cause = "this needs a database file; an archive is only read, and `record --archive` writes into it";
             Err(refuse("--database", url, cause.to_owned()))

@@ -70,14 +70,25 @@ pub struct Address {
     pub recorder: Option<RecorderName>,
 }
 
+impl Address {
+    /// Whether this is no path, but says where an archive is.
+    pub fn is_meant(text: &str) -> bool {
+        scheme(text).is_some()
+    }
+}
+
+/// Whether an address asks for encryption, and what stands behind that.
+fn scheme(text: &str) -> Option<(bool, &str)> {
+    let (plain, encrypted) = (text.strip_prefix("nats://"), text.strip_prefix("tls://"));
+    plain.map(|rest| (false, rest)).or_else(|| encrypted.map(|rest| (true, rest)))
+}
+
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (is_encrypted, rest) = match (text.strip_prefix("nats://"), text.strip_prefix("tls://")) {
-            (Some(rest), _) => (false, rest),
-            (None, Some(rest)) => (true, rest),
-            (None, None) => return Err("an archive is nats://HOST[:PORT][,HOST[:PORT]...]".to_owned()),
+        let Some((is_encrypted, rest)) = scheme(text) else {
+            return Err("an archive is nats://HOST[:PORT][,HOST[:PORT]...]".to_owned());
         };
         if rest.contains('@') {
             return Err(

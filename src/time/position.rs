@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, Timelike};
 
 use crate::time::clock::NS_PER_S;
-use crate::time::durations::iso;
+use crate::time::durations::{exact, iso};
 
 /// A place in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +69,7 @@ impl Position {
 /// As it is typed.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let duration = |ns: &i64| humantime::format_duration(Duration::from_nanos(ns.unsigned_abs()));
+        let duration = |ns: &i64| exact(ns.unsigned_abs());
         match self {
             Self::Elapsed(ns) => write!(f, "{}", duration(ns)),
             Self::Number(number) => write!(f, "n{number}"),

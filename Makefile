@@ -55,11 +55,11 @@ fuzz: build
 	@packaging/install-missing $(FUZZ_PACKAGES)
 	@CARGO="$(CARGO)" fuzz/run $(FUZZ_SECONDS)
 
-# Measure this machine: half an hour. The tables are printed and kept in benches/results/.
+# Measure this machine: an hour. The tables are printed and kept in benches/results/.
 bench: build
 	@packaging/install-missing $(BENCH_PACKAGES)
 	-@tests/python-env "$(TARGET)/python-env"
-	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover --bench look
+	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover --bench look --bench archive
 
 # Write manual pages and completions anew from the command line's definition.
 man: build

@@ -11,6 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::archived::{CAUGHT_UP_MAX, cut_the_network, kill_leaders, kill_recorders};
 use support::bursts::{END_MAX, end_bursts};
 use support::damage::survives_damaged_pages;
 use support::debugged::{APART_MAX_NS, DRIFT_MAX_NS, LEFT_MAX, stop_at_random_packets};
@@ -269,4 +270,20 @@ fn messages_of_800_mb_go_round_in_little_memory() {
 fn ten_thousand_broken_handshakes_with_keys_harm_nobody() {
     let _alone = alone();
     survives_hostile_peers(10_000);
+}
+
+#[test]
+fn twenty_killed_leaders_and_twenty_killed_recorders_leave_nothing_out_of_an_archive() {
+    let _alone = alone();
+    let caught_up = kill_leaders(20).unwrap_or_default();
+    assert!(caught_up.last().is_none_or(|most| *most <= CAUGHT_UP_MAX), "{caught_up:?}");
+    kill_recorders(20);
+}
+
+#[test]
+fn an_archive_is_whole_after_a_minute_without_network() {
+    let _alone = alone();
+    let test = "an_archive_is_whole_after_a_minute_without_network";
+    let caught_up = cut_the_network(test, Duration::from_secs(60));
+    assert!(caught_up.is_none_or(|time| time <= CAUGHT_UP_MAX), "{caught_up:?}");
 }

@@ -6,6 +6,7 @@
 #[path = "../../tests/support/mod.rs"]
 pub mod support;
 
+pub mod flat_out;
 pub mod lab;
 pub mod series;
 pub mod source;

@@ -1,18 +1,28 @@
 //! What a running process has used, from proc(5).
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Processor time of all its threads so far, user and system, in nanoseconds.
 ///
 /// The kernel counts it exactly for each thread (`schedstat`); the sums in `stat` are in steps of 10 ms. Threads that have
 /// ended are not counted, which is right for processes whose threads all live until the end.
 pub fn cpu_ns(pid: u32) -> f64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let thread_ns = |thread: fs::DirEntry| -> u64 {
-        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap();
+    threads_cpu_ns(pid, |_| true)
+}
+
+/// The same of its threads of one name.
+pub fn thread_cpu_ns(pid: u32, name: &str) -> f64 {
+    threads_cpu_ns(pid, |thread| fs::read_to_string(thread.join("comm")).unwrap().trim_end() == name)
+}
+
+fn threads_cpu_ns(pid: u32, is_counted: impl Fn(&Path) -> bool) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|thread| thread.unwrap().path());
+    let thread_ns = |thread: PathBuf| -> u64 {
+        let text = fs::read_to_string(thread.join("schedstat")).unwrap();
         text.split_whitespace().next().unwrap().parse().unwrap()
     };
-    threads.map(|thread| thread_ns(thread.unwrap())).sum::<u64>() as f64
+    threads.filter(|thread| is_counted(thread)).map(thread_ns).sum::<u64>() as f64
 }
 
 /// A line of `status` such as `VmRSS` (memory now) or `VmHWM` (its peak), in MB of a million bytes.

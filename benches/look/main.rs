@@ -13,13 +13,12 @@ mod common;
 mod pictures;
 mod places;
 mod scale;
-mod session;
 mod watched;
 
 use std::process::ExitCode;
 
 use common::lab::Section;
-use common::{lab, series, support, table};
+use common::{flat_out, lab, series, support, table};
 use pictures::Pictures;
 use places::Places;
 use scale::Scale;

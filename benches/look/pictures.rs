@@ -9,10 +9,10 @@ use fancyhwd::device::Simulated;
 use rusqlite::Connection;
 use rustix::fs::{Advice, fadvise};
 
+use crate::flat_out::database;
 use crate::lab::{Lab, Section};
 use crate::scale::Scale;
 use crate::series::Series;
-use crate::session::database;
 use crate::support::http::{Served, serve};
 use crate::table::{Table, Target, figure};
 
@@ -67,7 +67,7 @@ impl Section for Pictures {
     }
 
     fn measure(&mut self, lab: &Lab, round: usize) {
-        let path = database(lab);
+        let path = database(lab, lab.scale.packets);
         let connection = Connection::open(&path).unwrap();
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, f64>(0)).unwrap();
         let session_s = number("SELECT last_elapsed_ns / 1e9 FROM sessions");

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use crate::flat_out::database;
 use crate::lab::{Lab, Section};
 use crate::scale::Scale;
 use crate::series::Series;
-use crate::session::database;
 use crate::table::{Table, Target, figure};
 
 const RARE_MAX_S: f64 = 1.0;
@@ -42,7 +42,7 @@ impl Places {
 
 fn find_s(lab: &Lab, condition: &str, options: &str) -> f64 {
     let run = lab.bench.fancyhwd(&format!("--quiet session find latest {options}")).arg(condition);
-    let run = run.arg("--database").arg(database(lab));
+    let run = run.arg("--database").arg(database(lab, lab.scale.packets));
     let began = Instant::now();
     run.run().success();
     began.elapsed().as_secs_f64()
@@ -51,7 +51,7 @@ fn find_s(lab: &Lab, condition: &str, options: &str) -> f64 {
 /// One loop over the rows that looks at one sample of each.
 fn scan_s(lab: &Lab) -> f64 {
     let began = Instant::now();
-    let connection = Connection::open(database(lab)).unwrap();
+    let connection = Connection::open(database(lab, lab.scale.packets)).unwrap();
     let mut statement = connection
         .prepare("SELECT id, stream_id, received_unix_ns, elapsed_ns, payload FROM messages ORDER BY id")
         .unwrap();

@@ -39,7 +39,7 @@ impl Course {
         let reached = sending.resume(session.id)?;
         let archived_id = session.first_id.saturating_add(reached.number).saturating_sub(1);
         if archived_id > session.last_id {
-            return Err(Failure::refused(
+            return Err(Failure::refused_session(
                 format!(
                     "it has {} messages of session {} of database {}, and there are {} here",
                     reached.number,
@@ -92,7 +92,7 @@ impl Course {
         };
         if !is_ours {
             let number = begin.map_or_else(|| unsent.number(), |(first_number, _)| first_number);
-            return Err(Failure::refused(
+            return Err(Failure::refused_session(
                 format!("its first {number} messages of session {} are not those of this database", session.id),
                 "this is a copy that went on by itself: choose another name with --recorder",
             ));

@@ -2,6 +2,7 @@
 //! the database as any reader does: whoever records does not wait for it.
 
 mod course;
+mod refusals;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,6 +14,7 @@ use crate::store::{Access, Archiving, Database, Keeping, RecorderName};
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
 use course::Course;
+use refusals::Refusals;
 
 /// How often what is acknowledged is noted here. After a crash the archive is asked, so that nothing is sent twice.
 const NOTE_NS: i64 = NS_PER_S;
@@ -61,6 +63,7 @@ pub struct Archiver<'a> {
     course: Option<Course>,
     /// Sessions that cannot be read here as they were recorded.
     damaged: BTreeSet<i64>,
+    refused: Refusals,
     standing: Standing,
     sent_before_bytes: u64,
     noted_ns: i64,
@@ -82,6 +85,7 @@ impl<'a> Archiver<'a> {
             sending: None,
             course: None,
             damaged: BTreeSet::new(),
+            refused: Refusals::default(),
             standing: Standing::default(),
             sent_before_bytes: 0,
             noted_ns: 0,
@@ -103,11 +107,18 @@ impl<'a> Archiver<'a> {
     pub fn pass(&mut self, database: &mut Database, only: Option<i64>) -> std::result::Result<bool, Failure> {
         let done = self.try_pass(database, only);
         if done.is_err() {
-            // What is on its way may be there or not: the archive is asked.
-            self.course = None;
-            self.close();
+            self.forget();
         }
-        done
+        match self.refused.first() {
+            Some(failure) if only.is_none() && done.is_ok() => Err(failure),
+            _ => done,
+        }
+    }
+
+    /// What is on its way may be there or not: the archive is asked.
+    fn forget(&mut self) {
+        self.course = None;
+        self.close();
     }
 
     fn try_pass(&mut self, database: &mut Database, only: Option<i64>) -> std::result::Result<bool, Failure> {
@@ -116,8 +127,9 @@ impl<'a> Archiver<'a> {
             Some(session_id) => database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect(),
         };
         self.stand(due.iter().map(Archiving::behind).sum());
+        self.refused.forget_old();
         for one in &due {
-            if only.is_none() && self.damaged.contains(&one.session_id) {
+            if only.is_none() && (self.damaged.contains(&one.session_id) || self.refused.is_about(one)) {
                 continue;
             }
             match self.archive(database, one) {
@@ -126,6 +138,10 @@ impl<'a> Archiver<'a> {
                     tracing::error!("{error}");
                     self.damaged.insert(one.session_id);
                     self.course = None;
+                }
+                Err(failure) if only.is_none() && self.link.is_some() && failure.is_lasting() => {
+                    self.refused.note(one, failure);
+                    self.forget();
                 }
                 done => done?,
             }
@@ -180,8 +196,7 @@ impl<'a> Archiver<'a> {
             Failure::refused(format!("session {} is to be there as '{}'", of.session_id, of.recorder), rule)
         })?;
         if self.sending.as_ref().is_some_and(|sending| *sending.recorder() != recorder) {
-            self.close();
-            self.course = None;
+            self.forget();
         }
         if self.sending.is_none() {
             let link = match &self.link {
@@ -229,8 +244,7 @@ impl<'a> Archiver<'a> {
             let now = path();
             if open.as_ref().is_some_and(|database| database.path() != now) {
                 open = None;
-                self.course = None;
-                self.close();
+                self.forget();
             }
             let passed = self.open_and_pass(&mut open, &now);
             let wait_ns = match passed {
@@ -243,8 +257,10 @@ impl<'a> Archiver<'a> {
                 }
                 Err(failure) => {
                     failures = failures.saturating_add(1);
-                    let is_lasting = failure.is_lasting();
-                    if is_lasting || failures > KEEP_LINK_FAILURES {
+                    let (is_lasting, others_go_on) = (failure.is_lasting(), !self.refused.is_empty());
+                    if is_lasting && others_go_on {
+                        failures = failures.min(2);
+                    } else if is_lasting || failures > KEEP_LINK_FAILURES {
                         self.link = None;
                     }
                     let words = failure.to_string();
@@ -261,6 +277,7 @@ impl<'a> Archiver<'a> {
                     self.standing.trouble = Some(words);
                     (self.tell)(&self.standing);
                     match (is_lasting, &failure) {
+                        (true, _) if others_go_on => LOOK_NS,
                         (true, _) => RETRY_MAX_NS,
                         // Nobody is asked to wait for what is known at once.
                         (false, Failure::Moved(_)) if failures == 1 => 0,

@@ -1,30 +1,11 @@
 //! The archive on three real servers of NATS: what is sent there comes back as it was.
 
 use crate::import::{difficult, rows};
+use crate::support::archived::{device, proof};
 use crate::support::cluster::Cluster;
 use crate::support::http::serve;
-use crate::support::{Bench, Daemon, eventually};
+use crate::support::{Bench, eventually};
 use rustix::process::Signal;
-
-/// Digests and times of all commits, and what a session says of itself.
-pub fn proof(bench: &Bench, database: &str, id: i64) -> String {
-    bench.sqlite3(
-        database,
-        &format!(
-            "SELECT hex(digest), committed_unix_ns FROM batches WHERE session_id = {id} ORDER BY id;
-             SELECT label, note, started_unix_ns, ended_unix_ns, end_reason, topics, framing, host, boot_id, version, messages, \
-             undecodable, unwanted, lost, bytes, hex(seal) FROM sessions WHERE id = {id};
-             SELECT number, endpoint, socket, side, security FROM endpoints WHERE session_id = {id};
-             SELECT unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, lost, detail FROM events WHERE session_id = {id} ORDER BY id"
-        ),
-    )
-}
-
-/// A device that sends so many packets a second, and where.
-pub fn device(bench: &Bench, rate_hz: u32) -> (Daemon, String) {
-    let endpoint = bench.endpoint("device");
-    (bench.fancyhwd(&format!("publish --rate {rate_hz} --bind {endpoint}")).start(), endpoint)
-}
 
 #[test]
 fn what_is_recorded_is_in_the_archive_and_comes_back_into_a_new_and_a_used_database() {

@@ -10,8 +10,8 @@ use async_nats::{Client, ConnectOptions, Event};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::archive::{device, proof};
 use crate::support::allowed::{nats_server, old_nats_server};
+use crate::support::archived::{device, proof};
 use crate::support::cluster::{get, ports};
 use crate::support::{Bench, Daemon, Finished, eventually, root};
 use rustix::process::Signal;

@@ -5,46 +5,17 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
-use std::time::Duration;
 
-use crate::archive::{device, proof};
+use crate::support::archived::{assert_all_is_there, device, kill_leaders, kill_recorders, proof, step_the_clock};
 use crate::support::cluster::Cluster;
-use crate::support::kill::seeded;
-use crate::support::{Bench, eventually};
-use rustix::process::Signal;
+use crate::support::{Bench, FANCYHWD, eventually};
 
-/// All sessions that were recorded are in the archive, with the same digests.
-fn assert_all_is_there(bench: &Bench, url: &str, recorder: &str) {
-    bench.fancyhwd("session verify --all --database c.db").run().success();
-    let count: i64 = bench.sqlite3("c.db", "SELECT count(*) FROM sessions").parse().unwrap();
-    for id in 1..=count {
-        bench.fancyhwd(&format!("session fetch {recorder}/{id} --archive {url} --database d.db")).run().success();
-        assert_eq!(proof(bench, "c.db", id), proof(bench, "d.db", id), "session {id}");
-    }
-}
+/// What reading a bundle may take, whatever it says of itself.
+const BUNDLE_MAX_KIB: u64 = 100 << 10;
 
 #[test]
 fn nothing_is_missing_or_double_when_leaders_are_killed_at_random_moments() {
-    let mut random = seeded();
-    let bench = Bench::new();
-    let Some(mut cluster) = Cluster::start(&bench, 3, "") else { return };
-    let (_device, endpoint) = device(&bench, 10_000);
-    let url = cluster.url();
-    let record = format!("record --database c.db --connect {endpoint} --archive {url} --recorder r");
-    let recorder = bench.fancyhwd(&record).start();
-    for _ in 0..3 {
-        recorder.wait_until_status("all archived");
-        eventually("the stream has a leader", || cluster.leader("FHW_r").is_some());
-        // The moment is the point of the test, not a way to wait for something.
-        thread::park_timeout(Duration::from_micros(u64::from(random.rand() % 300_000)));
-        let leader = cluster.leader("FHW_r").unwrap_or(0);
-        cluster.kill(leader);
-        recorder.wait_until_status("all archived");
-        cluster.begin(leader);
-        cluster.wait_until_ready();
-    }
-    recorder.stop().success().says(" 0 lost");
-    assert_all_is_there(&bench, &url, "r");
+    kill_leaders(3);
 }
 
 #[test]
@@ -67,21 +38,12 @@ fn a_node_that_has_lost_its_disk_is_filled_again() {
 
 #[test]
 fn nothing_is_missing_or_double_when_the_recorder_is_killed_at_random_moments() {
-    let mut random = seeded();
-    let bench = Bench::new();
-    let Some(cluster) = Cluster::start(&bench, 1, "") else { return };
-    let (_device, endpoint) = device(&bench, 10_000);
-    let url = cluster.url();
-    let record =
-        format!("record --database c.db --connect {endpoint} --archive {url} --recorder r --archive-replicas 1");
-    for _ in 0..8 {
-        let recorder = bench.fancyhwd(&record).start();
-        thread::park_timeout(Duration::from_micros(u64::from(random.rand() % 700_000)));
-        recorder.signal(Signal::KILL);
-        recorder.finish();
-    }
-    bench.fancyhwd(&format!("{record} --count 1000")).run().success();
-    assert_all_is_there(&bench, &url, "r");
+    kill_recorders(8);
+}
+
+#[test]
+fn a_step_of_the_clock_changes_nothing_in_an_archive() {
+    step_the_clock();
 }
 
 #[test]
@@ -107,6 +69,15 @@ fn two_databases_under_one_name_are_refused_with_both_ids_and_so_is_an_older_cop
     archive("older.db").code(1).says("messages of session 2 are not those of this database");
     bench.fancyhwd(&format!("record --database older.db --count 1 --connect {endpoint}")).run().success();
     assert_eq!(bench.sqlite3("older.db", "SELECT messages FROM sessions"), "500\n700\n1");
+    // Under another name what comes then is archived, and what was refused is still said.
+    let renamed = options.replace("--recorder r ", "--recorder renamed ");
+    let recorder = bench.fancyhwd(&format!("record --database older.db {renamed}")).start();
+    recorder.wait_until_status("messages of session 2 are not those of this database");
+    let fetch = format!("session fetch renamed/4 --archive {} --database d.db", cluster.url());
+    eventually("what is recorded is archived meanwhile", || bench.fancyhwd(&fetch).run().status.success());
+    recorder.stop().code(3).says("messages of session 2 are not those of this database");
+    let behind = "SELECT session_id FROM archived JOIN sessions ON sessions.id = session_id WHERE archived.last_id < sessions.last_id";
+    assert_eq!(bench.sqlite3("older.db", behind), "2");
 }
 
 #[test]
@@ -256,6 +227,13 @@ fn what_others_write_into_the_stream_is_named_and_takes_no_memory() {
     }
     // Nothing of them is kept here.
     assert_eq!(bench.sqlite3("d.db", "SELECT count(*) FROM sessions"), "2");
+    // Two gigabytes take no more memory than any bundle.
+    let python = "import resource, subprocess, sys; subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); \
+                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let verify = ["session", "verify", "2", "--database", &format!("{url}/r")];
+    let peak = bench.program("/usr/bin/python3").args(["-c", python, FANCYHWD]).args(verify).run().success();
+    let peak_kib: u64 = peak.stdout.trim().parse().unwrap();
+    assert!(peak_kib < BUNDLE_MAX_KIB, "{peak_kib} KiB");
     let changed = format!("Fhw-Parts: 1\r\nFhw-Part: 0\r\nFhw-Check: {}\r\n", blake3::hash(&bomb).to_hex());
     write(&format!("fhw.r.{id}.1.meta"), &changed, &bomb);
     fetch(1).code(1).says("the description of session 1 is damaged");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::archive::device;
+use crate::support::archived::device;
 use crate::support::cluster::Cluster;
 use crate::support::http::serve;
 use crate::support::{Bench, eventually};

@@ -1,12 +1,11 @@
 //! One capture in several sessions, and the clocks that they are stamped with.
 
-use std::fs;
-
 use rusqlite::Connection;
 use rustix::process::Signal;
 
 use fancyhwd::device::Simulated;
 
+use crate::support::clock::WallClock;
 use crate::support::signals::hanging_up;
 use crate::support::{Bench, Daemon, eventually};
 
@@ -98,32 +97,15 @@ fn sessions_are_split_by_size_and_by_time() {
 #[test]
 fn a_step_of_the_wall_clock_is_an_event_and_elapsed_time_goes_on_evenly() {
     let bench = Bench::new();
-    let library = ["x86_64", "aarch64"]
-        .map(|machine| format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|path| fs::exists(path).unwrap())
-        .expect("the package libfaketime is installed");
-    let offset = bench.path("offset");
-    let set_wall_clock = |offset_text: &str| {
-        let new = bench.path("new");
-        fs::write(&new, offset_text).unwrap();
-        fs::rename(new, &offset).unwrap();
-    };
-    set_wall_clock("+0");
+    let clock = WallClock::new(&bench);
     let endpoint = bench.endpoint("device");
-    let recorder = bench
-        .fancyhwd(&format!("record --database c.db --connect {endpoint}"))
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", &offset)
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .start();
+    let recorder = clock.of(bench.fancyhwd(&format!("record --database c.db --connect {endpoint}"))).start();
     let device = bench.fancyhwd(&format!("publish --rate 1000 --wait-subscribers 1 --bind {endpoint}")).start();
     let steps = || ask(&bench, "SELECT count(*) FROM events WHERE kind = 'clock-step'");
     let packets = || ask(&bench, "SELECT messages FROM sessions");
     eventually("packets are recorded", || packets() > 100);
     for (number, offset_text) in [(1, "+3600"), (2, "-3600")] {
-        set_wall_clock(offset_text);
+        clock.set(offset_text);
         eventually("the step is noted", || steps() == number);
         let more = packets() + 100;
         eventually("packets are recorded after the step", || packets() > more);

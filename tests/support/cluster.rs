@@ -70,6 +70,11 @@ impl<'a> Cluster<'a> {
         self.nodes[number].port
     }
 
+    /// ... and those where they say what they do.
+    pub fn monitor(&self, number: usize) -> u16 {
+        self.nodes[number].monitor
+    }
+
     /// The program of a node, to be stopped or killed.
     pub fn node(&self, number: usize) -> &Daemon {
         self.nodes[number].daemon.as_ref().unwrap()

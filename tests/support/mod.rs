@@ -2,8 +2,10 @@
 #![allow(dead_code, missing_docs, reason = "each test crate uses its part")]
 
 pub mod allowed;
+pub mod archived;
 pub mod browser;
 pub mod bursts;
+pub mod clock;
 pub mod cluster;
 pub mod damage;
 pub mod debugged;

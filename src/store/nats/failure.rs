@@ -18,6 +18,8 @@ pub enum Failure {
     Passing(String),
     /// It does not pass by itself: the cause, and what to try.
     Refused(String, String),
+    /// The same about one session alone: others may be sent.
+    RefusedSession(String, String),
     /// What is there is not what was written.
     Damaged(String),
     /// The stream is not as it was when its end was last asked for: ask again.
@@ -32,9 +34,14 @@ impl Failure {
         Self::Refused(cause.into(), hint.into())
     }
 
+    /// Something about one session that somebody must change.
+    pub fn refused_session(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::RefusedSession(cause.into(), hint.into())
+    }
+
     /// Whether it stays until somebody changes something there.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Refused(..) | Self::Damaged(_))
+        matches!(self, Self::Refused(..) | Self::RefusedSession(..) | Self::Damaged(_))
     }
 
     /// Why there is no connection.
@@ -72,7 +79,7 @@ impl Failure {
     pub fn error(self, operation: &'static str, address: &Address) -> Error {
         let (cause, hint) = match self {
             Self::Here(error) => return error,
-            Self::Refused(cause, hint) => (cause, hint),
+            Self::Refused(cause, hint) | Self::RefusedSession(cause, hint) => (cause, hint),
             Self::Damaged(cause) => {
                 (cause, "see who else may write there; another server may have it whole".to_owned())
             }
@@ -94,7 +101,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passing(cause) | Self::Moved(cause) | Self::Damaged(cause) => f.write_str(cause),
-            Self::Refused(cause, hint) => write!(f, "{cause}; {hint}"),
+            Self::Refused(cause, hint) | Self::RefusedSession(cause, hint) => write!(f, "{cause}; {hint}"),
             Self::Here(error) => error.fmt(f),
         }
     }

@@ -202,7 +202,7 @@ impl<'a> Sending<'a> {
         match (number(names::TO), number(names::FROM)) {
             (Some(to), _) => Ok(Reached { number: to, digest: names::digest(&last.headers, names::DIGEST) }),
             (None, Some(from)) => Ok(Reached { number: from, digest: None }),
-            (None, None) => Err(Failure::refused(
+            (None, None) => Err(Failure::refused_session(
                 format!("message {} of its stream {} is not of fancyhwd", last.sequence, names::stream(&self.recorder)),
                 "let nobody else write there, and choose another name with --recorder",
             )),

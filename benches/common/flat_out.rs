@@ -1,12 +1,12 @@
-//! The session that is looked at.
+//! A session as a recorder leaves it that can hardly keep up.
 
 use std::path::PathBuf;
 
-use crate::lab::Lab;
+use crate::common::lab::Lab;
 
-/// A database with a session of the simulated device, recorded when it is asked for first.
-pub fn database(lab: &Lab) -> PathBuf {
-    let (path, packets) = (lab.disk().join("session.db"), lab.scale.packets);
+/// A database with a session of so many packets of the simulated device, recorded when it is asked for first.
+pub fn database(lab: &Lab, packets: u64) -> PathBuf {
+    let path = lab.disk().join(format!("{packets}-flat-out.db"));
     if !path.exists() {
         eprintln!("    recording a session of {packets} packets");
         let endpoint = lab.endpoint();

@@ -33,7 +33,8 @@ fn fill(lab: &Lab, url: &str) {
         fs::copy(path(0), path(recorder)).unwrap();
     }
     for recorder in 0..RECORDERS {
-        let run = lab.bench.fancyhwd(&format!("--quiet session archive --archive {url} --recorder hall{recorder}"));
+        let run =
+            lab.bench.fancyhwd(&format!("--quiet session archive --all --archive {url} --recorder hall{recorder}"));
         run.arg("--database").arg(path(recorder)).run().success();
     }
 }

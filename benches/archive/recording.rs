@@ -102,6 +102,10 @@ fn run(lab: &Lab, archive: Archive) -> Measured {
     let percent = |thread: &str| thread_cpu_ns(recorder.pid(), thread) / (stream_s as f64 * 1e9) * 100.0;
     // Its first thread receives.
     let (receiver_percent, writer_percent) = (percent("fancyhwd"), percent("writer"));
+    if archive == Archive::Back {
+        let last = "SELECT max(last_id) FROM archived";
+        eventually("all of it is archived", || connection.query_row(last, [], |row| row.get(0)) == Ok(packets as i64));
+    }
     drop(connection);
     end(recorder, archive);
     Measured { error_us: error_us(&path, packets), receiver_percent, writer_percent }

@@ -50,9 +50,12 @@ pub struct KeepingArguments {
 /// Options of `session archive`.
 #[derive(Args, Debug)]
 pub struct ArchiveArguments {
-    /// Session to archive: an id, a label, or `latest`
-    #[arg(value_name = "SESSION", default_value = "latest")]
-    pub session: String,
+    /// Session to archive: an id, a label, or `latest` for the newest finished one that has messages, which is the default
+    #[arg(value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Archive every session, the oldest first
+    #[arg(long, conflicts_with = "session")]
+    pub all: bool,
     /// Archive to send it to, such as nats://nas1,nas2,nas3, or tls:// with encryption
     #[arg(long, value_name = "URL")]
     pub archive: String,
@@ -194,7 +197,7 @@ impl ArchiveArguments {
     pub fn settings(&self) -> Result<archive::Settings> {
         let database = to_change(&self.database)?;
         Ok(archive::Settings {
-            session: self.session.clone(),
+            session: (!self.all).then(|| self.session.clone().unwrap_or_else(|| "latest".to_owned())),
             target: self.keeping.target(&self.archive, &database)?,
             database,
         })

@@ -9,6 +9,7 @@ mod find;
 mod import;
 mod keys;
 mod list;
+mod mistakes;
 mod publish;
 mod range;
 mod record;
@@ -34,6 +35,8 @@ use crate::error::{Error, Result};
 use crate::log::{self, LogFormat};
 use crate::message::queue::OnFull;
 use crate::socket::SendingKind;
+
+use mistakes::{one_line, refuse_loop_with_a_space};
 
 pub use archive::{AccessArguments, ArchiveArguments, FetchArguments, KeepingArguments};
 pub use completions::{CompletionsArguments, answer};
@@ -223,41 +226,6 @@ pub fn parse() -> Result<Asked> {
         }
     }
     Ok(Asked::Run(Box::new(cli)))
-}
-
-/// The parser's message with its suggestions and without its usage text, on one line.
-fn one_line(error: &clap::Error) -> Error {
-    let text = error.render().to_string();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut parts = text.split("\n\n");
-    let message = words(parts.next().unwrap_or_default());
-    let tips = parts.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
-    // How to give a value that begins with a dash is of no use to who mistyped an option.
-    let tips: Vec<String> = tips.filter(|tip| !tip.contains("as a value")).map(words).collect();
-    let line =
-        std::iter::once(message.strip_prefix("error: ").unwrap_or(&message)).chain(tips.iter().map(String::as_str));
-    Error::CommandLine(line.collect::<Vec<_>>().join("; "))
-}
-
-/// `--loop 3` replays session 3 for ever, which nobody means who types it so.
-fn refuse_loop_with_a_space() -> Result<()> {
-    let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let is_number = |word: &OsString| !word.is_empty() && word.as_bytes().iter().all(u8::is_ascii_digit);
-    let number = typed.windows(2).find_map(|pair| match pair {
-        [option, next] if option == "--loop" && is_number(next) => Some(next),
-        _ => None,
-    });
-    match number.filter(|_| typed.iter().any(|word| word == "replay")) {
-        None => Ok(()),
-        Some(number) => {
-            let number = number.display();
-            let cause = format!(
-                "the number of passes follows behind a `=`: --loop={number}; to replay session {number} again and again: \
-                 fancyhwd replay {number} --loop"
-            );
-            Err(Error::Setting { option: "--loop", value: number.to_string(), cause })
-        }
-    }
 }
 
 /// Several values in one environment variable are separated by spaces; on the command line a space is part of a value.

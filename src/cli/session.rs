@@ -280,6 +280,13 @@ impl DescribeArguments {
     /// For the first value that cannot be used.
     pub fn settings(&self) -> Result<describe::Settings> {
         let (layout, channels) = (self.layout.as_deref(), self.channels.as_deref());
+        // As `record` takes it.
+        for (option, value) in [("--layout", layout), ("--channels", channels)] {
+            if let Some((value, (topic, rest))) = value.and_then(|value| Some((value, value.split_once('=')?))) {
+                let cause = format!("the topic follows the session: {} {topic} {option} {rest}", self.session);
+                return Err(refuse(option, value, cause));
+            }
+        }
         let layout: Option<Layout> = layout.map(|text| parse("--layout", text)).transpose()?;
         let channels: Option<Channels> = channels.map(|text| parse("--channels", text)).transpose()?;
         if let (Some(layout), Some(channels)) = (&layout, &channels) {

@@ -234,10 +234,14 @@ fn not_made<'a>(asked_for: &'a Path, path: &'a Path) -> impl Fn(io::Error) -> Er
     let parent = directory(path);
     move |cause| {
         let (cause, hint) = match cause.kind() {
-            io::ErrorKind::NotFound => (
+            io::ErrorKind::NotFound if !parent.is_dir() => (
                 format!("there is no directory {}", parent.display()),
                 "create it, or choose another place with --output",
             ),
+            // As /proc says it.
+            io::ErrorKind::NotFound => {
+                (format!("nothing can be made in {}", parent.display()), "choose another place with --output")
+            }
             kind => (kind.to_string(), "check who may write there, and the free space"),
         };
         Error::Export { to: asked_for.display().to_string(), cause, hint, exit: Exit::Failed }

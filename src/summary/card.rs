@@ -14,8 +14,8 @@ pub fn lines(
 ) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("session", session.ids()),
-        ("label", session.label.clone().unwrap_or_else(|| "-".to_owned())),
-        ("note", session.note.clone().unwrap_or_else(|| "-".to_owned())),
+        ("label", or_dash(session.label.as_deref())),
+        ("note", or_dash(session.note.as_deref())),
         ("start", iso(session.started_unix_ns)),
         ("end", session.ended_unix_ns.map_or_else(|| "-".to_owned(), iso)),
         ("end reason", end(session).to_owned()),
@@ -29,8 +29,9 @@ pub fn lines(
         ("ids", format!("{} to {}", session.first_id, session.last_id)),
         ("topics", session.topics.join(" ")),
         ("framing", session.framing.clone()),
-        ("host", session.host.clone()),
-        ("boot id", session.boot_id.clone()),
+        // Unknown of what was imported.
+        ("host", or_dash(Some(&session.host))),
+        ("boot id", or_dash(Some(&session.boot_id))),
         ("version", session.version.clone()),
         ("durability", session.durability.clone()),
     ];
@@ -51,4 +52,8 @@ pub fn lines(
         lines.push(("endpoint", format!("{number} is {endpoint}{security}")));
     }
     lines
+}
+
+fn or_dash(text: Option<&str>) -> String {
+    text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned()
 }

@@ -35,6 +35,10 @@ fn what_is_recorded_is_in_the_archive_and_comes_back_into_a_new_and_a_used_datab
     }
     // It is a database like any other.
     bench.fancyhwd("session export 2 --database new.db --format sqlite -o copy.db").run().success();
+    let all =
+        bench.fancyhwd(&format!("session archive --all --database new.db --archive {url} --recorder copies")).run();
+    all.success().says("archived 3 sessions of ").says("9000 messages sent").says("9000 are there");
+    bench.fancyhwd(&format!("session diff copies/3 3 --database {url} --other new.db")).run().success();
     let nothing = bench.fancyhwd(&format!("session archive two --database c.db --archive {url} --recorder hall")).run();
     nothing.success().says("0 messages sent").says("3000 are there");
     let other = bench.fancyhwd(&format!("session fetch hall/three --archive {url} --database no.db")).run();

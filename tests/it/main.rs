@@ -82,6 +82,7 @@ mod services;
 mod session;
 mod signals;
 mod silence;
+mod snapshots;
 mod sound;
 mod split;
 mod stepping;

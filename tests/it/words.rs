@@ -30,7 +30,7 @@ fn one_line(finished: &Finished, parts: &[&str]) {
 }
 
 /// Command lines, and what is said of each. All end with exit status 2.
-const WRONG_LINES: [(&str, &str); 41] = [
+const WRONG_LINES: [(&str, &str); 43] = [
     // Commands and options.
     ("rcord", "'record'"),
     ("relpay", "'replay'"),
@@ -44,6 +44,7 @@ const WRONG_LINES: [(&str, &str); 41] = [
     ("publish --on-full blok", "block"),
     ("record --durability ful", "full"),
     ("replay --database c.db --loop 3", "--loop=3"),
+    ("session describe 1 --layout imu=int16 --database c.db", "the topic follows the session: 1 imu --layout int16"),
     // Numbers without a unit, and with one that means something else.
     ("record --database d.db --split-every 100", "100MB or 100MiB, or 100min or 100s"),
     ("record --database d.db --split-every 100M", "100MB or 100MiB"),
@@ -57,6 +58,7 @@ const WRONG_LINES: [(&str, &str); 41] = [
     ("record --database d.db --duration 10", "10sec or 10ms"),
     ("publish --interval 5", "5sec or 5ms"),
     // Endpoints.
+    ("record tcp://127.0.0.1:5555", "--connect tcp://127.0.0.1:5555, or --bind"),
     ("record --database d.db --connect tcp://a:1,tcp://b:2", "--connect tcp://a:1 --connect tcp://b:2"),
     ("publish --bind tcp://127.0.0.1:1;tcp://127.0.0.1:2", "--bind tcp://127.0.0.1:1 --bind tcp://127.0.0.1:2"),
     ("publish --bind 5555", "did you mean tcp://127.0.0.1:5555?"),

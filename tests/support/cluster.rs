@@ -46,6 +46,8 @@ impl<'a> Cluster<'a> {
                 ),
             };
             let store = bench.text(&format!("node{number}"));
+            // What a cluster before it left.
+            let _ = fs::remove_dir_all(&store);
             let text = format!(
                 "server_name: node{number}\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
                  jetstream {{ store_dir: \"{store}\", sync_interval: always, max_file_store: 1GB }}\n{cluster}{more}"

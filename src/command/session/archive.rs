@@ -10,15 +10,15 @@ use crate::store::Target;
 /// What `session archive` does.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// An id, a label, or `latest`.
-    pub session: String,
+    /// An id, a label, or `latest`; `None` is every session.
+    pub session: Option<String>,
     /// Where to.
     pub target: Target,
     /// Where it is.
     pub database: PathBuf,
 }
 
-/// Send a session to an archive, with all its parts if it was split.
+/// Send a session to an archive, with all its parts if it was split, or every session.
 ///
 /// # Errors
 /// When the archive cannot be used, or the database not be read.
@@ -32,14 +32,24 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 
     let Settings { target, .. } = settings;
     let mut database = Database::for_archiving(&settings.database)?;
-    let session = database.find_session(&settings.session)?;
-    let progress = Progress::of(session.tally.messages, "messages", true);
+    let sessions = match &settings.session {
+        Some(session) => vec![database.find_session(session)?],
+        None => database.sessions()?,
+    };
+    let what = match sessions.as_slice() {
+        [session] => session.title(),
+        sessions => format!("{} sessions", sessions.len()),
+    };
+    let progress = Progress::of(sessions.iter().map(|session| session.tally.messages).sum(), "messages", true);
     let pause = |wait_ns: i64| !stop.wait_ns(wait_ns);
     let tell = |standing: &Standing| progress.at(standing.archived);
     let mut archiver = Archiver::new(target.access.clone(), target.keeping, &pause, &tell);
-    let (mut messages, mut behind, mut recorder) = (0, 0, String::new());
+    let (mut messages, mut behind, mut recorder) = (0, 0, target.recorder.to_string());
     database.archive(|database| {
-        for part in session.parts.iter() {
+        for part in sessions.iter().flat_map(|session| session.parts.iter()) {
+            if stop.requested() {
+                break;
+            }
             database.want_archived(part.id, target.recorder.as_str())?;
             let archived = archiver.once(database, part.id)?;
             messages += archived.archived();
@@ -49,15 +59,13 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         Ok(())
     })?;
     if stop.requested() {
-        let what = format!("archive {}", session.title());
-        return Err(Error::Stopped { what });
+        return Err(Error::Stopped { what: format!("archive {what}") });
     }
     let (sent, elapsed_ns) = (archiver.standing().clone(), progress.elapsed_ns());
     drop(archiver);
     drop(progress);
     tracing::info!(
-        "archived {} of {} as {recorder} in {}: {} messages sent in {:.3} s ({} bytes), {messages} are there",
-        session.title(),
+        "archived {what} of {} as {recorder} in {}: {} messages sent in {:.3} s ({} bytes), {messages} are there",
         settings.database.display(),
         target.access.address,
         sent.archived,

@@ -61,9 +61,10 @@ bench: build
 	-@tests/python-env "$(TARGET)/python-env"
 	$(CARGO) bench --locked --no-fail-fast --bench record --bench replay --bench handover --bench look --bench archive
 
-# Write manual pages and completions anew from the command line's definition.
+# Write manual pages and completions anew from the command line's definition, and what is said beside them as it is said now.
 man: build
-	FANCYHWD_WRITE_MAN=1 $(CARGO) test --release --locked --test it man::manual_pages_and_completions_match_the_binary
+	FANCYHWD_WRITE_MAN=1 INSTA_UPDATE=always $(CARGO) test --release --locked --test it -- \
+	    man::manual_pages_and_completions_match_the_binary snapshots::
 
 # For distributors: nothing is downloaded, and built only what is not built. The units name the binary's place.
 install:

@@ -142,10 +142,8 @@ pub fn run(
             None if index % LOOK_PACKETS == 0 && stop.requested() => break,
             None => {}
         }
-        let Sent::At(at_ns) = sender.send(std::iter::once(first.as_slice()).chain(second).map(Piece::Lent), stop)?
-        else {
-            break;
-        };
+        let frames = std::iter::once(first.as_slice()).chain(second).map(Piece::Lent);
+        let Sent::At(at_ns) = sender.send(frames, monotonic_ns(), stop)? else { break };
         if let Some(due_ns) = due_ns {
             published.stalls.waited(sender.take_blocked_ns());
             moved_ns += published.stalls.look(at_ns, due_ns, index as i64);

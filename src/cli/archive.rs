@@ -33,13 +33,13 @@ pub struct KeepingArguments {
     /// Name of this recorder in the archive [default: HOST-DATABASE]
     #[arg(long, value_name = "NAME")]
     pub recorder: Option<String>,
-    /// On how many servers the archive keeps each message, where its stream is made [default: 3]
+    /// Number of servers that keep each message; it counts only when the archive's stream is created [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REPLICAS_MAX))]
     pub archive_replicas: Option<u64>,
-    /// The most that is sent to the archive in a second, such as 10MB
+    /// Most data to send to the archive per second, such as 10MB
     #[arg(long, value_name = "SIZE")]
     pub archive_rate: Option<String>,
-    /// Delete sessions of this database in the archive when they ended so long ago, such as 90d
+    /// Delete sessions of this database from the archive once they ended this long ago, such as 90d
     #[arg(long, value_name = "DURATION")]
     pub archive_max_age: Option<String>,
     /// Who we are there

@@ -43,17 +43,19 @@ pub struct ExportArguments {
     /// Numbers as the device sent them, without the scale and offset of their channels
     #[arg(long)]
     pub raw: bool,
-    /// A row for each record, with a time of its own, instead of for each message: the last record of a message has the time at which
-    /// it came. Needs a sample rate, which `session describe` says. Only with csv and parquet
+    /// Write a row for each record, with its own time, instead of for each message: the last record gets the time at
+    /// which its message came. Needs a sample rate, which `session describe --sample-rate` sets. Only with csv and
+    /// parquet
     #[arg(long)]
     pub explode: bool,
-    /// Messages as the bytes that came instead of as JSON: what `session import` brings back as it was. Only with mcap
+    /// Write messages as the bytes that came instead of as JSON; `session import` restores these exactly. Only with
+    /// mcap
     #[arg(long)]
     pub untouched: bool,
-    /// Samples per second of a wav file [default: as many as came per second]
+    /// Samples per second of a wav file [default: the rate that `session describe` set, else estimated from the times]
     #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<u32>,
-    /// Fill gaps, in which samples are missing as the times of the messages say, with silence. Only with wav
+    /// Fill gaps, where the times of the messages show that samples are missing, with silence. Only with wav
     #[arg(long)]
     pub fill_gaps: bool,
     /// What to export from

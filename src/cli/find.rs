@@ -24,14 +24,14 @@ pub struct FindArguments {
     /// Among which messages
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// End behind so many places
+    /// Stop after this many places
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
-    /// Take places that are no further apart than this, such as 500ms, as one, and say what --from and --to show it with so much
-    /// around it
+    /// Merge places that are no further apart than this, such as 500ms, and print the --from and --to that show each
+    /// one with this much around it
     #[arg(long, value_name = "DURATION")]
     pub context: Option<String>,
-    /// Read and prove every message, also those of which overviews say that the condition cannot hold
+    /// Read and verify every message, even those for which overviews show that the condition cannot hold
     #[arg(long)]
     pub full: bool,
 }

@@ -12,18 +12,19 @@ use crate::socket::curve::{Admission, KeyFiles};
 /// Options of what connects or binds.
 #[derive(Args, Debug)]
 pub struct KeyArguments {
-    /// Secret certificate of this side, NAME.key_secret as `fancyhwd keygen` makes it. What binds is then open to those alone
-    /// whom --allow or --allow-any admits
+    /// Secret certificate of this side, NAME.key_secret as `fancyhwd keygen` makes it. A --bind then admits only peers
+    /// that --allow or --allow-any lets in
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Public certificate of the peer at each --connect, or at the one of number N: it is talked to encrypted, and nobody else
-    /// can stand in for it. May be given several times
+    /// Public certificate of the peer at each --connect, or at the Nth one: the connection is encrypted, and no other
+    /// peer is accepted in its place. May be given several times
     #[arg(long, value_name = "[N=]FILE")]
     pub server_key: Vec<String>,
-    /// Directory with the public certificates of those who may connect to a --bind. It is read again when something in it changes
+    /// Directory with the public certificates of those who may connect to a --bind. It is read again when something in
+    /// it changes
     #[arg(long, value_name = "DIR")]
     pub allow: Option<PathBuf>,
-    /// Let everybody connect to a --bind who has a key, whichever it is, and knows ours
+    /// Admit to a --bind every peer that has a key, whichever it is, and knows the public key of this side
     #[arg(long)]
     pub allow_any: bool,
 }

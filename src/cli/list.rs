@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Options of `session list`.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// Only sessions of which something is at or after this time: so long ago (2h, 3days), a day (2026-11-22) or a time
+    /// Only sessions that end at or after this time, or go on: an age (2h, 3days), a day (2026-11-22) or a time
     /// (2026-11-22T10:00:00Z)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

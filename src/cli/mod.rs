@@ -59,9 +59,9 @@ pub use session::{
 
 /// Stand in for, record and replay a measuring device that speaks over ZeroMQ
 ///
-/// fancyhwd publishes a device's int16 samples, keeps every packet of a device in an SQLite database with the moment of
-/// its arrival, and sends a capture out again with the original timing, so that the program that reads the device can
-/// be debugged without it.
+/// fancyhwd publishes samples as a simulated device, stores every message of a real device in an SQLite database with
+/// its arrival time, and replays a capture with the original timing, so that the program that reads the device can be
+/// debugged without it.
 #[derive(Debug, Parser)]
 #[command(name = "fancyhwd", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
@@ -82,7 +82,7 @@ pub struct LogArguments {
     /// Log warnings and errors only, and no summary
     #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
-    /// How to log: `text` for people, `json` for collectors, an object a line
+    /// Log format: `text` for people, `json` for log collectors, one object per line
     #[arg(long, global = true, display_order = 902, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
@@ -92,8 +92,8 @@ pub struct LogArguments {
 pub enum Command {
     /// Run a simulated device, or pass a stream of samples on
     ///
-    /// Publishes packets of little-endian int16 samples over ZeroMQ. The simulated device sends the values of the C
-    /// library's rand(); a stream device sends what it reads.
+    /// Publishes packets of samples over ZeroMQ, little-endian int16 unless --layout or a sound file says otherwise.
+    /// The simulated device sends the values of the C library's rand(); a stream device sends what it reads.
     Publish(PublishArguments),
     /// Record a device into an SQLite database
     ///
@@ -110,14 +110,14 @@ pub enum Command {
     /// Serves pages over a database, also while it is recorded, to browsers and to Prometheus. It only reads, and in its own
     /// process, so that nothing disturbs the capture.
     Serve(ServeArguments),
-    /// Make a pair of keys, for encrypted connections between those who are admitted
+    /// Make a key pair for encrypted connections with known peers only
     ///
     /// Writes a public certificate, NAME.key, and a secret one, NAME.key_secret, which pyzmq and czmq read too.
     Keygen(KeygenArguments),
-    /// Let a shell complete command lines
+    /// Print a script that makes a shell complete command lines
     ///
-    /// Prints what bash, zsh or fish reads once; the shell then asks fancyhwd, which also knows the sessions and topics of the
-    /// database.
+    /// bash, zsh or fish reads the script once; for each completion it then runs fancyhwd, which also offers the
+    /// sessions and topics of the database.
     Completions(CompletionsArguments),
 }
 
@@ -143,7 +143,8 @@ pub struct SendArguments {
     /// Whom to trust
     #[command(flatten)]
     pub keys: KeyArguments,
-    /// After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of going on from there
+    /// After a stop (Ctrl-Z, SIGSTOP), send at once what was due meanwhile, instead of delaying the schedule by the
+    /// stop
     #[arg(long)]
     pub catch_up: bool,
 }
@@ -151,9 +152,9 @@ pub struct SendArguments {
 /// Which database.
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
-    /// Database file; of what is there already also the NAME of a service's, /var/lib/fancyhwd/NAME.db
-    /// [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db; to read, else the only one in
-    /// /var/lib/fancyhwd]
+    /// Database file; to archive, describe, label, mark or note a session also NAME for a service's
+    /// /var/lib/fancyhwd/NAME.db [default: $STATE_DIRECTORY/captures.db under systemd, else
+    /// $XDG_STATE_HOME/fancyhwd/captures.db]
     #[arg(long, value_name = "PATH")]
     pub database: Option<PathBuf>,
 }
@@ -161,8 +162,10 @@ pub struct DatabaseArguments {
 /// What captures are read in.
 #[derive(Args, Debug)]
 pub struct SourceArguments {
-    /// Database file [default: $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db], or an archive as
-    /// nats://HOST/RECORDER or nats://HOST,HOST, where a session is RECORDER/SESSION, or SESSION where only one recorder has it
+    /// Database file, or NAME for a service's /var/lib/fancyhwd/NAME.db, or an archive, nats://HOST/RECORDER or
+    /// nats://HOST,HOST, where a session is RECORDER/SESSION, or SESSION if only one recorder has it [default:
+    /// $STATE_DIRECTORY/captures.db under systemd, else $XDG_STATE_HOME/fancyhwd/captures.db; if that is missing and
+    /// nothing is to be changed, the only database in /var/lib/fancyhwd]
     #[arg(long, value_name = "PATH|URL")]
     pub database: Option<PathBuf>,
     /// Who we are in an archive

@@ -67,7 +67,8 @@ pub(super) fn place(option: &'static str, text: Option<&str>) -> Result<Place> {
 /// Which messages of a session.
 #[derive(Args, Debug)]
 pub struct SelectionArguments {
-    /// Only this topic, exactly; `NAME*` is all that begin so, `*` everything. May be given several times
+    /// Only this topic, matched exactly; `NAME*` matches all that begin with NAME, `*` everything. May be given several
+    /// times
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times

@@ -24,11 +24,11 @@ use crate::message::queue::OnFull;
 /// Where the topic is in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RecordFraming {
-    /// Where each message looks as if it had one; a device without topics cannot invent many.
+    /// Detected in each message, with limits on how many topics plain data can be mistaken for.
     Auto,
     /// Before the first space of the only frame.
     Space,
-    /// It is the first frame.
+    /// In the first frame, alone.
     Frames,
     /// Nowhere: there is none.
     Whole,
@@ -62,38 +62,40 @@ pub struct RecordArguments {
     /// The kind of socket: `pull` takes its share of what pushing peers send, and has no topics to ask for
     #[arg(long, value_name = "KIND", default_value = "sub")]
     pub socket: ReceivingKind,
-    /// Topic to record, exactly; `NAME*` records all that begin so, `*` everything. May be given several times [default:
-    /// fancyhw_data; with `--socket pull` everything]
+    /// Topic to record, matched exactly; `NAME*` matches all that begin with NAME, `*` everything. May be given several
+    /// times [default: fancyhw_data; with `--socket pull` or --dry-run everything]
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Where the topic is in a message
     #[arg(long, value_name = "FRAMING", default_value = "auto")]
     pub framing: RecordFraming,
-    /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8; for one topic with NAME=,
-    /// for messages without a topic with =. May be given several times [default: what the first message looks like]
+    /// How to read the bytes after the topic, such as int16, float32x8 or uint32,uint64/int16x8; NAME=LAYOUT is for one
+    /// topic, =LAYOUT for messages without a topic. May be given several times [default: int16 for fancyhw_data, else
+    /// guessed from the first message]
     #[arg(long, value_name = "[TOPIC=]LAYOUT")]
     pub layout: Vec<String>,
-    /// Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing May be given several times
+    /// Names, units and scales of the numbers of a layout: NAME:UNIT:SCALE:OFFSET,...; only the names are required. May
+    /// be given several times
     #[arg(long, value_name = "[TOPIC=]LIST")]
     pub channels: Vec<String>,
-    /// Records that follow each other in a second within a message. May be given several times
+    /// Sample rate of the records within a message, in records per second. May be given several times
     #[arg(long, value_name = "[TOPIC=]HZ")]
     pub sample_rate: Vec<String>,
-    /// The device's own sequence number, of which each gap is told with how many messages were lost: TYPE@OFFSET behind the
-    /// topic, TYPE@PART:OFFSET or json:FIELD, with /STEP where it counts in steps. May be given several times
+    /// Where the device's own sequence number is, to report each gap with the number of lost messages: TYPE@OFFSET
+    /// after the topic, TYPE@PART:OFFSET or json:FIELD, with /STEP if it counts in steps. May be given several times
     #[arg(long, value_name = "[TOPIC=]COUNTER")]
     pub counter: Vec<String>,
     /// Where to record
     #[command(flatten)]
     pub database: DatabaseArguments,
-    /// Archive to send to what is recorded, such as nats://nas1,nas2,nas3, or tls:// with encryption. It is stored here first,
-    /// and as long as the archive cannot be reached
+    /// Archive to which recorded messages are also sent, such as nats://nas1,nas2,nas3, or tls:// with encryption. They
+    /// are stored here first, and wait here while the archive cannot be reached
     #[arg(long, value_name = "URL")]
     pub archive: Option<String>,
     /// How it is kept there
     #[command(flatten)]
     pub keeping: KeepingArguments,
-    /// Name of the session, not digits alone, which are an id
+    /// Name of the session; not digits alone, which mean an id
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
     /// Remark about the session
@@ -108,14 +110,15 @@ pub struct RecordArguments {
     /// Begin a new session after this time or size, such as 1h or 2GB, without losing a message. SIGHUP does so at once
     #[arg(long, value_name = "DURATION|SIZE")]
     pub split_every: Option<String>,
-    /// Keep only what comes around the places where this holds: comparisons [TOPIC.]CHANNEL OP NUMBER, such as 'ch3 > 1200 and ch4
-    /// != 0', joined by `and`, `or` and brackets; or alone 'gap > 500ms', or 'text ~ REGEX'. The ledger says how much was not kept
+    /// Keep only messages near those for which this condition holds: comparisons [TOPIC.]CHANNEL OP NUMBER, such as
+    /// 'ch3 > 1200 and ch4 != 0', joined by `and`, `or` and brackets, or 'gap > 500ms' or 'text ~ REGEX' alone. The
+    /// ledger says how many messages were not kept
     #[arg(long, value_name = "CONDITION")]
     pub trigger: Option<String>,
-    /// So much before each place is kept. It waits in memory, as much of it as --queue says
+    /// How much to keep before the --trigger condition holds. It waits in memory, up to the size of --queue
     #[arg(long, value_name = "DURATION", default_value = "1s", requires = "trigger")]
     pub before: String,
-    /// So much after each place is kept
+    /// How much to keep after the --trigger condition held
     #[arg(long, value_name = "DURATION", default_value = "1s", requires = "trigger")]
     pub after: String,
     /// The most that the database may take, such as 20GB: the oldest finished sessions are deleted
@@ -133,21 +136,24 @@ pub struct RecordArguments {
     /// Memory for messages that wait for the disk, such as 64MiB or 2GB
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub queue: String,
-    /// The largest message that is received, such as 64KiB, up to 900MB, each frame counting 12 bytes more; a larger frame breaks the link, which is mended
+    /// Largest message to receive, such as 64KiB, at most 900MB; each frame counts 12 bytes more. A larger frame breaks
+    /// the link, which is then connected again
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     pub max_message: String,
-    /// Ask peers so often whether they are still there, in the way of ZMTP 3.1, or `off`; peers that do not know it break the link
+    /// Interval of ZMTP 3.1 heartbeats to peers, such as 5s, or `off`; peers that do not know them break the link
     #[arg(long, value_name = "DURATION|off", default_value = "off")]
     pub heartbeat: String,
-    /// Say when nothing came from a device for so long, in the log, the ledger and the status, or `off`. A link over which
-    /// nothing came for 10 s after it went up is told of in any case
+    /// Report a connected device that sends nothing for this long, in log, ledger and status, or `off`. A link over
+    /// which nothing has come 10 s after it went up is always reported
     #[arg(long, value_name = "DURATION|off", default_value = "off")]
     pub silence: String,
-    /// What to do when that memory is full: `block` takes nothing then, and peers over TCP wait as soon as libzmq holds as much
+    /// What to do when --queue is full: `block` stops receiving, and peers over TCP wait once libzmq holds as much
+    /// again
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     pub on_full: OnFull,
-    /// Store nothing: say after --duration (5s unless said) who answers, which streams come, and how they can be recorded. Every
-    /// topic is asked for, unless --topic is given. With `--socket pull` it takes messages away from their real consumer
+    /// Store nothing: report after --duration (default 5s) who answers, which streams come, and how to record them. It
+    /// subscribes to every topic unless --topic is given. With `--socket pull` it takes messages from their real
+    /// consumer
     #[arg(long)]
     pub dry_run: bool,
     /// Print each message, read as its layout says, once it is stored

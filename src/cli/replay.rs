@@ -21,7 +21,7 @@ pub struct ReplayArguments {
     /// Session to replay: an id, a label, or `latest` for the newest finished one that has messages
     #[arg(value_name = "SESSION", default_value = "latest")]
     pub session: String,
-    /// Send what came from each endpoint to the port that it came from, on loopback
+    /// Bind the port of each recorded endpoint on loopback, and send there what came from it
     #[arg(long)]
     pub as_recorded: bool,
     /// What to replay from
@@ -56,17 +56,17 @@ pub struct ReplayArguments {
         hide_default_value = true
     )]
     pub passes: String,
-    /// The longest time between two packets, such as 1s: longer gaps are cut
+    /// Longest time between two packets, such as 1s: longer gaps are shortened to it
     #[arg(long, value_name = "DURATION")]
     pub max_gap: Option<String>,
     /// Begin with a pause, which the space bar or SIGUSR1 ends
     #[arg(long)]
     pub paused: bool,
-    /// Stand still while the process of this number is stopped, by a debugger or a signal
+    /// Pause while the process with this PID is stopped by a debugger or a signal
     #[arg(long, value_name = "PID")]
     pub pause_with: Option<String>,
-    /// Send the latest message of this topic before --from first, such as a header; `NAME*` is all topics that begin so. May be given
-    /// several times
+    /// Begin with the last message of this topic from before --from, such as a header; `NAME*` matches all topics that
+    /// begin with NAME. May be given several times
     #[arg(long, value_name = "TOPIC", requires = "from")]
     pub latched: Vec<String>,
     /// How to wait until a packet is due

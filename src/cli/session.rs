@@ -48,18 +48,18 @@ pub enum SessionCommand {
     Verify(VerifyArguments),
     /// Compare two sessions
     ///
-    /// Compares the messages byte for byte and in their order, and how far apart they came. Of both sessions, or of a part of
+    /// Compares messages byte for byte and in order, and how far apart they came, of two whole sessions or of a part of
     /// each.
     Diff(DiffArguments),
-    /// Say where in a session a condition holds
+    /// Find where in a session a condition holds
     ///
-    /// Lists where it begins and ends to hold: 'ch3 > 1200', 'gap > 1s', 'text ~ alarm'. Messages of which overviews say that it cannot
-    /// hold are not read.
+    /// Lists where a condition such as 'ch3 > 1200', 'gap > 1s' or 'text ~ alarm' begins and ceases to hold. Messages
+    /// for which overviews show that it cannot hold are not read.
     Find(FindArguments),
-    /// Say how the messages of a session are read
+    /// Change how the messages of a session are read
     ///
-    /// Corrects where topics are, how bytes are numbers or text, and what these measure. No byte of a message changes. Overviews are
-    /// made anew, also when nothing else is said.
+    /// Corrects where topics are, how bytes are read as numbers or text, and what these measure. No byte of a message
+    /// changes. Overviews are rebuilt in any case, even without further options.
     Describe(DescribeArguments),
     /// Give a session another label
     Label(LabelArguments),
@@ -82,18 +82,19 @@ pub enum SessionCommand {
     Export(ExportArguments),
     /// Make a session of a file
     ///
-    /// Reads MCAP files and JSON lines. What `session export --format mcap --untouched` and `--format jsonl` wrote comes back
-    /// with the same frames, topics and times. A session is there when all of the file is, or not at all.
+    /// Reads MCAP files, JSON lines and numpy arrays (npz). What `session export` wrote with `--format mcap
+    /// --untouched`, `jsonl` or `npz` comes back with the same frames, topics and times. A file is imported as a whole
+    /// or not at all.
     Import(ImportArguments),
     /// Make a session of a part of another one
     ///
     /// Copies the messages of a range, of topics or of endpoints into a new session of the same database, with their times, their
     /// streams and the ledger of that range. A session is there when all of it is, or not at all.
     Cut(CutArguments),
-    /// Take out of a damaged database what can be read
+    /// Recover what can be read from a damaged database
     ///
-    /// Reads a database page by page, also where its tables are broken, into a new one, and says what of it is proven by digests,
-    /// what is not, and what is gone.
+    /// Copies a database page by page into a new one, even where its tables are broken, and reports what is proven by
+    /// digests, what is not, and what is gone.
     Recover(RecoverArguments),
     /// Send a session to an archive on other machines
     ///
@@ -168,13 +169,13 @@ pub struct DiffArguments {
     /// Which messages of both
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// Begin in B at this position, and not where --from and --to say
+    /// Begin in B at this position; --from and --to then apply to A only
     #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
     pub other_from: Option<String>,
-    /// End in B before this position, and not where --from and --to say
+    /// End in B before this position; --from and --to then apply to A only
     #[arg(long, value_name = "POSITION", allow_hyphen_values = true)]
     pub other_to: Option<String>,
-    /// Differ also when p99 of the difference between the spacings is above this, such as 1ms
+    /// Also report a difference when p99 of the differences in spacing is above this, such as 1ms
     #[arg(long, value_name = "DURATION")]
     pub timing_tolerance: Option<String>,
 }
@@ -197,10 +198,10 @@ pub struct DescribeArguments {
     /// How the bytes behind the topic are read, such as int16, float32x8 or uint32,uint64/int16x8
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<String>,
-    /// Names, units and scales of the numbers of the layout: NAME:UNIT:SCALE:OFFSET,..., of which all but the names may be missing.
+    /// Names, units and scales of the numbers of the layout: NAME:UNIT:SCALE:OFFSET,...; only the names are required
     #[arg(long, value_name = "LIST")]
     pub channels: Option<String>,
-    /// Records that follow each other in a second within a message
+    /// Sample rate of the records within a message, in records per second
     #[arg(long, value_name = "HZ")]
     pub sample_rate: Option<f64>,
     /// Where to look
@@ -214,7 +215,7 @@ pub struct LabelArguments {
     /// Session to label: an id, a label, or `latest`
     #[arg(value_name = "SESSION")]
     pub session: String,
-    /// The label, not digits alone, which are an id; an empty one is removed
+    /// The label; not digits alone, which mean an id. An empty text removes the label
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// Where to look
@@ -228,7 +229,7 @@ pub struct DeleteArguments {
     /// Session to delete: an id, a label that no other session has, or `latest`
     #[arg(value_name = "SESSION")]
     pub session: String,
-    /// Do not ask
+    /// Skip the confirmation
     #[arg(long)]
     pub yes: bool,
     /// Where to look

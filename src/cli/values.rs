@@ -141,7 +141,7 @@ pub(super) fn endpoint(option: &'static str, text: &str) -> Result<Endpoint> {
     if words.len() > 1 && words.iter().all(|word| word.contains("://")) {
         let each: Vec<String> = words.iter().map(|word| format!("{option} {word}")).collect();
         let cause = format!(
-            "each endpoint has an option of its own: {}; in a variable of the environment spaces are between them",
+            "give each endpoint an option of its own: {}; in an environment variable, separate them with spaces",
             each.join(" ")
         );
         return Err(refuse(option, text, cause));

@@ -104,8 +104,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     if controls.has_keyboard() {
         tracing::info!(
             "space pauses, n and p step, t and s go on to the next message of the topic or for a second, \
-             up and down change the speed, [ ] jump 10 s, g goes to, f and F to the next and the previous place of a condition, \
-             q quits"
+             up and down change the speed, [ ] jump 10 s, g goes to a position, \
+             f and F to the next and the previous place of a condition, q quits"
         );
     }
     service::ready(&status);

@@ -50,8 +50,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub enum Format {
     /// A line per message, with a column for each channel.
     Csv,
-    /// A row per message with typed columns, for pandas, DuckDB, Polars and Spark: one for each channel, a list where a message
-    /// has several records; the session and its ledger are in the metadata.
+    /// A row per message with a typed column for each channel, for pandas, DuckDB, Polars and Spark; a cell is a list
+    /// where a message has several records. The session and its ledger are in the metadata.
     Parquet,
     /// A JSON object per message.
     Jsonl,

@@ -29,7 +29,7 @@ pub use minute::Minute;
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// A line for people; for the journal, where that reads it.
+    /// Lines for people, or entries with fields where the systemd journal reads the log.
     #[default]
     Text,
     /// A JSON object on each line.

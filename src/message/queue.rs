@@ -9,9 +9,9 @@ use clap::ValueEnum;
 /// What to do with a message when there is no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFull {
-    /// Leave the newest messages out, and count them.
+    /// Drop the newest messages, and count them.
     Drop,
-    /// Wait until there is room; a device that can wait then does.
+    /// Wait until there is room; a device that can wait then waits too.
     Block,
 }
 

@@ -82,9 +82,9 @@ fn say_of_link(event: &Event) {
     match (event.kind, event.phase) {
         (Kind::Unreached, Phase::Ends) => {}
         (Kind::Unreached, Phase::GoesOn) => {
-            told.warn(format_args!("still cannot reach {endpoint}: {detail}; trying on"))
+            told.warn(format_args!("still cannot reach {endpoint}: {detail}; trying again"))
         }
-        (Kind::Unreached, _) => told.warn(format_args!("cannot reach {endpoint}: {detail}; trying on")),
+        (Kind::Unreached, _) => told.warn(format_args!("cannot reach {endpoint}: {detail}; trying again")),
         (Kind::Silence, Phase::Ends) if event.detail.is_some() => {}
         (Kind::Silence, Phase::Ends) => told.info(format_args!("{endpoint} is silent no longer")),
         (Kind::Silence, _) => told.warn(format_args!("{endpoint} is silent: {detail}")),
@@ -92,9 +92,9 @@ fn say_of_link(event: &Event) {
         (Kind::Refused, _) => {
             told.warn(format_args!("no connection with {}: {detail}", event.peer.as_deref().unwrap_or_default()));
         }
-        (Kind::TooLarge, _) => told.warn(format_args!("{endpoint}: {detail}; it is connected anew")),
+        (Kind::TooLarge, _) => told.warn(format_args!("{endpoint}: {detail}; connecting again")),
         (Kind::OwnStall, _) => told.warn(format_args!("{detail}; messages may be missing")),
-        _ => told.warn(format_args!("still disconnected from {endpoint}: {detail}; trying on")),
+        _ => told.warn(format_args!("still disconnected from {endpoint}: {detail}; trying again")),
     }
 }
 

@@ -50,8 +50,8 @@ impl Sorter {
                 topic => format!("topic {}", shown(topic)),
             };
             tracing::warn!(
-                "{topic} from endpoint {}: the {assumed}layout {} cannot read a message ({why}); it is stored all the same, and so \
-                 are others; --layout says how to read them, also later with `fancyhwd session describe`",
+                "{topic} from endpoint {}: the {assumed}layout {} cannot read a message ({why}); it and others \
+                 like it are stored all the same; set another with --layout, or later with `fancyhwd session describe`",
                 stream.endpoint,
                 stream.layout,
             );

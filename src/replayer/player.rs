@@ -16,10 +16,11 @@ use crate::replayer::{
 };
 use crate::socket::Sent;
 use crate::time::clock::{NS_PER_S, monotonic_ns, sharpen_wakeups, wait_until};
-use crate::time::pace::Pacer;
+use crate::time::pace::{Pacer, Rhythm};
 use crate::time::stalls::Stalls;
 
-/// At full speed nobody waits, so what is asked for is looked for after so many messages.
+/// At full speed nobody waits, so what is asked for is looked for after so many messages, and the clock is read. To read it for each
+/// takes a tenth of the time.
 const LOOK_MESSAGES: u64 = 256;
 
 /// How often the lateness on the screen is worked out.
@@ -58,6 +59,8 @@ pub struct Player<'a> {
     latched: &'a Batch,
     is_latched_due: bool,
     shown_ns: i64,
+    /// When it was looked for what is asked for, at full speed.
+    looked_ns: i64,
     renamed: Vec<u8>,
     played: Played,
 }
@@ -117,6 +120,7 @@ impl<'a> Player<'a> {
             latched,
             is_latched_due: true,
             shown_ns: 0,
+            looked_ns: 0,
             renamed: Vec::new(),
             played: Played { stalls: Stalls::new(playback.catch_up), ..Played::default() },
         }
@@ -214,11 +218,13 @@ impl<'a> Player<'a> {
         let Turn::Send(due_ns) = turn else { return Ok(turn) };
         if std::mem::take(&mut self.is_latched_due) {
             for message in self.latched.messages() {
-                let Sent::At(_) = self.send(message)? else { return Ok(Turn::Stop) };
+                let Sent::At(_) = self.send(message, monotonic_ns())? else { return Ok(Turn::Stop) };
                 self.count(message);
             }
         }
-        let Sent::At(at_ns) = self.send(message)? else { return Ok(Turn::Stop) };
+        let is_max = self.pacer.rhythm() == Rhythm::Max;
+        let now_ns = if is_max { self.looked_ns } else { monotonic_ns() };
+        let Sent::At(at_ns) = self.send(message, now_ns)? else { return Ok(Turn::Stop) };
         if let Some(due_ns) = due_ns {
             self.played.stalls.waited(self.outlets.take_blocked_ns());
             let late_ns = at_ns.saturating_sub(due_ns).saturating_sub(self.notice_stall(at_ns, due_ns));
@@ -247,7 +253,7 @@ impl<'a> Player<'a> {
                 self.rest();
             } else {
                 // Asked once for each message, because the pacer counts them.
-                due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns()));
+                due_ns = due_ns.or_else(|| self.pacer.due_ns(self.elapsed_ns, monotonic_ns));
                 match due_ns {
                     _ if !self.keys.is_empty() => {}
                     Some(due_ns) => {
@@ -286,6 +292,7 @@ impl<'a> Player<'a> {
 
     /// Whether something is asked for.
     fn is_asked(&mut self) -> bool {
+        self.looked_ns = monotonic_ns();
         self.standing.has_changed(monotonic_ns) || self.controls.wait_ns(0)
     }
 
@@ -324,14 +331,14 @@ impl<'a> Player<'a> {
         self.played.tally.messages
     }
 
-    fn send(&mut self, message: Message<'_>) -> Result<Sent> {
+    fn send(&mut self, message: Message<'_>, now_ns: i64) -> Result<Sent> {
         let stop = self.controls.stop();
         let Some(sender) = self.outlets.of(message.origin) else { return Ok(Sent::Stopped) };
         let (first, frame_count) = (message.frames().next().unwrap_or_default(), message.frame_count as usize);
         let renamed = self.playback.renamed.iter().find_map(|(old, new)| {
             Some((named(old.as_str().as_bytes(), first, frame_count)?, new.as_str().as_bytes()))
         });
-        let Some((found, new)) = renamed else { return sender.send(message.frames().pieces(), stop) };
+        let Some((found, new)) = renamed else { return sender.send(message.frames().pieces(), now_ns, stop) };
         self.renamed.clear();
         self.renamed.extend_from_slice(new);
         match found.framing {
@@ -343,7 +350,8 @@ impl<'a> Player<'a> {
             _ if found.topic.ends_with(b"\0") => self.renamed.push(0),
             _ => {}
         }
-        sender.send(std::iter::once(Piece::Lent(&self.renamed)).chain(message.frames().pieces().skip(1)), stop)
+        let frames = std::iter::once(Piece::Lent(&self.renamed)).chain(message.frames().pieces().skip(1));
+        sender.send(frames, now_ns, stop)
     }
 
     fn count(&mut self, message: Message<'_>) {

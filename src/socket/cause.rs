@@ -58,8 +58,8 @@ impl fmt::Display for Cause {
             },
             Self::Offers(mechanism) => write!(
                 f,
-                "it offers {mechanism}, and no CURVE: it is not the peer whose key was given, or talks in the clear; \
-                 without --server-key whoever answers there is believed"
+                "it offers {mechanism}, and no CURVE: it is not the peer whose key was given, or does not encrypt; \
+                 without --server-key any peer that answers there is accepted"
             ),
             Self::OtherKey(key) => write!(
                 f,

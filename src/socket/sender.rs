@@ -204,12 +204,17 @@ impl Sender {
         std::mem::take(&mut self.blocked_ns)
     }
 
-    /// Send one message of `frames`.
+    /// Send one message of `frames`. It is `now_ns` on the monotonic clock, or a little later.
     ///
     /// # Errors
     /// When the socket fails.
-    pub fn send<'a>(&mut self, frames: impl Iterator<Item = Piece<'a>> + Clone, stop: &Stop) -> Result<Sent> {
-        let mut at_ns = monotonic_ns();
+    pub fn send<'a>(
+        &mut self,
+        frames: impl Iterator<Item = Piece<'a>> + Clone,
+        now_ns: i64,
+        stop: &Stop,
+    ) -> Result<Sent> {
+        let mut at_ns = now_ns;
         let bytes = frames.clone().map(|frame| frame.bytes().len() as u64).sum();
         let is_large = bytes > self.usual_bytes;
         if is_large && !self.has_room(bytes, Duration::ZERO)? {

@@ -67,9 +67,9 @@ pub fn sharpen_wakeups() {
 /// How a wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Pacing {
-    /// Wake a little early and watch the clock: to the microsecond, for a part of a processor.
+    /// Wake a little early and watch the clock: accurate to microseconds, but it uses part of a processor.
     Precise,
-    /// Sleep: some tens of microseconds late, for next to nothing.
+    /// Sleep: some tens of microseconds late, but it uses hardly any processor time.
     Economical,
 }
 

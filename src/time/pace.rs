@@ -124,14 +124,14 @@ impl Pacer {
 
     /// When the next message, recorded at `elapsed_ns`, is due. The first one of all is due now, at `now_ns`. `None`
     /// means at once, always.
-    pub fn due_ns(&mut self, elapsed_ns: i64, now_ns: i64) -> Option<i64> {
+    pub fn due_ns(&mut self, elapsed_ns: i64, now_ns: impl FnOnce() -> i64) -> Option<i64> {
         if self.rhythm == Rhythm::Max {
             return None;
         }
         self.begin_pass_at(elapsed_ns);
         let gap_ns = self.pass.map_or(0, |pass| elapsed_ns.saturating_sub(pass.last_ns));
         let most_ns = self.max_gap_ns.map_or(i64::MAX, |most_ns| self.recorded(most_ns));
-        let mut anchor = self.anchor.unwrap_or(Anchor { elapsed_ns, due_ns: now_ns, messages: 0 });
+        let mut anchor = self.anchor.unwrap_or_else(|| Anchor { elapsed_ns, due_ns: now_ns(), messages: 0 });
         if gap_ns > most_ns {
             anchor.elapsed_ns = anchor.elapsed_ns.saturating_add(gap_ns.saturating_sub(most_ns));
         }
@@ -235,7 +235,7 @@ mod tests {
     const SIMPLE: Rhythm = Rhythm::Recorded(1.0);
 
     fn dues<const N: usize>(pacer: &mut Pacer, elapsed_ns: [i64; N]) -> [i64; N] {
-        elapsed_ns.map(|elapsed_ns| pacer.due_ns(elapsed_ns, 1_000).unwrap())
+        elapsed_ns.map(|elapsed_ns| pacer.due_ns(elapsed_ns, || 1_000).unwrap())
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(at(Rhythm::Recorded(2.0)), [1_000, 1_050, 1_051]);
         assert_eq!(at(Rhythm::Recorded(0.5)), [1_000, 1_200, 1_202]);
         assert_eq!(at(Rhythm::EveryNs(7.5)), [1_000, 1_008, 1_015]);
-        assert_eq!(Pacer::new(Rhythm::Max, None).due_ns(50, 1_000), None);
+        assert_eq!(Pacer::new(Rhythm::Max, None).due_ns(50, || 1_000), None);
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         pacer.delay(500);
         assert_eq!(dues(&mut pacer, [20]), [1_520]);
         pacer.forget();
-        assert_eq!(pacer.due_ns(7_000, 9_000), Some(9_000));
+        assert_eq!(pacer.due_ns(7_000, || 9_000), Some(9_000));
     }
 
     #[test]
@@ -340,7 +340,7 @@ mod tests {
     fn absurd_times_saturate() {
         let mut pacer = Pacer::new(Rhythm::Recorded(SPEED_MIN), Some(i64::MAX));
         for elapsed_ns in [i64::MAX, i64::MIN, 0, i64::MAX] {
-            pacer.due_ns(elapsed_ns, i64::MAX);
+            pacer.due_ns(elapsed_ns, || i64::MAX);
             pacer.end_pass();
             pacer.speed_up(1e9, i64::MIN);
             pacer.again();

@@ -149,7 +149,7 @@ fn a_session_in_the_middle_is_deleted_and_the_others_are_untouched() {
         .fancyhwd("session delete 2 --database c.db")
         .run()
         .code(2)
-        .says("session 2 is deleted without a question only with --yes");
+        .says("cannot delete session 2: there is no terminal to ask on; confirm it with --yes");
     assert_eq!(ids(&bench), "1,2,3");
     bench
         .fancyhwd("session delete 2 --yes --database c.db")

@@ -88,7 +88,7 @@ fn delete(settings: &Settings, path: &Path, stop: &Stop) -> Result<Exit> {
 /// Ask whoever sits at the terminal.
 fn is_meant(id: i64, what: &str, stop: &Stop) -> Result<bool> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        let text = format!("session {id} is deleted without a question only with --yes");
+        let text = format!("cannot delete session {id}: there is no terminal to ask on; confirm it with --yes");
         return Err(Error::CommandLine(text));
     }
     let ask = || -> io::Result<String> {

@@ -120,8 +120,8 @@ impl Keys {
     pub(in crate::socket) fn warn_of_strangers(&self, bound: &[Endpoint], can: &str) {
         for endpoint in bound.iter().filter(|endpoint| endpoint.is_open() && !self.is_server()) {
             tracing::warn!(
-                "{endpoint} is open to other machines: everybody who reaches it {can}, and on the way too; \
-                 --key and --allow let in only whom you know"
+                "{endpoint} is open to other machines: everybody who reaches it {can}, and so can whoever is on the \
+                 way; --key and --allow admit only peers that you know"
             );
         }
     }

@@ -14,9 +14,9 @@ const SYNC_DUE_NS: i64 = 4 * NS_PER_S;
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Durability {
-    /// Also a power cut: each commit waits until the disk has it.
+    /// A crash and a power cut: each commit waits until the disk has it.
     Full,
-    /// A crash of the program; a power cut takes five seconds at most.
+    /// A crash of the program; a power cut loses about the last five seconds.
     Normal,
 }
 

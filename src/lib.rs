@@ -3,7 +3,7 @@
 //! The way of the data:
 //!
 //! ```text
-//! publish   device -> envelope -> socket
+//! publish   device -> message -> socket
 //! record    socket -> receiver (stamps) -> queue -> writer -> store
 //! replay    store -> reader (prefetch) -> queue -> player (pace) -> socket
 //! session   store -> table, JSON

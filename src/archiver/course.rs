@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::archiver::{Standing, of_session};
+use crate::archiver::Standing;
 use crate::error::{Error, Trouble};
 use crate::message::{Batch, Digest};
 use crate::store::nats::bundle::{Bundle, COMMITS_MAX, Committed, FULL_BYTES, FULL_MESSAGES, Place};
@@ -200,4 +200,17 @@ impl Course {
         }
         Ok(())
     }
+}
+
+/// What was acknowledged, for one session.
+fn of_session(acknowledged: Vec<Acknowledged>, session_id: i64) -> (Option<i64>, bool) {
+    let (mut number, mut is_described) = (None, false);
+    for one in acknowledged {
+        match one {
+            Acknowledged::Bundle(id, to) if id == session_id => number = Some(to),
+            Acknowledged::Description(id, is_end) if id == session_id => is_described = is_end,
+            _ => {}
+        }
+    }
+    (number, is_described)
 }

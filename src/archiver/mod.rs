@@ -9,7 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::error::{Result, Trouble};
-use crate::store::nats::{Acknowledged, Failure, Link, Reading, Sending};
+use crate::store::nats::{Failure, Link, Reading, Sending};
 use crate::store::{Access, Archiving, Database, Keeping, RecorderName};
 use crate::time::clock::{NS_PER_S, monotonic_ns, unix_ns};
 
@@ -122,13 +122,10 @@ impl<'a> Archiver<'a> {
     }
 
     fn try_pass(&mut self, database: &mut Database, only: Option<i64>) -> std::result::Result<bool, Failure> {
-        let due = match only {
-            None => database.unarchived()?,
-            Some(session_id) => database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect(),
-        };
-        self.stand(due.iter().map(Archiving::behind).sum());
+        let wanted = due(database, only)?;
+        self.stand(wanted.iter().map(Archiving::behind).sum());
         self.refused.forget_old();
-        for one in &due {
+        for one in &wanted {
             if only.is_none() && (self.damaged.contains(&one.session_id) || self.refused.is_about(one)) {
                 continue;
             }
@@ -149,10 +146,7 @@ impl<'a> Archiver<'a> {
                 return Ok(false);
             }
         }
-        let behind = match only {
-            None => database.unarchived()?,
-            Some(session_id) => database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect(),
-        };
+        let behind = due(database, only)?;
         self.stand(behind.iter().map(Archiving::behind).sum());
         Ok(behind.is_empty())
     }
@@ -297,7 +291,15 @@ impl<'a> Archiver<'a> {
             *open = Some(Database::for_archiving(path)?);
         }
         let Some(database) = open else { return Ok(false) };
-        let passed = self.pass(database, None).and_then(|is_whole| self.expire(database).map(|()| is_whole));
+        let passed = self.pass(database, None);
+        if passed.is_ok()
+            && let Err(failure) = self.expire(database)
+        {
+            tracing::warn!(
+                "archive {}: what is older than --archive-max-age is not deleted: {failure}",
+                self.access.address
+            );
+        }
         if matches!(passed, Err(Failure::Here(_))) {
             *open = None;
         }
@@ -379,15 +381,10 @@ impl<'a> Archiver<'a> {
     }
 }
 
-/// What was acknowledged, for one session.
-fn of_session(acknowledged: Vec<Acknowledged>, session_id: i64) -> (Option<i64>, bool) {
-    let (mut number, mut is_described) = (None, false);
-    for one in acknowledged {
-        match one {
-            Acknowledged::Bundle(id, to) if id == session_id => number = Some(to),
-            Acknowledged::Description(id, is_end) if id == session_id => is_described = is_end,
-            _ => {}
-        }
+/// What is to be in the archive and is not, of all sessions or of one.
+fn due(database: &Database, only: Option<i64>) -> Result<Vec<Archiving>> {
+    match only {
+        None => database.unarchived(),
+        Some(session_id) => Ok(database.archiving(session_id)?.into_iter().filter(|one| !one.is_whole()).collect()),
     }
-    (number, is_described)
 }

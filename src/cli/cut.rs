@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::DatabaseArguments;
 use crate::cli::range::SelectionArguments;
-use crate::cli::values::{database, label};
+use crate::cli::values::{label, to_change};
 use crate::command::session::cut;
 use crate::error::Result;
 
@@ -38,7 +38,7 @@ impl CutArguments {
             selection,
             sought,
             label: label.transpose()?,
-            database: database(&self.database)?,
+            database: to_change(&self.database)?,
         })
     }
 }

@@ -255,10 +255,18 @@ fn split_environment(cli: &mut Cli, matches: &ArgMatches) -> Result<()> {
             split("server_key", &mut replay.send.keys.server_key)?;
             split("connect", &mut replay.send.connect)?;
             split("topic", &mut replay.topic)?;
+            split("latched", &mut replay.latched)?;
             split("map", &mut replay.map)
         }
         Command::Session(session) => match (&mut session.command, matches.subcommand()) {
             (SessionCommand::Export(export), Some((_, matches))) => split_topics(export, matches),
+            (SessionCommand::Find(find), Some((_, matches))) => {
+                split_words("topic", &mut find.selection.topic, matches)
+            }
+            (SessionCommand::Cut(cut), Some((_, matches))) => split_words("topic", &mut cut.selection.topic, matches),
+            (SessionCommand::Diff(diff), Some((_, matches))) => {
+                split_words("topic", &mut diff.selection.topic, matches)
+            }
             (SessionCommand::Verify(verify), Some((_, matches))) => {
                 split_words("counter", &mut verify.counter, matches)
             }

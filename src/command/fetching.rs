@@ -157,34 +157,46 @@ impl<'a> Shelves<'a> {
         Err(self.refused(cause, hint))
     }
 
-    /// What is known of all sessions of a recorder, oldest first, and how many messages of each are there.
+    /// What is known of all sessions of a recorder, oldest first, and how many messages of each are there. Those of which it is
+    /// damaged are passed over; gives whether there was none.
     ///
     /// # Errors
     /// When they cannot be read, or what `take` fails with.
-    pub fn each(&self, shelf: &Shelf<'_>, take: &mut dyn FnMut(Found, u64) -> Result<()>) -> Result<()> {
-        let reading = &shelf.reading;
+    pub fn each(&self, shelf: &Shelf<'_>, take: &mut dyn FnMut(Found, u64) -> Result<()>) -> Result<bool> {
+        let (reading, mut is_whole) = (&shelf.reading, true);
         let mut each = || {
             reading.describe_each(&reading.sessions()?, &mut |archived, described| {
-                let restored = reading.restored(archived, &described)?;
+                let restored = described
+                    .map_err(Failure::Damaged)
+                    .and_then(|described| reading.restored(archived, &described).map(|restored| (described, restored)));
+                let (described, restored) = match restored {
+                    Err(Failure::Damaged(what)) => {
+                        tracing::warn!("session {} of {} is passed over: {what}", archived.session_id, shelf.recorder);
+                        is_whole = false;
+                        return Ok(());
+                    }
+                    restored => restored?,
+                };
                 let found = Found { archived: archived.clone(), described, restored };
                 let messages = if found.is_end() { found.messages() } else { reading.messages(archived)? };
                 Ok(take(found, messages)?)
             })
         };
-        each().map_err(|failure| self.failed(failure))
+        each().map_err(|failure| self.failed(failure))?;
+        Ok(is_whole)
     }
 
-    /// All sessions of a recorder, oldest first.
+    /// All sessions of a recorder, oldest first, and whether they are all that are there, as in [`Self::each`].
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn list(&self, shelf: &Shelf<'_>) -> Result<Vec<Found>> {
+    pub fn list(&self, shelf: &Shelf<'_>) -> Result<(Vec<Found>, bool)> {
         let mut all = Vec::new();
-        self.each(shelf, &mut |found, _| {
+        let is_whole = self.each(shelf, &mut |found, _| {
             all.push(found);
             Ok(())
         })?;
-        Ok(all)
+        Ok((all, is_whole))
     }
 
     /// Read all messages of a session, compare them with their digests, and take over what is known of it beside them. Gives it

@@ -184,9 +184,10 @@ mod lent {
             let mut all = Vec::new();
             for recorder in shelves.recorders()? {
                 let shelf = shelves.shelf(recorder)?;
-                let here = lend(access, &shelf)?;
+                let mut here = lend(access, &shelf)?;
                 let mut database = Database::for_lending(&here.path)?;
-                shelves.each(&shelf, &mut |found, messages| shelves.take_card(&found, messages, &mut database))?;
+                here.is_whole =
+                    shelves.each(&shelf, &mut |found, messages| shelves.take_card(&found, messages, &mut database))?;
                 all.push(here);
             }
             Ok(all)
@@ -223,7 +224,7 @@ mod lent {
             let done = connected(access, stop, |shelves| {
                 let shelf = shelves.shelf(recorder.clone())?;
                 loop {
-                    for found in shelves.list(&shelf)?.into_iter().rev() {
+                    for found in shelves.list(&shelf)?.0.into_iter().rev() {
                         let tries = tried.entry(found.id()).or_insert(0);
                         if stop.requested() || !found.is_end() || *tries >= TRIES {
                             continue;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::analysis::survey::{CHANNELS_MAX, Survey, View};
-use crate::codec::framing::Framing;
+use crate::codec::stream::Stream;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
 use crate::escape::html::Html;
@@ -94,15 +94,9 @@ pub fn write_page(
 fn selected(database: &Database, session: &Session, export: &Export) -> Result<Vec<i64>> {
     let wanted = export.wanted.clone().unwrap_or(Wanted::Every);
     let streams = database.streams(session)?;
-    let is_wanted = |framing, topic: &[u8], endpoint| {
-        export.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&endpoint))
-            && match framing {
-                Framing::Whole => wanted == Wanted::Every,
-                Framing::Space => wanted.takes(&[topic, b" "].concat(), 1),
-                Framing::Frames => wanted.takes(topic, 2),
-            }
-    };
-    let found = streams.iter().filter(|(_, it)| is_wanted(it.framing, &it.topic, it.endpoint)).map(|(&id, _)| id);
+    let is_of = |endpoint| export.endpoints.as_ref().is_none_or(|numbers| numbers.contains(&endpoint));
+    let is_wanted = |stream: &Stream| is_of(stream.endpoint) && stream.is_asked_for(&wanted);
+    let found = streams.iter().filter(|(_, stream)| is_wanted(stream)).map(|(&id, _)| id);
     let found: Vec<i64> = found.collect();
     if found.is_empty() && !streams.is_empty() {
         let cause = database.why_nothing(session, &wanted);

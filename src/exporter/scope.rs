@@ -57,7 +57,7 @@ pub(super) struct About {
 
 impl About {
     fn of(database: &Database, session: &Session) -> Result<Self> {
-        let store::Ledger { entries, is_whole } = database.ledger(session)?;
+        let store::Ledger { entries, is_whole, .. } = database.ledger(session)?;
         let mut json = session.as_json();
         if let Some(fields) = json.as_object_mut() {
             let endpoints = database.endpoints(session)?.into_iter();

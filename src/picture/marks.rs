@@ -57,7 +57,9 @@ impl Mark {
             _ => Shape::Dot,
         };
         // What has begun and is not over goes on to the end.
-        let goes_on = matches!(kind, "disconnected" | "unreached" | "silence") && until_ns.is_none();
+        // Of one peer among several, they are moments.
+        let is_of_all = entry.get("peer").is_none_or(Value::is_null);
+        let goes_on = is_of_all && until_ns.is_none() && matches!(kind, "disconnected" | "unreached" | "silence");
         let to_ns = if goes_on { last_elapsed_ns } else { until_ns.unwrap_or(from_ns) }.max(from_ns);
         let mut words = match (lost, shape) {
             (Some(lost @ 1..), _) => format!("{kind}: {lost} lost"),

@@ -237,6 +237,12 @@ fn what_others_write_into_the_stream_is_named_and_takes_no_memory() {
     let changed = format!("Fhw-Parts: 1\r\nFhw-Part: 0\r\nFhw-Check: {}\r\n", blake3::hash(&bomb).to_hex());
     write(&format!("fhw.r.{id}.1.meta"), &changed, &bomb);
     fetch(1).code(1).says("the description of session 1 is damaged");
+    // The others are still listed, and verified.
+    let rest = |line: &str| bench.fancyhwd(&format!("session {line} --database {url}/r")).run().code(3);
+    let list = rest("list");
+    assert!(list.stderr.contains("session 1 of r is passed over"), "{}", list.stderr);
+    assert_eq!(list.stdout.lines().count(), 2, "{}", list.stdout);
+    rest("verify --all").says("session 1 of r is passed over");
     let endless = "Fhw-Parts: 9999999999\r\nFhw-Part: 0\r\n";
     write(&format!("fhw.r.{id}.2.meta"), endless, b"x");
     fetch(2).code(1).says("is not as a recorder writes it");

@@ -135,7 +135,7 @@ fn whole_sessions_are_deleted_there_by_hand_and_by_their_age() {
     let bench = Bench::new();
     let Some(cluster) = recorded(&bench) else { return };
     let url = cluster.url();
-    bench.fancyhwd(&format!("session delete hall/1 --database {url}")).run().code(2).says("only with --yes");
+    bench.fancyhwd(&format!("session delete hall/1 --database {url}")).run().code(2).says("confirm it with --yes");
     bench.fancyhwd(&format!("session delete hall/1 --yes --database {url}")).run().success().says("with 2000 messages");
     let ids = || -> Vec<String> {
         let list = said(&bench, &format!("session list --json --database {url}"));

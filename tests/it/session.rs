@@ -54,7 +54,9 @@ fn json_says_the_same() {
     let shown = bench.fancyhwd("session show first --json --database c.db").run().success().stdout;
     let mut shown: Value = serde_json::from_str(&shown).unwrap();
     // The device went before the recorder did, perhaps.
-    for more in ["archived", "ledger", "ledger_is_whole", "endpoints", "secured", "streams", "gaps", "damage"] {
+    for more in
+        ["archived", "ledger", "ledger_is_cut", "ledger_is_whole", "endpoints", "secured", "streams", "gaps", "damage"]
+    {
         assert!(shown.as_object_mut().unwrap().remove(more).is_some(), "{more}");
     }
     let mut listed = list[0].clone();
@@ -257,4 +259,39 @@ fn show_of_a_huge_session_says_what_it_leaves_out() {
     bench.sqlite3("c.db", "UPDATE sessions SET last_id = 9000000000000000000");
     let shown = bench.fancyhwd("session show 1 --full --database c.db").run().success().stdout;
     assert!(shown.contains("(assumed): 9 messages"), "{shown}");
+}
+
+#[test]
+fn a_ledger_of_more_entries_than_are_shown_says_so() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint}")).start();
+    bench.fancyhwd(&format!("publish --count 5 --wait-subscribers 1 --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    let add = |count: u32| {
+        let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < COUNT) \
+                   INSERT INTO events SELECT NULL, 1, 1, 1, NULL, 'mark', NULL, NULL, 0, 'x' FROM n";
+        bench.sqlite3("c.db", &sql.replace("COUNT", &count.to_string()));
+    };
+    let show = || bench.fancyhwd("session show 1 --database c.db").run().success().stdout;
+    let before = show().matches("ledger ").count() as u32;
+    add(1000 - before);
+    assert!(!show().contains("more entries"));
+    add(1);
+    let shown = show();
+    assert!(shown.contains("more entries: the table `events` has them all"), "{shown}");
+    assert_eq!(shown.matches(" mark ").count() as u32, 1000 - before);
+}
+
+#[test]
+fn several_topics_in_a_variable_are_separated_by_spaces() {
+    let bench = Bench::new();
+    let endpoint = bench.endpoint("device");
+    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint}")).start();
+    bench.fancyhwd(&format!("publish --count 5 --wait-subscribers 1 --bind {endpoint}")).run().success();
+    recorder.finish().success();
+    for line in ["session find 1 ch0>0", "session cut 1", "session diff 1 1", "session export 1 --format csv -o -"] {
+        let run = bench.fancyhwd(&format!("{line} --database c.db"));
+        run.env("FANCYHWD_TOPIC", "other fancyhw_data").run().success();
+    }
 }

@@ -16,7 +16,7 @@ use crate::process::stop::Stop;
 use crate::store::{Database, Reader, Selection, Session};
 use crate::streams::{About, about};
 use crate::summary::figures::name;
-use crate::summary::ledger::{NAMED_MAX_GAPS, at};
+use crate::summary::ledger::NAMED_MAX_GAPS;
 use crate::time::durations::seconds;
 
 /// What was found in the streams of a session, by their rows.
@@ -54,11 +54,9 @@ impl Counted {
     /// When the database cannot be read, or a stop is asked for.
     pub fn of(path: &Path, session: &Session, counters: &[About<Counter>], stop: &Stop) -> Result<Self> {
         let database = Database::for_reading(path)?;
-        let entries = database.ledger(session)?.entries;
-        let breaks = breaks(&database, session, &entries)?;
-        let is_pause = |entry: &&Value| entry.get("kind").and_then(Value::as_str) == Some(Kind::NotTriggered.name());
-        let pauses: VecDeque<i64> =
-            entries.iter().filter(is_pause).filter_map(|entry| at(entry, "elapsed_ns")).collect();
+        let breaks = breaks(&database, session)?;
+        let pauses = database.spans(session, Kind::NotTriggered)?;
+        let pauses: VecDeque<i64> = pauses.into_iter().map(|(from_ns, ..)| from_ns).collect();
         let streams = database.streams(session)?.into_iter().filter_map(|(id, stream)| {
             let counter = about(counters, &stream.topic)?.clone();
             let breaks = breaks.get(&stream.endpoint).cloned().unwrap_or_default();
@@ -114,16 +112,12 @@ impl Counted {
 }
 
 /// When the links of a session were down, by the numbers of their endpoints.
-fn breaks(database: &Database, session: &Session, entries: &[Value]) -> Result<BTreeMap<u32, VecDeque<(i64, i64)>>> {
+fn breaks(database: &Database, session: &Session) -> Result<BTreeMap<u32, VecDeque<(i64, i64)>>> {
     let endpoints = database.endpoints(session)?;
     let mut breaks: BTreeMap<u32, VecDeque<(i64, i64)>> = BTreeMap::new();
-    for entry in entries {
-        let text = |name: &str| entry.get(name).and_then(Value::as_str);
-        let number = endpoints.iter().find(|(_, endpoint)| Some(endpoint.as_str()) == text("endpoint"));
-        if let (Some("disconnected"), Some((number, _)), Some(from_ns)) =
-            (text("kind"), number, at(entry, "elapsed_ns"))
-        {
-            breaks.entry(*number).or_default().push_back((from_ns, at(entry, "until_elapsed_ns").unwrap_or(from_ns)));
+    for (from_ns, until_ns, name) in database.spans(session, Kind::Disconnected)? {
+        if let Some((number, _)) = endpoints.iter().find(|(_, endpoint)| Some(*endpoint) == name.as_ref()) {
+            breaks.entry(*number).or_default().push_back((from_ns, until_ns.unwrap_or(from_ns)));
         }
     }
     Ok(breaks)

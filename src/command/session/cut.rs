@@ -1,7 +1,8 @@
 //! `fancyhwd session cut`.
 
+use std::path::PathBuf;
+
 use crate::analysis::sought::Sought;
-use crate::command::record::DatabasePath;
 use crate::command::session::making::{about, all_of};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -23,19 +24,19 @@ pub struct Settings {
     /// A name for the new session.
     pub label: Option<String>,
     /// Where both are.
-    pub database: DatabasePath,
+    pub database: PathBuf,
 }
 
 /// Make a session of a part of another one. It is there when all of the part is in it, or not at all.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let source = Database::for_reading(&settings.database.path)?;
+    let source = Database::for_reading(&settings.database)?;
     let session = source.find_session(&settings.session)?;
     let selection = settings.sought.find(&source, &session, &settings.selection, stop)?;
     let reader = Reader::new(source, &session, &selection)?;
     let (first, last) = reader.numbers();
     let what = format!("cut {} of {}", session.title(), reader.database().path().display());
     let watch = Watch::new(stop, what, last.abs_diff(first).saturating_add(1), "messages");
-    let database = Database::for_recording(&settings.database.path)?;
+    let database = Database::for_recording(&settings.database)?;
     let recording = Recording::start(database, about(settings.label.as_ref(), &session.title()), Limits::default())?;
     let (session_id, path) = (recording.session_id(), recording.path().to_owned());
     let cut = all_of(recording, false, EndReason::Cut, |recording| {

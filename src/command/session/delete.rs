@@ -32,6 +32,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 /// The same in an archive, where the recorder whose it is, or whoever else may, deletes whole sessions.
 #[cfg(feature = "archive")]
 fn delete_there(settings: &Settings, access: &Access, stop: &Stop) -> Result<Exit> {
+    use crate::command::fetching::Found;
+
     crate::command::fetching::connected(access, stop, |shelves| {
         let (shelf, parts) = shelves.find(&settings.session)?;
         if let Some(open) = parts.iter().find(|found| !found.is_end()) {
@@ -39,16 +41,20 @@ fn delete_there(settings: &Settings, access: &Access, stop: &Stop) -> Result<Exi
                 format!("session {} of {} goes on, or its recorder is gone before its end", open.id(), shelf.recorder);
             return Err(shelves.refused(cause, "end it first, or archive its end with `fancyhwd session archive`"));
         }
-        for found in &parts {
+        let what = |found: &Found| {
             let (id, messages) = (found.id(), found.messages());
-            let what =
-                format!("session {id} of {} in archive {} with {messages} messages", shelf.recorder, access.address);
-            if !settings.is_meant && !is_meant(id, &what, stop)? {
+            format!("session {id} of {} in archive {} with {messages} messages", shelf.recorder, access.address)
+        };
+        // All of it, or nothing.
+        for found in parts.iter().filter(|_| !settings.is_meant) {
+            if !is_meant(found.id(), &what(found), stop)? {
                 tracing::info!("nothing was deleted");
                 return Ok(Exit::Done);
             }
+        }
+        for found in &parts {
             shelves.delete(&shelf, found)?;
-            tracing::info!("deleted {what}");
+            tracing::info!("deleted {}", what(found));
         }
         Ok(Exit::Done)
     })

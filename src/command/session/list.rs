@@ -1,6 +1,6 @@
 //! `fancyhwd session list`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
@@ -54,14 +54,18 @@ struct Listing {
 
 /// The sessions that are asked for, the newest last.
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    let (mut all, mut damaged_ids) = (Vec::new(), Vec::new());
+    let (mut all, mut damaged_ids, mut is_whole) = (Vec::new(), Vec::new(), true);
     let is_archive = matches!(settings.source, Source::Archive(_));
     for here in Here::cards(&settings.source, stop)? {
         let database = Database::for_reading(&here.path)?;
         let listed = database.list()?;
+        is_whole &= here.is_whole;
         let recorder = recorder(&database);
         let in_doubt = in_doubt(&database);
-        let archivings = database.archivings().unwrap_or_default();
+        let archivings = database.archivings().unwrap_or_else(|error| {
+            tracing::warn!("{error}: which sessions are archived is not shown");
+            BTreeMap::new()
+        });
         // A recorder that hangs, or has only begun, says nothing of what it does.
         let is_silent = recorder.is_none() && database.is_recorded().unwrap_or(false);
         let prefix = here.recorder.as_ref().map_or(String::new(), |recorder| format!("{recorder}/"));
@@ -95,7 +99,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         false if all.is_empty() && count > 0 => format!("no such sessions, of {count}\n"),
         false => table(&all, if settings.is_of_all() { &damaged_ids } else { &[] }),
     })?;
-    Ok(Exit::from_loss(!damaged_ids.is_empty()))
+    Ok(Exit::from_loss(!damaged_ids.is_empty() || !is_whole))
 }
 
 impl Settings {

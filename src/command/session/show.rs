@@ -73,6 +73,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
                 fields.insert("gaps".to_owned(), gaps.unwrap_or_default());
                 fields.insert("damage".to_owned(), damage.unwrap_or_default());
                 fields.insert("ledger".to_owned(), Value::Array(ledger.entries));
+                fields.insert("ledger_is_cut".to_owned(), ledger.is_cut.into());
                 fields.insert("ledger_is_whole".to_owned(), ledger.is_whole.into());
             }
             pretty(&json)
@@ -120,6 +121,9 @@ fn ledger_lines(ledger: &Ledger) -> String {
     for entry in &ledger.entries {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:<12}{}", "ledger", ledger::line(entry, &ledger::lost(entry)));
+    }
+    if ledger.is_cut {
+        text += &format!("{:<12}more entries: the table `events` has them all\n", "ledger");
     }
     if !ledger.is_whole {
         text += &format!("{:<12}damaged, other entries cannot be read\n", "ledger");

@@ -249,7 +249,8 @@ mod archived {
                 None => {
                     for recorder in shelves.recorders()? {
                         let shelf = shelves.shelf(recorder)?;
-                        let found = shelves.list(&shelf)?;
+                        let (found, is_whole) = shelves.list(&shelf)?;
+                        report.has_damage |= !is_whole;
                         all.push((shelf, found));
                     }
                 }

@@ -104,7 +104,7 @@ impl Admitted {
 /// The certificates of a directory, by path, and what tells whether they were changed.
 fn marks(directory: &Path) -> io::Result<BTreeMap<PathBuf, Mark>> {
     let mut marks = BTreeMap::new();
-    for entry in fs::read_dir(directory)?.take(CERTIFICATES_MAX + 1) {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
@@ -117,6 +117,9 @@ fn marks(directory: &Path) -> io::Result<BTreeMap<PathBuf, Mark>> {
             && about.is_file()
         {
             marks.insert(entry.path(), (about.ino(), about.mtime(), about.mtime_nsec(), about.len()));
+            if marks.len() > CERTIFICATES_MAX {
+                break;
+            }
         }
     }
     Ok(marks)

@@ -28,8 +28,14 @@ impl Reading<'_> {
         let own: Vec<Archived> = self.sessions()?.into_iter().filter(|of| of.database_id == database_id).collect();
         let mut old = Vec::new();
         self.describe_each(&own, &mut |of, described| {
-            if described.is_end && self.restored(of, &described)?.number("ended_unix_ns").is_some_and(|at| at < unix_ns)
-            {
+            // Of one that is damaged nobody knows how old it is.
+            let ended_unix_ns = match described {
+                Ok(described) if described.is_end => {
+                    self.restored(of, &described).ok().and_then(|restored| restored.number("ended_unix_ns"))
+                }
+                _ => None,
+            };
+            if ended_unix_ns.is_some_and(|at| at < unix_ns) {
                 old.push(of.clone());
             }
             Ok(())

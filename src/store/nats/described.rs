@@ -36,6 +36,9 @@ impl Described {
     }
 }
 
+/// What is known of a session, or how that is damaged.
+pub type Known = Result<Described, String>;
+
 impl Reading<'_> {
     /// The last message of a subject.
     fn last(&self, subject: &str) -> Result<Option<StreamMessage>, Failure> {
@@ -57,14 +60,15 @@ impl Reading<'_> {
         }
     }
 
-    /// What is known of each of these sessions, in their order. One that is not there any more is passed over.
+    /// What is known of each of these sessions, in their order, or how that is damaged. One that is not there any more is passed
+    /// over.
     ///
     /// # Errors
-    /// When it does not answer, or is damaged, or what `take` fails with.
+    /// When it does not answer, or what `take` fails with.
     pub fn describe_each(
         &self,
         sessions: &[Archived],
-        take: &mut dyn FnMut(&Archived, Described) -> Result<(), Failure>,
+        take: &mut dyn FnMut(&Archived, Known) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut asked = VecDeque::new();
         let mut rest = sessions.iter();
@@ -76,12 +80,15 @@ impl Reading<'_> {
             }
             let Some((of, get)) = asked.pop_front() else { return Ok(()) };
             let described = match self.link.wait(get)? {
-                Ok(Some(last)) => self.described_by(last)?,
+                Ok(Some(last)) => self.described_by(last),
                 // It is not there, or not yet on that server, or that server is gone.
-                _ => self.described(of)?,
+                _ => self.described(of),
             };
-            if let Some(described) = described {
-                take(of, described)?;
+            match described {
+                Ok(Some(described)) => take(of, Ok(described))?,
+                Ok(None) => {}
+                Err(Failure::Damaged(what)) => take(of, Err(what))?,
+                Err(failure) => return Err(failure),
             }
         }
     }

@@ -193,10 +193,11 @@ impl<'a> Sending<'a> {
         self.last_sequence = info.state.last_sequence;
         let subject = |about| names::subject(&self.recorder, &self.database_id, session_id, about);
         let described = self.last(&subject(About::Description))?;
-        // Behind a part that is not the last one, the one before is not known any more: it is as if there were none.
-        self.described = described
-            .filter(|last| names::number(&last.headers, names::PARTS).is_some())
-            .map_or(0, |last| last.sequence);
+        // A part that is not the last one says which one before it is whole.
+        self.described = described.map_or(0, |last| match names::number(&last.headers, names::PARTS) {
+            Some(_) => last.sequence,
+            None => names::number(&last.headers, names::BEFORE).unwrap_or_default().max(0).unsigned_abs(),
+        });
         let Some(last) = self.last(&subject(About::Bundle))? else { return Ok(Reached { number: 0, digest: None }) };
         let number = |name| names::number(&last.headers, name);
         match (number(names::TO), number(names::FROM)) {

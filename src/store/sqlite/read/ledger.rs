@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::observe::event::Kind;
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{id_from, read_past};
@@ -15,9 +16,14 @@ use crate::store::sqlite::untrusted::damage::{id_from, read_past};
 pub struct Ledger {
     /// Names and values as in the table `events`.
     pub entries: Vec<Value>,
+    /// Whether there are more than these.
+    pub is_cut: bool,
     /// Whether all of them could be read.
     pub is_whole: bool,
 }
+
+/// When something happened: from, to, and to which endpoint.
+pub type Span = (i64, Option<i64>, Option<String>);
 
 /// Entries of a ledger that are shown; the table has them all.
 const LEDGER_MAX_ENTRIES: i64 = 1000;
@@ -32,7 +38,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be read.
     pub fn ledger(&self, session: &Session) -> Result<Ledger> {
-        let mut ledger = Ledger { entries: Vec::new(), is_whole: true };
+        let mut ledger = Ledger { entries: Vec::new(), is_cut: false, is_whole: true };
         let mut bytes = 0;
         for part in session.parts.iter() {
             let begin = ledger.entries.len();
@@ -46,6 +52,29 @@ impl Database {
             }
         }
         Ok(ledger)
+    }
+
+    /// When all things of a kind happened in a session, and to which endpoint: from, to, and its name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn spans(&self, session: &Session, kind: Kind) -> Result<Vec<Span>> {
+        let sql =
+            "SELECT elapsed_ns, until_elapsed_ns, endpoint FROM events WHERE session_id = ?1 AND kind = ?2 ORDER BY id";
+        let mut spans = Vec::new();
+        for part in session.parts.iter() {
+            let mut read = || {
+                let mut statement = self.connection.prepare_cached(sql)?;
+                let mut rows = statement.query(params![part.id, kind.name()])?;
+                while let Some(row) = rows.next()? {
+                    let until_ns: Option<i64> = row.get(1)?;
+                    spans.push((part.later(row.get(0)?), until_ns.map(|ns| part.later(ns)), row.get(2)?));
+                }
+                Ok(())
+            };
+            self.quick(&mut read).map_err(self.failed("read the ledger"))?;
+        }
+        Ok(spans)
     }
 
     /// The sessions in which messages may have been missed that nobody could count: a link was down, or an endpoint never reached.
@@ -87,17 +116,18 @@ impl Database {
         let sql = "SELECT id, json_object('kind', kind, 'unix_ns', unix_ns, 'elapsed_ns', elapsed_ns, \
              'until_elapsed_ns', until_elapsed_ns, 'endpoint', endpoint, 'peer', peer, 'lost', lost, 'detail', detail) \
              FROM events WHERE id >= ?1 AND session_id = ?2 AND kind <> 'connected' ORDER BY id LIMIT ?3";
-        let entries = &mut ledger.entries;
+        let Ledger { entries, is_cut, .. } = ledger;
         let read = |next_id: &mut i64| -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(sql)?;
-            let mut rows = statement.query(params![*next_id, session_id, LEDGER_MAX_ENTRIES - entries.len() as i64])?;
-            while *bytes <= LEDGER_MAX_BYTES
-                && let Some(row) = rows.next()?
-            {
+            // One more says whether there are more.
+            let most = LEDGER_MAX_ENTRIES - entries.len() as i64 + 1;
+            let mut rows = statement.query(params![*next_id, session_id, most])?;
+            while !*is_cut && let Some(row) = rows.next()? {
                 *next_id = id_from(row, *next_id)?.saturating_add(1);
                 let entry = row.get_ref(1)?.as_bytes()?;
                 *bytes += entry.len();
-                if *bytes <= LEDGER_MAX_BYTES {
+                *is_cut = *bytes > LEDGER_MAX_BYTES || entries.len() as i64 >= LEDGER_MAX_ENTRIES;
+                if !*is_cut {
                     entries.push(serde_json::from_slice(entry).unwrap_or_default());
                 }
             }

@@ -22,10 +22,13 @@ const NOTE_NS: i64 = NS_PER_S;
 /// How often it is looked for something new to send.
 const LOOK_NS: i64 = NS_PER_S / 4;
 
-/// After a failure the archive is tried again after this time, and each time after twice as long ...
+/// After a failure the archive is tried again after this time, and each time after twice as long, ...
 const RETRY_MIN_NS: i64 = NS_PER_S / 2;
 
-/// ... until this. Where somebody must change something first, it is this at once.
+/// ... so many times: four seconds, so that what a network that was away left behind is there soon after it is back.
+const RETRY_DOUBLINGS: u32 = 3;
+
+/// Where somebody must change something first, it is this.
 const RETRY_MAX_NS: i64 = 30 * NS_PER_S;
 
 /// A trouble that lasts is said again after this time.
@@ -275,7 +278,7 @@ impl<'a> Archiver<'a> {
                         (true, _) => RETRY_MAX_NS,
                         // Nobody is asked to wait for what is known at once.
                         (false, Failure::Moved(_)) if failures == 1 => 0,
-                        (false, _) => (RETRY_MIN_NS << failures.min(6)).min(RETRY_MAX_NS),
+                        (false, _) => RETRY_MIN_NS << failures.min(RETRY_DOUBLINGS),
                     }
                 }
             };

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use building::Building;
 use common::lab::Section;
-use common::{flat_out, lab, series, support, table, usage};
+use common::{flat_out, lab, series, spacing, support, table, usage};
 use list::List;
 use rates::Rates;
 use recording::Recording;
@@ -45,9 +45,7 @@ MB: 1,000,000 bytes.
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    common::run(&words, sections, NOTES)
+    common::run(sections, NOTES)
 }
 
 fn sections(scale: Scale) -> Vec<Box<dyn Section>> {

@@ -1,7 +1,6 @@
 //! What an archive costs a recording, whatever state it is in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -9,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::lab::{Lab, Section, in_turn, pause};
 use crate::series::Series;
+use crate::spacing::recorded_error_us;
 use crate::support::cluster::Cluster;
 use crate::support::{Daemon, eventually};
 use crate::table::{Table, Target, figure};
@@ -16,9 +16,6 @@ use crate::usage::thread_cpu_ns;
 
 const RATE_HZ: u64 = 1_000;
 const INTERVAL_NS: i64 = 1_000_000;
-
-/// Packets that come further off than all but so many in a thousand.
-const PER_MILLE: usize = 999;
 
 const OF_NO_ARCHIVE: Target = Target::AtMost(1.2);
 
@@ -108,24 +105,12 @@ fn run(lab: &Lab, archive: Archive) -> Measured {
     }
     drop(connection);
     end(recorder, archive);
-    Measured { error_us: error_us(&path, packets), receiver_percent, writer_percent }
+    Measured { error_us: recorded_error_us(&path, packets, INTERVAL_NS), receiver_percent, writer_percent }
 }
 
 /// All of it is in the archive at the end, where there is one.
 fn end(recorder: Daemon, archive: Archive) {
     recorder.stop().code(if archive == Archive::Absent { 3 } else { 0 }).says(" 0 lost");
-}
-
-fn error_us(path: &Path, packets: u64) -> f64 {
-    let connection = Connection::open(path).unwrap();
-    let sql = "SELECT elapsed_ns FROM messages WHERE id > (SELECT max(id) - ?1 FROM messages) ORDER BY id";
-    let mut statement = connection.prepare(sql).unwrap();
-    let stamps_ns: Vec<i64> =
-        statement.query_map([packets as i64], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    assert_eq!(stamps_ns.len() as u64, packets, "something is lost");
-    let mut errors_ns: Vec<i64> = stamps_ns.windows(2).map(|pair| (pair[1] - pair[0] - INTERVAL_NS).abs()).collect();
-    errors_ns.sort_unstable();
-    errors_ns[errors_ns.len() * PER_MILLE / 1_000 - 1] as f64 / 1_000.0
 }
 
 impl Section for Recording {

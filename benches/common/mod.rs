@@ -10,6 +10,7 @@ pub mod flat_out;
 pub mod lab;
 pub mod series;
 pub mod source;
+pub mod spacing;
 pub mod table;
 pub mod usage;
 pub mod machine;
@@ -28,8 +29,10 @@ use table::Table;
 const NAME: &str = env!("CARGO_CRATE_NAME");
 
 /// Measure as much as the words behind `cargo bench --bench NAME` ask for.
-pub fn run(words: &[&str], sections: fn(Scale) -> Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
-    let scale = match words {
+pub fn run(sections: fn(Scale) -> Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let scale = match words.as_slice() {
         // Cargo adds --bench.
         [] | ["--bench"] => FULL,
         ["--quick"] | ["--quick", "--bench"] | ["--bench", "--quick"] => QUICK,

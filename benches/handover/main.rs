@@ -37,9 +37,7 @@ MB: 1,000,000 bytes.
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    common::run(&words, sections, NOTES)
+    common::run(sections, NOTES)
 }
 
 fn sections(scale: Scale) -> Vec<Box<dyn Section>> {

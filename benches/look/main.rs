@@ -18,7 +18,7 @@ mod watched;
 use std::process::ExitCode;
 
 use common::lab::Section;
-use common::{flat_out, lab, series, support, table};
+use common::{flat_out, lab, series, spacing, support, table};
 use pictures::Pictures;
 use places::Places;
 use scale::Scale;
@@ -37,9 +37,7 @@ watched: a recording at 10,000 packets/s of which 20 clients show windows, by a 
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    common::run(&words, sections, NOTES)
+    common::run(sections, NOTES)
 }
 
 fn sections(scale: Scale) -> Vec<Box<dyn Section>> {

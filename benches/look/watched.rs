@@ -5,20 +5,16 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use rusqlite::Connection;
-
 use crate::lab::{Lab, Section};
 use crate::pictures::windows;
 use crate::series::Series;
+use crate::spacing::recorded_error_us;
 use crate::support::http::serve;
 use crate::table::{Table, Target, figure};
 
 const RATE_HZ: u64 = 10_000;
 const INTERVAL_NS: i64 = 100_000;
 const CLIENTS: u32 = 20;
-
-/// Packets that come further off than all but so many in a thousand.
-const PER_MILLE: usize = 999;
 
 const OF_BUSY: Target = Target::AtMost(1.2);
 
@@ -64,7 +60,7 @@ fn run(lab: &Lab, is_watched: bool, seed: u32) -> (f64, u64) {
         device.finish().success();
     }
     recorder.finish().success();
-    (error_us(&path, packets), pages.into_inner())
+    (recorded_error_us(&path, packets, INTERVAL_NS), pages.into_inner())
 }
 
 /// Show windows of the recording to many clients until `meanwhile` is over.
@@ -95,16 +91,6 @@ fn watch(lab: &Lab, path: &Path, seed: u32, pages: &AtomicU64, meanwhile: impl F
         meanwhile();
         is_over.store(true, Relaxed);
     });
-}
-
-fn error_us(path: &Path, packets: u64) -> f64 {
-    let connection = Connection::open(path).unwrap();
-    let mut statement = connection.prepare("SELECT elapsed_ns FROM messages ORDER BY id").unwrap();
-    let stamps_ns: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    assert_eq!(stamps_ns.len() as u64, packets, "something is lost");
-    let mut errors_ns: Vec<i64> = stamps_ns.windows(2).map(|pair| (pair[1] - pair[0] - INTERVAL_NS).abs()).collect();
-    errors_ns.sort_unstable();
-    errors_ns[errors_ns.len() * PER_MILLE / 1_000 - 1] as f64 / 1_000.0
 }
 
 impl Section for Watched {

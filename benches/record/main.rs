@@ -33,7 +33,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use common::lab::Section;
-use common::{lab, series, support, table, usage};
+use common::{lab, series, spacing, support, table, usage};
 use cost::Cost;
 use devices::Devices;
 use scale::Scale;
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match *words.as_slice() {
         ["bare", endpoint, count] => bare::run(endpoint, count.parse().unwrap()),
         ["ceiling", endpoint, database, count] => ceiling::run(endpoint, Path::new(database), count.parse().unwrap()),
-        _ => return common::run(&words, sections, NOTES),
+        _ => return common::run(sections, NOTES),
     }
     ExitCode::SUCCESS
 }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::lab::{Lab, Section};
 use crate::series::Series;
+use crate::spacing::recorded_error_us;
 use crate::support::FANCYHWD;
 use crate::table::{Table, Target, figure};
 
@@ -14,9 +15,6 @@ use crate::table::{Table, Target, figure};
 const DELAY_US: u64 = 500_000;
 
 const INTERVAL_NS: i64 = 1_000_000;
-
-/// Packets that come further off than all but so many in a thousand.
-const PER_MILLE: usize = 999;
 
 const OF_UNDELAYED: Target = Target::AtMost(1.2);
 
@@ -53,12 +51,7 @@ fn run(lab: &Lab, is_delayed: bool) -> f64 {
         was_delayed, is_delayed,
         "{between_commits_ns} ns between two commits: strace did not do what it was asked"
     );
-    let mut statement = connection.prepare("SELECT elapsed_ns FROM messages ORDER BY id").unwrap();
-    let stamps_ns: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    assert_eq!(stamps_ns.len() as u64, packets);
-    let mut errors_ns: Vec<i64> = stamps_ns.windows(2).map(|pair| (pair[1] - pair[0] - INTERVAL_NS).abs()).collect();
-    errors_ns.sort_unstable();
-    errors_ns[errors_ns.len() * PER_MILLE / 1_000 - 1] as f64 / 1_000.0
+    recorded_error_us(&database, packets, INTERVAL_NS)
 }
 
 impl Section for Stamps {

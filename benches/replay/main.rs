@@ -24,7 +24,7 @@ mod round_trip;
 use std::process::ExitCode;
 
 use common::lab::Section;
-use common::{lab, series, source, support, table, usage};
+use common::{lab, series, source, spacing, support, table, usage};
 use fast::Fast;
 use pacing::{Drift, Pacing};
 use round_trip::RoundTrip;
@@ -44,9 +44,7 @@ MB: 1,000,000 bytes.
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    common::run(&words, sections, NOTES)
+    common::run(sections, NOTES)
 }
 
 fn sections(scale: Scale) -> Vec<Box<dyn Section>> {

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::lab::{Lab, Section, in_turn, pause};
-use crate::peers::{BareLoop, Subscriber, quantile_us, spacing_errors_ns};
+use crate::peers::{BareLoop, Subscriber};
 use crate::scale::Scale;
 use crate::series::Series;
 use crate::source::{INTERVAL_NS, RATE_HZ, Source};
+use crate::spacing::{quantile_us, spacing_errors_ns};
 use crate::support::Daemon;
 use crate::table::{Table, Target, figure};
 use crate::usage::cpu_ns;

@@ -71,16 +71,3 @@ impl BareLoop {
 fn numbers(path: &Path) -> Vec<i64> {
     fs::read(path).unwrap().chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
-
-/// By how much the distance from each message to the next one differs from what it should be.
-pub fn spacing_errors_ns(stamps_ns: &[i64], interval_ns: i64) -> Vec<i64> {
-    stamps_ns.windows(2).map(|pair| (pair[1] - pair[0] - interval_ns).abs()).collect()
-}
-
-/// The least value that this part of them does not exceed, in microseconds.
-pub fn quantile_us(values_ns: &[i64], quantile: f64) -> f64 {
-    let mut sorted_ns = values_ns.to_vec();
-    sorted_ns.sort_unstable();
-    let rank = (sorted_ns.len() as f64 * quantile).ceil() as usize;
-    sorted_ns[rank.max(1) - 1] as f64 / 1e3
-}

@@ -263,11 +263,7 @@ fn show_of_a_huge_session_says_what_it_leaves_out() {
 
 #[test]
 fn a_ledger_of_more_entries_than_are_shown_says_so() {
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint}")).start();
-    bench.fancyhwd(&format!("publish --count 5 --wait-subscribers 1 --bind {endpoint}")).run().success();
-    recorder.finish().success();
+    let bench = two_sessions();
     let add = |count: u32| {
         let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < COUNT) \
                    INSERT INTO events SELECT NULL, 1, 1, 1, NULL, 'mark', NULL, NULL, 0, 'x' FROM n";
@@ -285,11 +281,7 @@ fn a_ledger_of_more_entries_than_are_shown_says_so() {
 
 #[test]
 fn several_topics_in_a_variable_are_separated_by_spaces() {
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("device");
-    let recorder = bench.fancyhwd(&format!("record --database c.db --count 5 --connect {endpoint}")).start();
-    bench.fancyhwd(&format!("publish --count 5 --wait-subscribers 1 --bind {endpoint}")).run().success();
-    recorder.finish().success();
+    let bench = two_sessions();
     for line in ["session find 1 ch0>0", "session cut 1", "session diff 1 1", "session export 1 --format csv -o -"] {
         let run = bench.fancyhwd(&format!("{line} --database c.db"));
         run.env("FANCYHWD_TOPIC", "other fancyhw_data").run().success();

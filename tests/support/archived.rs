@@ -62,9 +62,9 @@ pub fn kill_leaders(rounds: usize) -> Option<Vec<Duration>> {
         // The moment is the point of the test, not a way to wait for something.
         park_timeout(Duration::from_micros(u64::from(random.rand() % 300_000)));
         let leader = cluster.leader("FHW_r").unwrap_or(0);
-        let (killed, archived) = (Instant::now(), archived(&bench));
+        let (killed, before) = (Instant::now(), archived(&bench));
         cluster.kill(leader);
-        eventually("messages are archived again", || self::archived(&bench) > archived + 5_000);
+        eventually("messages are archived again", || archived(&bench) > before + 5_000);
         recorder.wait_until_status("all archived");
         caught_up.push(killed.elapsed());
         cluster.begin(leader);
@@ -77,7 +77,7 @@ pub fn kill_leaders(rounds: usize) -> Option<Vec<Duration>> {
     Some(caught_up)
 }
 
-/// How many messages of the first session were acknowledged.
+/// Up to where messages were acknowledged, by their ids.
 fn archived(bench: &Bench) -> i64 {
     bench.sqlite3("c.db", "SELECT total(last_id) FROM archived").parse::<f64>().unwrap() as i64
 }

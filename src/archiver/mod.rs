@@ -20,9 +20,9 @@ use refusals::Refusals;
 const NOTE_NS: i64 = NS_PER_S;
 
 /// How often it is looked for something new to send.
-const LOOK_NS: i64 = NS_PER_S / 4;
+const LOOK_NS: i64 = NS_PER_S / 2;
 
-/// After a failure the archive is tried again after this time, and each time after twice as long, ...
+/// After a failure the archive is tried again after this time, and without a connection each time after twice as long, ...
 const RETRY_MIN_NS: i64 = NS_PER_S / 2;
 
 /// ... so many times: four seconds, so that what a network that was away left behind is there soon after it is back.
@@ -278,6 +278,8 @@ impl<'a> Archiver<'a> {
                         (true, _) => RETRY_MAX_NS,
                         // Nobody is asked to wait for what is known at once.
                         (false, Failure::Moved(_)) if failures == 1 => 0,
+                        // A leader is being elected, perhaps.
+                        (false, _) if self.link.is_some() => RETRY_MIN_NS,
                         (false, _) => RETRY_MIN_NS << failures.min(RETRY_DOUBLINGS),
                     }
                 }

@@ -28,6 +28,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// How long an answer may take. A leader is elected in 4 to 9 seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
+/// How long a leader may take to say that it is one. Where there is none, nobody answers.
+const LEADER_MAX: Duration = Duration::from_secs(2);
+
 /// Who reads waits so long for a leader, ...
 const PATIENCE_NS: i64 = 20 * NS_PER_S;
 
@@ -171,9 +174,10 @@ impl<'a> Link<'a> {
     /// # Errors
     /// When nobody answers who knows it.
     pub(super) fn stream(&self, name: &str) -> Result<Option<(Stream, Info)>, Failure> {
-        let found = match self.wait(self.context.get_stream(name))? {
-            Ok(stream) => stream,
-            Err(error) => {
+        let found = match self.wait(async { timeout(LEADER_MAX, self.context.get_stream(name)).await })? {
+            Ok(Ok(stream)) => stream,
+            Err(_) => return Err(self.failed("ask for the stream", &io::Error::other("no server answers for it"))),
+            Ok(Err(error)) => {
                 return match error.kind() {
                     GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
                     GetStreamErrorKind::JetStream(said) if is_disabled(said.error_code()) => Err(disabled(&said)),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageErrorKind, Stream};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -139,19 +139,21 @@ impl<'a> Reading<'a> {
     /// When it does not answer.
     pub fn bundles(&self, of: &Archived) -> Result<Bundles<'_, 'a>, Failure> {
         let subject = self.subject(of, About::Bundle);
-        let first = || match self.link.wait(self.stream.direct_get_first_for_subject(subject.as_str()))? {
-            Ok(message) => Ok(Some(message.sequence)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.link.failed("read a message", &error)),
-        };
         // The leader knows all of them.
         let last = || match self.link.wait(self.stream.get_last_raw_message_by_subject(&subject))? {
             Ok(message) => Ok(Some(message.sequence)),
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),
             Err(error) => Err(self.link.failed("read a message", &error)),
         };
-        let (first, last) = (self.link.patiently(first)?, self.link.patiently(last)?);
-        let (next, last) = first.zip(last).unwrap_or((1, 0));
+        // Any server is asked, also one that does not have it yet.
+        let first = || match self.link.wait(self.stream.direct_get_first_for_subject(subject.as_str()))? {
+            Ok(message) => Ok(message.sequence),
+            Err(error) => Err(self.link.failed("read the first message", &error)),
+        };
+        let (next, last) = match self.link.patiently(last)? {
+            Some(last) => (self.link.patiently(first)?, last),
+            None => (1, 0),
+        };
         Ok(Bundles { reading: self, subject, next, last, asked: VecDeque::new() })
     }
 

@@ -282,8 +282,17 @@ impl Database {
     /// Run statements that must be done soon and read no message. They have a bound in memory of their own: with that of
     /// messages, a label of 400 MB makes `session list` take 790 MB instead of 11 MB.
     pub(in crate::store) fn quick<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.scan(0, work)
+    }
+
+    /// The same for those that may read so many rows before they give one.
+    pub(in crate::store) fn scan<T>(
+        &self,
+        rows: i64,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         match &self.deadline {
-            Some(deadline) => deadline.quick(&self.connection, work),
+            Some(deadline) => deadline.scan(&self.connection, rows, work),
             None => work(),
         }
     }

@@ -51,7 +51,7 @@ fn connect_by(name: &Path, mode: OpenFlags) -> Result<rusqlite::Result<Connected
     let mut connection = open(name, mode)?;
     let deadline = foreign::harden(&mut connection).and_then(|deadline| {
         let read = || connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
-        deadline.quick(&connection, read).map(|()| deadline)
+        deadline.scan(&connection, 0, read).map(|()| deadline)
     });
     Ok(deadline.map(|deadline| (connection, deadline, name.to_owned())))
 }

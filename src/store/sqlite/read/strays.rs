@@ -71,13 +71,18 @@ impl Database {
             found
         };
         // It takes as long as the file is large.
-        let pages = self.connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
-        match pages.and_then(|pages| self.bounded(pages.saturating_mul(ROWS_PER_PAGE), find)) {
+        match self.rows_max().and_then(|rows| self.bounded(rows, find)) {
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 Ok(vec!["it is damaged so that SQLite cannot read all of it".to_owned()])
             }
             found => found.map_err(self.failed("look for rows without a session")),
         }
+    }
+
+    /// So many rows can the file hold, about.
+    pub(super) fn rows_max(&self) -> rusqlite::Result<i64> {
+        let pages = self.connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
+        Ok(pages.saturating_mul(ROWS_PER_PAGE))
     }
 
     fn find_strays(&self) -> rusqlite::Result<Vec<String>> {

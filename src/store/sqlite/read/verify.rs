@@ -61,6 +61,8 @@ impl Commit {
 struct Pass<'a> {
     database: &'a Database,
     session: &'a Session,
+    /// Rows that are read to find its commits among those of other sessions.
+    rows_max: i64,
     rows: Rows,
     streams: BTreeMap<i64, Stream>,
     /// Those that have messages.
@@ -89,6 +91,7 @@ impl Database {
         let mut pass = Pass {
             database: self,
             session,
+            rows_max: self.rows_max().map_err(self.failed("verify a session"))?,
             rows: Rows::new(session.id, &Selection::default()),
             streams: self.streams(session)?,
             seen: BTreeSet::new(),
@@ -209,7 +212,7 @@ impl Pass<'_> {
     fn next_commit(&self) -> rusqlite::Result<Option<Commit>> {
         let sql =
             "SELECT id, first_id, last_id, digest FROM batches WHERE session_id = ?1 AND id > ?2 ORDER BY id LIMIT 1";
-        self.database.quick(|| {
+        self.database.scan(self.rows_max, || {
             self.database
                 .connection
                 .prepare_cached(sql)?
@@ -335,7 +338,7 @@ impl Pass<'_> {
                    NOT EXISTS (SELECT 1 FROM batches WHERE session_id = ?1 AND batches.last_id > sessions.last_id) \
                    FROM sessions WHERE id = ?1";
         let ask = || self.database.connection.query_row(sql, [self.session.id], |row| Ok((row.get(0)?, row.get(1)?)));
-        let agree: Option<(bool, bool)> = self.database.quick(ask).optional()?;
+        let agree: Option<(bool, bool)> = self.database.scan(self.rows_max, ask).optional()?;
         let is_sealed = self.session.ended_unix_ns.is_none() || self.database.quick(|| self.has_its_seal())?;
         // While it is being recorded, one may be there before its first message is counted.
         let is_empty_stream = |id| !self.seen.contains(id) && self.session.ended_unix_ns.is_some();

@@ -64,10 +64,15 @@ impl Deadline {
         Ok(deadline)
     }
 
-    /// Run statements that must be done soon and read no message.
-    pub fn quick<T>(&self, connection: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    /// Run statements that read no message, and so many rows before they give one.
+    pub fn scan<T>(
+        &self,
+        connection: &Connection,
+        rows: i64,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, TEXT_ROW_MAX_BYTES)?;
-        let result = self.rows(0, work);
+        let result = self.rows(rows, work);
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MESSAGE_ROW_MAX_BYTES)?;
         result
     }

@@ -72,7 +72,7 @@ pub struct SelectionArguments {
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_delimiter = ' ')]
     pub endpoint: Vec<u32>,
     /// From where to where
     #[command(flatten)]

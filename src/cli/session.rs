@@ -190,7 +190,7 @@ pub struct DescribeArguments {
     #[arg(value_name = "TOPIC")]
     pub topic: Vec<String>,
     /// Only what came from the endpoint of this number, as `session show` counts them. May be given several times
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_delimiter = ' ')]
     pub endpoint: Vec<u32>,
     /// Where the topic is in a message
     #[arg(long, value_name = "FRAMING")]

@@ -157,15 +157,22 @@ impl<'a> Shelves<'a> {
         Err(self.refused(cause, hint))
     }
 
-    /// What is known of all sessions of a recorder, oldest first, and how many messages of each are there. Those of which it is
-    /// damaged are passed over; gives whether there was none.
+    /// What is known of the sessions of a recorder whose numbers are wanted, oldest first, and how many messages of each are
+    /// there. Those of which it is damaged are passed over; gives whether there was none.
     ///
     /// # Errors
     /// When they cannot be read, or what `take` fails with.
-    pub fn each(&self, shelf: &Shelf<'_>, take: &mut dyn FnMut(Found, u64) -> Result<()>) -> Result<bool> {
+    pub fn each(
+        &self,
+        shelf: &Shelf<'_>,
+        is_wanted: &dyn Fn(i64) -> bool,
+        take: &mut dyn FnMut(Found, u64) -> Result<()>,
+    ) -> Result<bool> {
         let (reading, mut is_whole) = (&shelf.reading, true);
         let mut each = || {
-            reading.describe_each(&reading.sessions()?, &mut |archived, described| {
+            let mut sessions = reading.sessions()?;
+            sessions.retain(|archived| is_wanted(archived.session_id));
+            reading.describe_each(&sessions, &mut |archived, described| {
                 let restored = described
                     .map_err(Failure::Damaged)
                     .and_then(|described| reading.restored(archived, &described).map(|restored| (described, restored)));
@@ -186,13 +193,13 @@ impl<'a> Shelves<'a> {
         Ok(is_whole)
     }
 
-    /// All sessions of a recorder, oldest first, and whether they are all that are there, as in [`Self::each`].
+    /// The sessions of a recorder whose numbers are wanted, oldest first, and whether none is missing, as in [`Self::each`].
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn list(&self, shelf: &Shelf<'_>) -> Result<(Vec<Found>, bool)> {
+    pub fn list(&self, shelf: &Shelf<'_>, is_wanted: &dyn Fn(i64) -> bool) -> Result<(Vec<Found>, bool)> {
         let mut all = Vec::new();
-        let is_whole = self.each(shelf, &mut |found, _| {
+        let is_whole = self.each(shelf, is_wanted, &mut |found, _| {
             all.push(found);
             Ok(())
         })?;

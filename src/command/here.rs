@@ -123,7 +123,7 @@ mod lent {
 
 #[cfg(feature = "archive")]
 mod lent {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::env;
     use std::fs::OpenOptions;
     use std::io;
@@ -154,7 +154,7 @@ mod lent {
 
     pub fn of(access: &Access, sessions: &[&str], depth: Depth, stop: &Stop) -> Result<Here> {
         connected(access, stop, |shelves| {
-            let mut here: Option<Here> = None;
+            let (mut here, mut brought): (Option<Here>, _) = (None, BTreeSet::new());
             for session in sessions {
                 let (shelf, parts) = shelves.find(session)?;
                 let here = match &mut here {
@@ -171,6 +171,10 @@ mod lent {
                     _ => session.rsplit('/').next().unwrap_or(session).to_owned(),
                 };
                 if !here.sessions.contains(&called) {
+                    if let Some(part) = parts.iter().find(|part| !brought.insert(part.id())) {
+                        let cause = format!("session {} is named both by itself and as a part of a capture", part.id());
+                        return Err(Error::CommandLine(cause + "; run it for each of them"));
+                    }
                     here.is_whole &= bring(shelves, here, &shelf, &parts, depth)?;
                 }
                 here.sessions.push(called);
@@ -186,8 +190,9 @@ mod lent {
                 let shelf = shelves.shelf(recorder)?;
                 let mut here = lend(access, &shelf)?;
                 let mut database = Database::for_lending(&here.path)?;
-                here.is_whole =
-                    shelves.each(&shelf, &mut |found, messages| shelves.take_card(&found, messages, &mut database))?;
+                here.is_whole = shelves.each(&shelf, &|_| true, &mut |found, messages| {
+                    shelves.take_card(&found, messages, &mut database)
+                })?;
                 all.push(here);
             }
             Ok(all)
@@ -224,9 +229,10 @@ mod lent {
             let done = connected(access, stop, |shelves| {
                 let shelf = shelves.shelf(recorder.clone())?;
                 loop {
-                    for found in shelves.list(&shelf)?.0.into_iter().rev() {
+                    let is_wanted = |id| tried.get(&id).is_none_or(|&tries| tries < TRIES);
+                    for found in shelves.list(&shelf, &is_wanted)?.0.into_iter().rev() {
                         let tries = tried.entry(found.id()).or_insert(0);
-                        if stop.requested() || !found.is_end() || *tries >= TRIES {
+                        if stop.requested() || !found.is_end() {
                             continue;
                         }
                         *tries += 1;

@@ -130,8 +130,8 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         messages = played.tally.messages,
         bytes = played.tally.bytes,
         lost = dropped.messages,
-        "{verb} session {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}{}",
-        session.id,
+        "{verb} {}: {}, {dropped}; subscribers at the end: {subscribers}{cut}; {}{underruns}{}{}{}",
+        session.title(),
         played.tally.over(played.elapsed_ns),
         played.lateness,
         played.stalls,
@@ -148,7 +148,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
             tracing::error!("lateness p99 {p99_us:.1} us is above the budget of {budget_us:.1} us");
             Ok(Exit::Loss)
         }
-        _ => Ok(Exit::from_loss(dropped.any() || !played.gaps.is_empty() || !ledger.is_whole)),
+        _ => Ok(Exit::from_loss(dropped.any() || !played.gaps.is_empty() || !ledger.is_whole || !here.is_whole)),
     }
 }
 

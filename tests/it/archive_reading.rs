@@ -101,12 +101,58 @@ fn what_reads_a_database_reads_an_archive() {
 }
 
 #[test]
+fn what_is_not_as_its_seal_says_is_read_and_never_called_whole() {
+    let bench = Bench::new();
+    let Some(cluster) = Cluster::start(&bench, 1, "") else { return };
+    let (_device, endpoint) = device(&bench, 2000);
+    bench
+        .fancyhwd(&format!("record --database c.db --connect {endpoint} --layout int16x16 --count 100"))
+        .run()
+        .success();
+    bench.sqlite3("c.db", "UPDATE sessions SET host = 'another'");
+    let url = cluster.url();
+    bench
+        .fancyhwd(&format!("session archive 1 --database c.db --archive {url} --recorder r --archive-replicas 1"))
+        .run();
+    let bind = bench.endpoint("replay");
+    for line in [
+        "show 1".to_owned(),
+        "verify 1".to_owned(),
+        "verify 1 --counter int16@0".to_owned(),
+        "export 1 --format csv -o -".to_owned(),
+        "find 1 ch0>0 --limit 1".to_owned(),
+        "diff 1 1".to_owned(),
+    ] {
+        bench.fancyhwd(&format!("session {line} --database {url}/r")).run().code(3);
+    }
+    let replay = bench.fancyhwd(&format!("replay 1 --speed max --bind {bind} --database {url}/r")).run();
+    replay.code(3).says("is not what its seal was made of");
+}
+
+#[test]
+fn a_capture_and_a_part_of_it_are_not_read_at_once() {
+    let bench = Bench::new();
+    let Some(cluster) = Cluster::start(&bench, 1, "") else { return };
+    let (_device, endpoint) = device(&bench, 2000);
+    let url = cluster.url();
+    let options =
+        format!("--archive {url} --recorder r --archive-replicas 1 --label lab --split-every 1s --count 3000");
+    bench.fancyhwd(&format!("record --database c.db --connect {endpoint} {options}")).run().success();
+    let export = |sessions: &str| {
+        let line = format!("session export {sessions} --database {url} --format npz -o out");
+        bench.fancyhwd(&line).run()
+    };
+    export("lab 1").code(2).says("session 1 is named both by itself and as a part of a capture");
+    export("lab lab").success();
+}
+
+#[test]
 fn a_replay_from_an_archive_is_not_disturbed_by_what_happens_to_it() {
     let bench = Bench::new();
     let Some(mut cluster) = recorded(&bench) else { return };
     let (url, endpoint) = (cluster.url(), bench.endpoint("replay"));
-    let replay = format!("replay hall/1 --database {url} --bind {endpoint} --wait-subscribers 1 --wire-max-lateness");
-    let replay = bench.fancyhwd(replay.trim_end_matches(" --wire-max-lateness")).start();
+    let replay = format!("replay hall/1 --database {url} --bind {endpoint} --wait-subscribers 1");
+    let replay = bench.fancyhwd(&replay).start();
     let recorder = format!("record --database again.db --connect {endpoint} --count 2000");
     let recorder = bench.fancyhwd(&recorder).start();
     (0..3).for_each(|number| cluster.kill(number));

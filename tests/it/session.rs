@@ -280,10 +280,10 @@ fn a_ledger_of_more_entries_than_are_shown_says_so() {
 }
 
 #[test]
-fn several_topics_in_a_variable_are_separated_by_spaces() {
+fn several_topics_and_endpoints_in_a_variable_are_separated_by_spaces() {
     let bench = two_sessions();
     for line in ["session find 1 ch0>0", "session cut 1", "session diff 1 1", "session export 1 --format csv -o -"] {
         let run = bench.fancyhwd(&format!("{line} --database c.db"));
-        run.env("FANCYHWD_TOPIC", "other fancyhw_data").run().success();
+        run.env("FANCYHWD_TOPIC", "other fancyhw_data").env("FANCYHWD_ENDPOINT", "1 2").run().success();
     }
 }

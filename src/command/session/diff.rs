@@ -43,7 +43,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let [in_a, in_b] = &settings.selections;
     let here = |wanted: &str, source| Here::of(source, &[wanted], Depth::Messages, stop);
     let (a, b) = (here(&settings.a, &settings.source)?, here(&settings.b, &settings.other)?);
-    let names = [&a.name, &b.name];
+    let (names, are_whole) = ([&a.name, &b.name], a.is_whole && b.is_whole);
     let (a, a_streams, a_reader) = open(&a, in_a, stop)?;
     let (b, b_streams, b_reader) = open(&b, in_b, stop)?;
     let streams = [&a_streams, &b_streams];
@@ -54,7 +54,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         false => lines((names, [&a, &b]), streams, &found, is_late),
     };
     print(&text)?;
-    Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || is_late))
+    Ok(Exit::from_loss(!found.is_same() || found.is_damaged() || !are_whole || is_late))
 }
 
 /// Streams by their rows.

@@ -1,14 +1,15 @@
 //! `fancyhwd session export`.
 
-use crate::analysis::sought::Sought;
-use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages, write_page};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use crate::analysis::sought::Sought;
 use crate::codec::topic::Wanted;
 use crate::command::here::{Depth, Here};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::exporter::{Export, Exported, Format, Output, Scope, Watch, write_database, write_messages, write_page};
 use crate::process::stop::Stop;
 use crate::store::{Database, Selection, Session, Source};
 use crate::summary::ledger;
@@ -43,11 +44,15 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         let session = database.find_session(session)?;
         let output = Output::open(settings.output.as_deref(), *replace, export.format, database.path())?;
         let name = output.name();
-        return Ok(Exit::from_loss(export_one(settings, database, &session, (output, &name), stop)?));
+        let has_loss = export_one(settings, database, &session, (output, &name), stop)?;
+        return Ok(Exit::from_loss(has_loss || !here.is_whole));
     }
-    let found = sessions.iter().map(|wanted| database.find_session(wanted)).collect::<Result<Vec<_>>>()?;
+    let mut found = sessions.iter().map(|wanted| database.find_session(wanted)).collect::<Result<Vec<_>>>()?;
+    // By its id and by its label is the same one.
+    let mut names = BTreeSet::new();
+    found.retain(|session| names.insert(session.ids()));
     let whole = Output::open_directory(settings.output.as_deref().unwrap_or(Path::new("")))?;
-    let mut has_loss = false;
+    let mut has_loss = !here.is_whole;
     for session in found {
         let file = format!("{}.{}", session.ids().replace(' ', "-"), export.format.ending());
         let (path, name) = (whole.path().join(&file), whole.name() + &file);
@@ -56,7 +61,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         has_loss |= export_one(settings, database, &session, (output, &name), stop)?;
     }
     let (name, bytes) = (whole.name(), whole.finish()?);
-    tracing::info!("exported {} sessions, {bytes} bytes to {name}", sessions.len());
+    tracing::info!("exported {} sessions, {bytes} bytes to {name}", names.len());
     Ok(Exit::from_loss(has_loss))
 }
 

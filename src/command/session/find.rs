@@ -91,7 +91,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         seconds(monotonic_ns() - began_ns),
         if searched.is_cut { "; --limit ended it, there may be more" } else { "" },
     );
-    Ok(Exit::from_loss(!searched.gaps.is_empty() || searched.is_deleted))
+    Ok(Exit::from_loss(!searched.gaps.is_empty() || searched.is_deleted || !here.is_whole))
 }
 
 /// Places that lie near together.

@@ -37,8 +37,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
         Source::File(path) => verify_file(settings, path, settings.session.as_deref(), &mut report, stop),
         // Only messages that are here can be counted.
         source @ Source::Archive(_) if !settings.counters.is_empty() => match &settings.session {
-            Some(session) => Here::of(source, &[session], Depth::Messages, stop)
-                .and_then(|here| verify_file(settings, &here.path, Some(here.session()), &mut report, stop)),
+            Some(session) => Here::of(source, &[session], Depth::Messages, stop).and_then(|here| {
+                report.has_damage |= !here.is_whole;
+                verify_file(settings, &here.path, Some(here.session()), &mut report, stop)
+            }),
             None => Err(Error::CommandLine("--counter of an archive is for one session; name it".to_owned())),
         },
         Source::Archive(access) => archived::verify(settings, access, &mut report, stop),
@@ -249,7 +251,7 @@ mod archived {
                 None => {
                     for recorder in shelves.recorders()? {
                         let shelf = shelves.shelf(recorder)?;
-                        let (found, is_whole) = shelves.list(&shelf)?;
+                        let (found, is_whole) = shelves.list(&shelf, &|_| true)?;
                         report.has_damage |= !is_whole;
                         all.push((shelf, found));
                     }

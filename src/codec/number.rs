@@ -102,13 +102,16 @@ impl Type {
         if bytes.len() != self.bytes() {
             return None;
         }
-        // The bits, least significant byte first, as if they were a uint64.
-        let mut low_first = [0; 8];
-        for (place, byte) in low_first.iter_mut().enumerate().take(bytes.len()) {
-            let from = if self.is_big_endian { bytes.len() - 1 - place } else { place };
-            *byte = *bytes.get(from)?;
-        }
-        let bits = u64::from_le_bytes(low_first);
+        // As if they were a uint64.
+        let low_first = match *bytes {
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+            [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => return None,
+        };
+        let bits = if self.is_big_endian { low_first.swap_bytes() >> (64 - 8 * bytes.len()) } else { low_first };
         Some(match self.kind {
             Scalar::Int8 => Value::Int(i64::from(bits as i8)),
             Scalar::Int16 => Value::Int(i64::from(bits as i16)),

@@ -8,6 +8,7 @@ use crate::codec::number::{Scalar, Value};
 use crate::codec::reading::{Content, Undecodable};
 use crate::codec::stream::Stream;
 use crate::exporter::Packet;
+use crate::store::Largest;
 
 /// The columns that stand before those of a stream in every table.
 pub(super) const FIXED: [&str; 5] = ["time", "elapsed_s", "endpoint", "topic", "number"];
@@ -65,15 +66,6 @@ pub(super) enum Cell<'a> {
     Bytes(&'a [u8]),
 }
 
-/// How large the messages of a stream are at most: whether there can be several values of a kind in one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Largest {
-    /// Frames behind the topic.
-    pub frames: u64,
-    /// Bytes in them together.
-    pub bytes: u64,
-}
-
 /// How numbers become rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Style {
@@ -92,7 +84,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Those of a stream whose messages are no larger than this; `None`: it is not known how large they are.
+    /// Those of a stream whose messages are no larger than this, which says whether there can be several values of a kind in one
+    /// of them; `None`: it is not known how large they are.
     pub fn of(stream: &Stream, largest: Option<Largest>, style: Style) -> Self {
         let Style { is_raw, is_exploded } = style;
         let parts = stream.layout.parts();

@@ -1,8 +1,10 @@
 //! A line per message, with a column for each channel.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use csv_core::Writer;
 
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, trimmed};
@@ -10,12 +12,9 @@ use crate::escape::csv::cell;
 use crate::escape::json;
 use crate::exporter::columns::{Cell, Columns, FIXED, Kind, RECORD, Style, only};
 use crate::exporter::text::{Times, append_seconds};
-use crate::exporter::{Encoder, Packet, Sink, content};
+use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Sink, content};
 
-/// What a writer holds: it looks for quotes in all of a field each time when that is full, so that long ones need more of it.
-const HELD_BYTES: usize = 1 << 20;
-
-/// What all writers hold together, ...
+/// What all files that are written at once hold together, ...
 const ALL_HELD_BYTES: usize = 16 << 20;
 
 /// ... but each of them at least.
@@ -25,18 +24,30 @@ const HELD_MIN_BYTES: usize = 4 << 10;
 pub(super) const COLUMNS_MAX: usize = 65_536;
 
 pub(super) struct Csv<'a> {
-    out: csv::Writer<Sink<'a>>,
+    out: BufWriter<Sink<'a>>,
+    /// Knows what needs quotes.
+    quoting: Writer,
     times: Times,
-    field: Vec<u8>,
+    line: Vec<u8>,
     streams: BTreeMap<i64, Line>,
-    /// The text of each column of the line, and how many values are in it.
-    cells: Vec<(Vec<u8>, usize)>,
+    cells: Vec<Text>,
     is_exploded: bool,
+}
+
+/// The text of a column of the line.
+#[derive(Clone, Debug, Default)]
+struct Text {
+    text: Vec<u8>,
+    /// Values in it.
+    count: usize,
+    /// Whether it is one number, which never needs quotes.
+    is_number: bool,
 }
 
 /// How the messages of a stream are a line.
 struct Line {
-    topic: Vec<u8>,
+    /// Endpoint and topic, as fields.
+    source: Vec<u8>,
     columns: Columns,
     /// Which column of the table each of them is.
     places: Vec<usize>,
@@ -45,11 +56,11 @@ struct Line {
 impl<'a> Csv<'a> {
     /// A table for these streams. Columns of several streams that have the same name are one.
     pub fn new(sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
-        Self::holding(HELD_BYTES, sink, streams, style)
+        Self::holding(BUFFER_BYTES, sink, streams, style)
     }
 
     fn holding(held_bytes: usize, sink: Sink<'a>, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
-        let mut titles = BTreeMap::<String, usize>::new();
+        let (quoting, mut titles) = (Writer::new(), BTreeMap::<String, usize>::new());
         let mut line = |stream: &Stream| {
             let columns = Columns::of(stream, None, style);
             let mut place = |title: String| {
@@ -57,7 +68,9 @@ impl<'a> Csv<'a> {
                 *titles.entry(title).or_insert(next)
             };
             let places = columns.iter().map(|column| place(column.title())).collect();
-            Line { topic: cell(trimmed(&stream.topic)).into_owned(), columns, places }
+            let mut source = stream.endpoint.to_string().into_bytes();
+            append_field(&quoting, &cell(trimmed(&stream.topic)), &mut source);
+            Line { source, columns, places }
         };
         let streams = streams.iter().map(|(&id, stream)| (id, line(stream))).collect();
         if titles.len() > COLUMNS_MAX {
@@ -66,56 +79,47 @@ impl<'a> Csv<'a> {
         }
         let mut ordered: Vec<(usize, &String)> = titles.iter().map(|(title, &place)| (place, title)).collect();
         ordered.sort_unstable();
-        let mut out = csv::WriterBuilder::new().buffer_capacity(held_bytes).from_writer(sink);
-        let titles = ordered.iter().map(|(_, title)| cell(title.as_bytes()));
-        let record = style.is_exploded.then_some(RECORD);
-        for title in FIXED.iter().copied().chain(record).map(|title| title.as_bytes().into()).chain(titles) {
-            out.write_field(&*title).map_err(io_error)?;
+        let mut line = FIXED.join(",").into_bytes();
+        let record = style.is_exploded.then_some(RECORD.as_bytes().into());
+        for title in record.into_iter().chain(ordered.iter().map(|(_, title)| cell(title.as_bytes()))) {
+            append_field(&quoting, &title, &mut line);
         }
-        out.write_record(None::<&[u8]>).map_err(io_error)?;
-        let cells = vec![(Vec::new(), 0); ordered.len()];
-        let is_exploded = style.is_exploded;
-        Ok(Self { out, times: Times::default(), field: Vec::new(), streams, cells, is_exploded })
+        line.push(b'\n');
+        let mut out = BufWriter::with_capacity(held_bytes, sink);
+        out.write_all(&line)?;
+        let (cells, is_exploded) = (vec![Text::default(); ordered.len()], style.is_exploded);
+        Ok(Self { out, quoting, times: Times::default(), line, streams, cells, is_exploded })
     }
+}
 
-    fn line(&mut self, packet: &Packet<'_>) -> csv::Result<bool> {
-        let Self { out, times, field, streams, cells, is_exploded } = self;
-        let Some(line) = streams.get(&packet.stream_id) else { return Ok(false) };
-        let mut integer = itoa::Buffer::new();
-        field.clear();
-        times.append(packet.message.unix_ns, field);
-        out.write_field(&*field)?;
-        field.clear();
-        append_seconds(packet.message.elapsed_ns, field);
-        out.write_field(&*field)?;
-        out.write_field(integer.format(packet.stream.endpoint))?;
-        out.write_field(&line.topic)?;
-        out.write_field(integer.format(packet.number))?;
-        if *is_exploded {
-            out.write_field(packet.record.map_or("", |record| integer.format(record)))?;
-        }
-        for (text, count) in &mut *cells {
-            text.clear();
-            *count = 0;
-        }
-        let is_read = line.fill(packet, cells);
-        for (text, _) in &*cells {
-            out.write_field(text)?;
-        }
-        out.write_record(None::<&[u8]>)?;
-        Ok(is_read)
+/// Append what stands behind another field.
+fn append_field(quoting: &Writer, field: &[u8], line: &mut Vec<u8>) {
+    line.push(b',');
+    if !quoting.should_quote(field) {
+        return line.extend_from_slice(field);
     }
+    line.push(b'"');
+    let begin = line.len();
+    // If all of it were quotes.
+    line.resize(begin + 2 * field.len(), 0);
+    let written = line.get_mut(begin..).map_or(0, |room| csv_core::quote(field, room, b'"', b'"', true).2);
+    line.truncate(begin + written);
+    line.push(b'"');
 }
 
 impl Line {
     /// Fill the cells of a message. Says whether its layout can read it.
-    fn fill(&self, packet: &Packet<'_>, cells: &mut [(Vec<u8>, usize)]) -> bool {
+    fn fill(&self, packet: &Packet<'_>, cells: &mut [Text]) -> bool {
         let frames = packet.stream.after_topic(packet.message.frames()).count();
         let comes_again = frames > packet.stream.layout.parts().len();
         // Texts of several frames are known to be a list before the first one; of numbers, the second one tells.
         let is_list = |place| comes_again && self.columns.is_last(place);
         let take = |place: usize, value: Cell<'_>| {
-            let Some((text, count)) = self.places.get(place).and_then(|&place| cells.get_mut(place)) else { return };
+            let Some(Text { text, count, is_number }) = self.places.get(place).and_then(|&place| cells.get_mut(place))
+            else {
+                return;
+            };
+            *is_number = *count == 0 && matches!(value, Cell::Number(_));
             match (value, *count) {
                 (Cell::Number(_), 1) => {
                     text.insert(0, b'[');
@@ -141,7 +145,7 @@ impl Line {
             return false;
         }
         for ((place, column), &at) in self.columns.iter().enumerate().zip(&self.places) {
-            let Some((text, count)) = cells.get_mut(at) else { continue };
+            let Some(Text { text, count, .. }) = cells.get_mut(at) else { continue };
             match (column.kind, *count) {
                 (Kind::Number(_), 0) if column.is_list => text.extend_from_slice(b"[]"),
                 (Kind::Number(_), 0 | 1) => {}
@@ -156,7 +160,37 @@ impl Line {
 
 impl Encoder for Csv<'_> {
     fn message(&mut self, packet: &Packet<'_>) -> io::Result<bool> {
-        self.line(packet).map_err(io_error)
+        let Self { out, quoting, times, line, streams, cells, is_exploded } = self;
+        let Some(of_stream) = streams.get(&packet.stream_id) else { return Ok(false) };
+        let mut integer = itoa::Buffer::new();
+        line.clear();
+        times.append(packet.message.unix_ns, line);
+        line.push(b',');
+        append_seconds(packet.message.elapsed_ns, line);
+        line.push(b',');
+        line.extend_from_slice(&of_stream.source);
+        line.push(b',');
+        line.extend_from_slice(integer.format(packet.number).as_bytes());
+        if *is_exploded {
+            append_field(quoting, packet.record.map_or("", |record| integer.format(record)).as_bytes(), line);
+        }
+        for Text { text, count, is_number } in &mut *cells {
+            text.clear();
+            (*count, *is_number) = (0, false);
+        }
+        let is_read = of_stream.fill(packet, cells);
+        for Text { text, is_number, .. } in &*cells {
+            match is_number {
+                true => {
+                    line.push(b',');
+                    line.extend_from_slice(text);
+                }
+                false => append_field(quoting, text, line),
+            }
+        }
+        line.push(b'\n');
+        out.write_all(line)?;
+        Ok(is_read)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
@@ -172,7 +206,7 @@ pub(super) struct CsvFiles<'a> {
 impl CsvFiles<'_> {
     /// In this directory.
     pub fn new(directory: &Path, streams: &BTreeMap<i64, Stream>, style: Style) -> io::Result<Self> {
-        let held_bytes = (ALL_HELD_BYTES / streams.len().max(1)).clamp(HELD_MIN_BYTES, HELD_BYTES);
+        let held_bytes = (ALL_HELD_BYTES / streams.len().max(1)).clamp(HELD_MIN_BYTES, BUFFER_BYTES);
         let mut names = BTreeSet::new();
         let endpoints: BTreeSet<u32> = streams.values().map(|stream| stream.endpoint).collect();
         let mut file = |(&id, stream): (&i64, &Stream)| {
@@ -209,13 +243,5 @@ fn file_name(stream: &Stream) -> String {
     match topic.is_empty() {
         true => format!("endpoint{}", stream.endpoint),
         false => topic.to_owned(),
-    }
-}
-
-/// What the system said, as it said it.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(cause) => cause,
-        other => io::Error::other(format!("{other:?}")),
     }
 }

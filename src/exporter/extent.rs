@@ -1,11 +1,11 @@
 //! How much of which stream is in a session.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::error::Result;
 use crate::exporter::Watch;
-use crate::exporter::columns::Largest;
-use crate::store::{Asked, Database, Session, Stamp};
+use crate::store::{Asked, Database, Largest, Session, Stamp};
 use crate::time::position::Position;
 
 /// How much there is of something.
@@ -21,23 +21,13 @@ pub(super) struct Extent {
     pub first_elapsed_ns: i64,
     /// When the last one came.
     pub last_elapsed_ns: i64,
-    /// How large they are at most. Their frames are counted where that is asked for.
-    pub largest: Largest,
 }
 
 impl Extent {
     /// One message.
     fn of(stamp: Stamp) -> Self {
-        let Stamp { bytes, elapsed_ns, frames, .. } = stamp;
-        let largest = Largest { frames, bytes };
-        Self {
-            messages: 1,
-            bytes,
-            first_bytes: bytes,
-            first_elapsed_ns: elapsed_ns,
-            last_elapsed_ns: elapsed_ns,
-            largest,
-        }
+        let Stamp { bytes, elapsed_ns, .. } = stamp;
+        Self { messages: 1, bytes, first_bytes: bytes, first_elapsed_ns: elapsed_ns, last_elapsed_ns: elapsed_ns }
     }
 
     /// Both together.
@@ -52,10 +42,6 @@ impl Extent {
             messages: first.messages + second.messages,
             bytes: first.bytes.saturating_add(second.bytes),
             last_elapsed_ns: first.last_elapsed_ns.max(second.last_elapsed_ns),
-            largest: Largest {
-                frames: first.largest.frames.max(second.largest.frames),
-                bytes: first.largest.bytes.max(second.largest.bytes),
-            },
             ..first
         }
     }
@@ -76,16 +62,33 @@ pub(super) fn by_stream(
 ) -> Result<BTreeMap<i64, Extent>> {
     let numbers = database.numbers(session, from, to)?;
     let mut streams = BTreeMap::<i64, Extent>::new();
-    watch.begin("measuring: ", session.tally.messages, "messages");
+    begin_measuring(watch, &numbers);
     let asked = Asked { frames: counts_frames, faults: false };
-    database.stamps(session, asked, &mut |done| watch.at(done), |stamp| {
-        if numbers.contains(&stamp.number) {
-            let so_far = streams.entry(stamp.stream_id).or_default();
-            *so_far = so_far.and(Extent::of(stamp));
-            each(&stamp);
-        }
+    database.stamps(session, numbers, asked, &mut |done| watch.at(done), |stamp| {
+        let so_far = streams.entry(stamp.stream_id).or_default();
+        *so_far = so_far.and(Extent::of(stamp));
+        each(&stamp);
     })?;
     Ok(streams)
+}
+
+/// How large the messages of each stream in a part of a session are at most, by the rows of the streams.
+///
+/// # Errors
+/// When the database cannot be read, or a stop is asked for.
+pub(super) fn largest(
+    database: &Database,
+    session: &Session,
+    (from, to): (Option<Position>, Option<Position>),
+    watch: &Watch<'_>,
+) -> Result<BTreeMap<i64, Largest>> {
+    let numbers = database.numbers(session, from, to)?;
+    begin_measuring(watch, &numbers);
+    database.largest(session, numbers, &mut |done| watch.at(done))
+}
+
+fn begin_measuring(watch: &Watch<'_>, numbers: &Range<i64>) {
+    watch.begin("measuring: ", numbers.end.max(0).unsigned_abs(), "messages");
 }
 
 #[cfg(test)]
@@ -98,8 +101,7 @@ mod tests {
             Extent::of(Stamp { number: 0, elapsed_ns, stream_id: 1, bytes, frames: 1, is_undecodable: false })
         };
         let (early, late) = (of(10, 1), of(20, 5));
-        let largest = Largest { frames: 1, bytes: 20 };
-        let both = Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5, largest };
+        let both = Extent { messages: 2, bytes: 30, first_bytes: 10, first_elapsed_ns: 1, last_elapsed_ns: 5 };
         assert_eq!(early.and(late), both);
         assert_eq!(late.and(early), both);
         assert_eq!(Extent::default().and(late), late);

@@ -9,13 +9,12 @@ use crate::codec::stream::Stream;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::exporter::columns::Largest;
-use crate::exporter::extent::{Extent, by_stream};
+use crate::exporter::extent::{Extent, by_stream, largest};
 use crate::exporter::parquet::{COLUMNS_MAX, Table};
 use crate::exporter::records::has_records;
 use crate::exporter::wav::{GAPS_MAX, Listener, SAMPLE_RATE_MAX_HZ, SAMPLES_MAX_BYTES, Silences, Sound, silent_bytes};
 use crate::exporter::{Export, Format, Watch};
-use crate::store::{self, Database, Session, Stamp};
+use crate::store::{self, Database, Largest, Session, Stamp};
 use crate::time::durations::seconds;
 
 /// Topics that a message names; a session may have any number.
@@ -105,8 +104,7 @@ impl Scope {
             return Err(refuse(cause, "say it with `fancyhwd session describe SESSION TOPIC --sample-rate HZ`"));
         }
         if export.format == Format::Parquet {
-            let extents = by_stream(database, session, (export.from, export.to), true, watch, |_| {})?;
-            let largest = extents.into_iter().map(|(id, extent)| (id, extent.largest)).collect::<BTreeMap<_, _>>();
+            let largest = largest(database, session, (export.from, export.to), watch)?;
             let columns = Table::of(&selected, &largest, export.style()).fields.len();
             if columns > COLUMNS_MAX {
                 let cause =
@@ -121,11 +119,10 @@ impl Scope {
             return Ok(Self { messages, streams: selected, about, ..Self::default() });
         }
         if !export.format.hides_topics() {
-            let mut largest = BTreeMap::new();
-            if export.format == Format::Mcap && !export.is_untouched {
-                let extents = by_stream(database, session, (export.from, export.to), true, watch, |_| {})?;
-                largest.extend(extents.into_iter().map(|(id, extent)| (id, extent.largest)));
-            }
+            let largest = match export.format == Format::Mcap && !export.is_untouched {
+                true => largest(database, session, (export.from, export.to), watch)?,
+                false => BTreeMap::new(),
+            };
             return Ok(Self { messages, streams: selected, largest, ..Self::default() });
         }
         if export.wanted.is_none() && selected.len() > 1 {
@@ -272,7 +269,6 @@ mod tests {
             first_bytes: 960,
             first_elapsed_ns: 5,
             last_elapsed_ns: 5 + elapsed_ns,
-            largest: Largest::default(),
         };
         assert_eq!(estimated_rate_hz(extent(101, NS_PER_S), Sound::default()), Some(48_000));
         assert_eq!(estimated_rate_hz(extent(2, 3_600 * NS_PER_S), Sound::default()), Some(1));

@@ -41,7 +41,7 @@ impl Figures {
             }
             statistics.count(&stamp);
         };
-        let damage = database.stamps(session, Asked { frames: false, faults: true }, at, count)?;
+        let damage = database.stamps(session, 0..i64::MAX, Asked { frames: false, faults: true }, at, count)?;
         let mut faults = BTreeMap::new();
         for (stream_id, number) in first_faults {
             let reason = database.fault(session, number)?.unwrap_or_default();

@@ -21,11 +21,11 @@ use crate::codec::layout::Part;
 use crate::codec::stream::Stream;
 use crate::codec::topic::printable;
 use crate::escape::{self, json};
-use crate::exporter::columns::{Cell, Column, Columns, Kind, Largest, Style};
+use crate::exporter::columns::{Cell, Column, Columns, Kind, Style};
 use crate::exporter::mcap::lane::Lane;
 use crate::exporter::{BUFFER_BYTES, Encoder, Packet, Scope, Sink, content};
 use crate::message::Digest;
-use crate::store::{Ledger, Session};
+use crate::store::{Largest, Ledger, Session};
 
 /// A chunk ends when it holds this much: a reader decompresses a whole one for any message in it.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -65,6 +65,8 @@ pub(super) struct Mcap {
 struct Channels {
     /// What JSON is made of; `None` where messages are bytes.
     columns: Option<Columns>,
+    /// The name of each column as JSON, with what follows it.
+    keys: Vec<Vec<u8>>,
     json: Option<u16>,
     /// Of messages that are one piece of bytes, ...
     one: Option<u16>,
@@ -90,7 +92,8 @@ impl Mcap {
         let channels = |stream: &Stream, largest: Option<&Largest>| {
             let is_bytes = is_untouched || stream.layout.parts() == [Part::Bytes];
             let columns = (!is_bytes).then(|| Columns::of(stream, largest.copied(), Style::default()));
-            Channels { columns, json: None, one: None, several: None }
+            let keys = columns.iter().flat_map(Columns::iter).map(key).collect();
+            Channels { columns, keys, json: None, one: None, several: None }
         };
         let streams =
             scope.streams.iter().map(|(&id, stream)| (id, channels(stream, scope.largest.get(&id)))).collect();
@@ -103,7 +106,7 @@ impl Mcap {
     /// Make the message JSON, if it can be. Says whether it is.
     fn fill_json(&mut self, packet: &Packet<'_>) -> bool {
         let Self { streams, data, cells, .. } = self;
-        let Some(columns) = streams.get(&packet.stream_id).and_then(|it| it.columns.as_ref()) else { return false };
+        let Some(Channels { columns: Some(columns), keys, .. }) = streams.get(&packet.stream_id) else { return false };
         cells.resize(columns.iter().count().max(cells.len()), (Vec::new(), 0));
         for (text, count) in &mut *cells {
             text.clear();
@@ -127,14 +130,13 @@ impl Mcap {
             return false;
         }
         data.clear();
-        for (column, (text, count)) in columns.iter().zip(&*cells) {
+        for ((column, key), (text, count)) in columns.iter().zip(keys).zip(&*cells) {
             // One that may be missing and is.
             if *count == 0 && !column.is_list {
                 continue;
             }
             data.push(if data.is_empty() { b'{' } else { b',' });
-            drop(json::append(&column.name, data));
-            data.push(b':');
+            data.extend_from_slice(key);
             let is_list = column.is_list || *count > 1;
             data.extend_from_slice(if is_list { b"[" } else { b"" });
             data.extend_from_slice(text);
@@ -297,6 +299,15 @@ fn of_session(session: &Session, endpoints: &BTreeMap<u32, String>) -> BTreeMap<
 /// An entry has its place in the ledger, so that they stay in order.
 fn of_ledger(ledger: &Ledger) -> BTreeMap<String, String> {
     ledger.entries.iter().enumerate().map(|(place, entry)| (format!("{place:06}"), json::compact(entry))).collect()
+}
+
+/// The name of a column as JSON, up to its value.
+fn key(column: &Column) -> Vec<u8> {
+    let mut text = Vec::new();
+    // Writing to a Vec cannot fail.
+    drop(json::append(&column.name, &mut text));
+    text.push(b':');
+    text
 }
 
 /// The schema of what is made of these columns.

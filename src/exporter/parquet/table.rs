@@ -11,8 +11,9 @@ use crate::codec::number::Scalar;
 use crate::codec::stream::Stream;
 use crate::codec::topic::{shown, trimmed};
 use crate::escape::csv::cell;
-use crate::exporter::columns::{Column, Columns, Kind, Largest, RECORD, Style, only};
+use crate::exporter::columns::{Column, Columns, Kind, RECORD, Style, only};
 use crate::exporter::parquet::buffer::Shape;
+use crate::store::Largest;
 
 /// The most columns of a file: a reader has all of them in memory for each row group, and so do we.
 pub(in crate::exporter) const COLUMNS_MAX: usize = 10_000;

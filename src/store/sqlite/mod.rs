@@ -30,6 +30,7 @@ pub use read::parts::{Part, Parts};
 pub use read::reader::Reader;
 pub use read::rows::Selection;
 pub use read::sessions::{Listed, Name, Session};
+pub use read::sizes::Largest;
 pub use read::stamps::{Asked, Stamp};
 pub use read::verify::{Damage, Verdict};
 pub use recover::{LOST_ENDPOINT, Piece, Proven, RowState, Salvage, Unread};

@@ -9,6 +9,7 @@ pub(in crate::store) mod parts;
 pub(in crate::store) mod reader;
 pub(in crate::store) mod rows;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod sizes;
 pub(in crate::store) mod stamps;
 pub(in crate::store) mod strays;
 pub(in crate::store) mod streams;

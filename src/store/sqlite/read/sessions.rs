@@ -1,6 +1,6 @@
 //! The sessions of a database, one by one or all.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use rusqlite::types::FromSqlResult;
 use rusqlite::{OptionalExtension, Row, params};
@@ -63,6 +63,12 @@ impl Session {
     /// Whether there is nothing to replay.
     pub fn is_empty(&self) -> bool {
         self.last_id < self.first_id
+    }
+
+    /// The ids of those messages with these numbers that it has.
+    pub(super) fn id_range(&self, numbers: Range<i64>) -> RangeInclusive<i64> {
+        let behind_id = self.first_id.saturating_add(numbers.end);
+        self.first_id.saturating_add(numbers.start)..=behind_id.saturating_sub(1).min(self.last_id)
     }
 
     /// Names as in the database, and what follows from them.

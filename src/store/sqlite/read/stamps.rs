@@ -14,10 +14,10 @@ use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over};
 use crate::time::position::{Place, Position};
 
 /// Messages that are read at once: a longer transaction would keep a recorder from reusing its log.
-const READ_MESSAGES: i64 = 100_000;
+pub(super) const READ_MESSAGES: i64 = 100_000;
 
 /// What is done here, for an error.
-const OPERATION: &str = "read the times of messages";
+pub(super) const OPERATION: &str = "read the times of messages";
 
 /// SQLite knows how long a payload is without reading it. The lengths of its frames lie behind it.
 const SELECT: &str = "SELECT id, elapsed_ns, stream_id, length(payload), \
@@ -50,28 +50,30 @@ pub struct Asked {
 }
 
 impl Database {
-    /// Give the stamps of a session to `take`, in the order of arrival, as far as they can be read: no digest proves them.
-    /// `at` is told how many messages were passed, again and again, and can end it. Gives the ranges of numbers that cannot
-    /// be read.
+    /// Give the stamps of the messages of a session with these numbers to `take`, in the order of arrival, as far as they can be
+    /// read: no digest proves them. `at` is told up to which number messages were passed, again and again, and can end it. Gives
+    /// the ranges of numbers that cannot be read.
     ///
     /// # Errors
     /// When the database cannot be read, or what `at` ends it with.
     pub fn stamps(
         &self,
         session: &Session,
+        numbers: Range<i64>,
         asked: Asked,
         at: &mut dyn FnMut(u64) -> Result<()>,
         mut take: impl FnMut(Stamp),
     ) -> Result<Gaps> {
         let same = self.aliases(session)?;
-        let (mut next_id, mut gaps, mut elapsed_ns) = (session.first_id, Gaps::default(), Some(0));
+        let (mut next_id, last_id) = session.id_range(numbers).into_inner();
+        let (mut gaps, mut elapsed_ns) = (Gaps::default(), Some(0));
         let later_ns = |id: i64, elapsed_ns: i64| session.parts.of(id).later(elapsed_ns);
         let number = |id: i64| id.saturating_sub(session.first_id);
         loop {
             let from_id = next_id;
             // A damaged session may claim more ids than can be tried, so only those that are there are counted.
             let read = || {
-                self.read_stamps(session, asked, &mut next_id, &mut |stamp| {
+                self.read_stamps(session, asked, (&mut next_id, last_id), &mut |stamp| {
                     let id = session.first_id.saturating_add(stamp.number);
                     let stamp = Stamp {
                         elapsed_ns: later_ns(id, stamp.elapsed_ns),
@@ -84,11 +86,10 @@ impl Database {
             };
             match self.bounded(READ_MESSAGES, read) {
                 Err(cause) if is_damage(&cause) => {
-                    let ask = |id| self.first_stamp(session, id);
-                    let found =
-                        self.bounded(0, || pass_over(next_id, session.last_id, ask)).map_err(self.failed(OPERATION))?;
+                    let ask = |id| self.first_stamp(id, last_id);
+                    let found = self.bounded(0, || pass_over(next_id, last_id, ask)).map_err(self.failed(OPERATION))?;
                     let found = found.and_then(|(_, found)| found);
-                    let last_id = found.map_or(session.last_id, |(id, _)| id.saturating_sub(1));
+                    let last_id = found.map_or(last_id, |(id, _)| id.saturating_sub(1));
                     let until_elapsed_ns = found.map(|(id, elapsed_ns)| later_ns(id, elapsed_ns));
                     gaps.add(Gap {
                         first_number: number(next_id),
@@ -100,7 +101,7 @@ impl Database {
                 }
                 read => read.map_err(self.failed(OPERATION))?,
             }
-            if next_id == from_id || next_id > session.last_id {
+            if next_id == from_id || next_id > last_id {
                 return Ok(gaps);
             }
             at(number(next_id).unsigned_abs())?;
@@ -117,7 +118,7 @@ impl Database {
             return Ok(elapsed_ns);
         }
         let id = self.locate(session, position)?;
-        let ask = |id| self.first_stamp(session, id);
+        let ask = |id| self.first_stamp(id, session.last_id);
         let find = || match ask(id) {
             Err(cause) if is_damage(&cause) => Ok(pass_over(id, session.last_id, ask)?.and_then(|(_, found)| found)),
             found => found,
@@ -143,12 +144,11 @@ impl Database {
         &self,
         session: &Session,
         asked: Asked,
-        next_id: &mut i64,
+        (next_id, last_id): (&mut i64, i64),
         take: &mut dyn FnMut(Stamp),
     ) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let mut rows =
-            statement.query(params![*next_id, session.last_id, READ_MESSAGES, asked.frames, asked.faults])?;
+        let mut rows = statement.query(params![*next_id, last_id, READ_MESSAGES, asked.frames, asked.faults])?;
         while let Some(row) = rows.next()? {
             let id = id_from(row, *next_id)?;
             let bytes = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
@@ -161,11 +161,11 @@ impl Database {
         Ok(())
     }
 
-    /// The id and the time of the first message at or behind an id.
-    fn first_stamp(&self, session: &Session, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    /// The id and the time of the first message at or behind an id, and up to another.
+    pub(super) fn first_stamp(&self, id: i64, last_id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         let mut statement = self.connection.prepare_cached(SELECT)?;
-        let stamp = statement
-            .query_row(params![id, session.last_id, 1, false, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
+        let stamp =
+            statement.query_row(params![id, last_id, 1, false, false], |row| Ok((id_from(row, id)?, row.get(1)?)));
         stamp.optional()
     }
 }

@@ -28,26 +28,46 @@ use table::Table;
 /// The name of the benchmark.
 const NAME: &str = env!("CARGO_CRATE_NAME");
 
-/// Measure as much as the words behind `cargo bench --bench NAME` ask for.
-pub fn run(sections: fn(Scale) -> Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let scale = match words.as_slice() {
-        // Cargo adds --bench.
-        [] | ["--bench"] => FULL,
-        ["--quick"] | ["--quick", "--bench"] | ["--bench", "--quick"] => QUICK,
-        _ => {
-            eprintln!("usage: cargo bench --bench {NAME} [-- --quick]");
-            return ExitCode::from(2);
+/// What the words behind `cargo bench --bench NAME --` ask for.
+struct Asked {
+    scale: Scale,
+    /// Only sections whose name has this in it.
+    section: Option<String>,
+}
+
+impl Asked {
+    fn of(mut words: impl Iterator<Item = String>) -> Option<Self> {
+        let mut asked = Self { scale: FULL, section: None };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                // Cargo adds it.
+                "--bench" => {}
+                "--quick" => asked.scale = QUICK,
+                "--section" => asked.section = Some(words.next()?),
+                "--rounds" => asked.scale.rounds = words.next()?.parse().ok().filter(|rounds| *rounds > 0)?,
+                _ => return None,
+            }
         }
+        Some(asked)
+    }
+}
+
+/// Measure as much as is asked for.
+pub fn run(sections: fn(Scale) -> Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
+    let Some(asked) = Asked::of(std::env::args().skip(1)) else {
+        eprintln!("usage: cargo bench --bench {NAME} [-- [--quick] [--section WORDS] [--rounds N]]");
+        return ExitCode::from(2);
     };
-    measure(scale, sections(scale), notes)
+    let mut sections = sections(asked.scale);
+    let is_asked = |section: &Box<dyn Section>| asked.section.as_ref().is_none_or(|name| section.name().contains(name));
+    sections.retain(is_asked);
+    measure(&asked, sections, notes)
 }
 
 /// Measure everything, print the table and keep it. Fails when something could not be measured; a missed target is a
 /// result.
-fn measure(scale: Scale, mut sections: Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
-    let lab = Lab::new(scale);
+fn measure(Asked { scale, section }: &Asked, mut sections: Vec<Box<dyn Section>>, notes: &str) -> ExitCode {
+    let lab = Lab::new(*scale);
     let now = Utc::now();
     let machine = machine::describe(now, lab.disk());
     let mut failures = 0;
@@ -62,8 +82,8 @@ fn measure(scale: Scale, mut sections: Vec<Box<dyn Section>>, notes: &str) -> Ex
     sections.iter().for_each(|section| section.report(&mut table));
     let text = format!("{machine}\n{table}\n{notes}");
     print!("{text}");
-    if scale == FULL {
-        keep(&text, now);
+    if *scale == (Scale { rounds: scale.rounds, ..FULL }) {
+        keep(&text, now, section.as_deref());
     }
     match failures {
         0 => ExitCode::SUCCESS,
@@ -74,9 +94,10 @@ fn measure(scale: Scale, mut sections: Vec<Box<dyn Section>>, notes: &str) -> Ex
     }
 }
 
-/// Keep the table in a file named after the day, the kind of machine and the benchmark.
-fn keep(text: &str, now: DateTime<Utc>) {
-    let name = format!("{}-{}-{NAME}.txt", now.format("%Y-%m-%d"), machine::architecture());
+/// Keep the table in a file named after the day, the kind of machine, the benchmark, and the section if it is one alone.
+fn keep(text: &str, now: DateTime<Utc>, section: Option<&str>) {
+    let section = section.map_or_else(String::new, |section| format!("-{}", section.replace(' ', "-")));
+    let name = format!("{}-{}-{NAME}{section}.txt", now.format("%Y-%m-%d"), machine::architecture());
     let folder = support::root().join("benches/results");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(&name), text).unwrap();

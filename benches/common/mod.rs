@@ -59,8 +59,7 @@ pub fn run(sections: fn(Scale) -> Vec<Box<dyn Section>>, notes: &str) -> ExitCod
         return ExitCode::from(2);
     };
     let mut sections = sections(asked.scale);
-    let is_asked = |section: &Box<dyn Section>| asked.section.as_ref().is_none_or(|name| section.name().contains(name));
-    sections.retain(is_asked);
+    sections.retain(|section| asked.section.as_ref().is_none_or(|name| section.name().contains(name)));
     measure(&asked, sections, notes)
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
+use fancyhwd::codec::stream::Key;
 use fancyhwd::message::{Batch, Digest, Digester, FIRST_DIGEST, Mark};
 use fancyhwd::store::Restored;
-use fancyhwd::store::nats::bundle::{Bundle, Committed, Place, Unbundling};
+use fancyhwd::store::nats::bundle::{Bundle, Committed, Unbundling};
 use fancyhwd::store::nats::parts::Whole;
 
 /// See the rules.
@@ -34,7 +35,7 @@ struct All {
     previous: Digest,
     commits: Vec<Committed>,
     batch: Batch,
-    streams: BTreeMap<i64, Place>,
+    streams: BTreeMap<i64, Key>,
 }
 
 impl All {

@@ -1,13 +1,11 @@
 //! One session on its way into an archive.
 
-use std::collections::BTreeMap;
-
 use crate::archiver::Standing;
 use crate::error::{Error, Trouble};
 use crate::message::{Batch, Digest};
-use crate::store::nats::bundle::{Bundle, COMMITS_MAX, Committed, FULL_BYTES, FULL_MESSAGES, Place};
+use crate::store::nats::bundle::{Bundle, COMMITS_MAX, Committed, FULL_BYTES, FULL_MESSAGES};
 use crate::store::nats::{Acknowledged, Failure, Sending};
-use crate::store::{Archiving, Database, Session, Unsent};
+use crate::store::{Archiving, Commits, Database, Session, Unsent};
 use crate::time::clock::{NS_PER_S, monotonic_ns};
 
 /// What is known of a session that is being recorded is sent again after this time, if it is another by then, ...
@@ -82,7 +80,7 @@ impl Course {
         commits.clear();
         let mut begin: Option<(i64, Digest)> = None;
         while batch.bytes() < FULL_BYTES && batch.len() < FULL_MESSAGES && commits.len() < COMMITS_MAX {
-            let Some(proven) = database.read_unsent(unsent, batch)? else { break };
+            let Some(proven) = unsent.of(database).next(batch)? else { break };
             begin.get_or_insert((proven.first_number, proven.previous));
             commits.push(Committed { messages: proven.messages, unix_ns: proven.unix_ns, digest: proven.digest });
         }
@@ -98,14 +96,7 @@ impl Course {
             ));
         }
         let Some((first_number, previous)) = begin else { return Ok(0) };
-        let streams: BTreeMap<i64, Place> = unsent
-            .streams()
-            .iter()
-            .map(|(row, (endpoint, framing, topic))| {
-                (*row, Place { endpoint: *endpoint, framing: *framing, topic: topic.clone() })
-            })
-            .collect();
-        let bundle = Bundle { first_number, previous: &previous, commits, batch, streams: &streams };
+        let bundle = Bundle { first_number, previous: &previous, commits, batch, streams: unsent.streams() };
         sending.send_bundle(session.id, &bundle)?;
         Ok(batch.len() as u64)
     }

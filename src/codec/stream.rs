@@ -13,6 +13,24 @@ pub const REFERENCE_TOPIC: &str = "fancyhw_data";
 /// Parts that are made up for a message of which nothing was told.
 const GUESSED_PARTS_MAX: usize = 8;
 
+/// What tells a stream from the others of its session, and all that is needed to put its messages together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The number of its endpoint in the session, from 1.
+    pub endpoint: u32,
+    /// Where its topic is.
+    pub framing: Framing,
+    /// The topic as it is sent; empty if there is none.
+    pub topic: Vec<u8>,
+}
+
+impl Key {
+    /// The topic of its messages, and where it is.
+    pub fn framed(&self) -> Framed<'_> {
+        Framed { framing: self.framing, topic: &self.topic }
+    }
+}
+
 /// What is known of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
@@ -35,6 +53,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// What tells it from the others of its session.
+    pub fn key(&self) -> Key {
+        Key { endpoint: self.endpoint, framing: self.framing, topic: self.topic.clone() }
+    }
+
     /// What its numbers measure, one for each: without names, `ch0`, `ch1`, ...
     pub fn all_channels(&self) -> Channels {
         self.channels.clone().unwrap_or_else(|| Channels::unnamed(&self.layout))

@@ -8,10 +8,9 @@ use crate::command::session::making::{about, all_of};
 use crate::error::{Error, Result};
 use crate::importer::{self, Walked, Watch};
 use crate::process::stop::Stop;
-use crate::store::nats::{Archived, Described, Failure, Link, Reading};
+use crate::store::nats::{Failure, Found, Link, Reading};
 use crate::store::{
-    Access, Damage, Database, EndReason, Limits, Name, RecorderName, Recording, Restored, Session, SessionStart,
-    Verdict,
+    Access, Captures, Damage, Database, EndReason, Limits, RecorderName, Recording, Session, SessionStart, Verdict,
 };
 use crate::time::durations::seconds;
 
@@ -29,36 +28,6 @@ pub(super) struct Shelves<'a> {
 pub(super) struct Shelf<'a> {
     pub recorder: RecorderName,
     reading: Reading<'a>,
-}
-
-/// A session that was found.
-pub(super) struct Found {
-    archived: Archived,
-    described: Described,
-    pub restored: Restored,
-}
-
-impl Found {
-    /// Its number there.
-    pub fn id(&self) -> i64 {
-        self.archived.session_id
-    }
-
-    /// Whether nothing more comes.
-    pub fn is_end(&self) -> bool {
-        self.described.is_end
-    }
-
-    /// How many messages it had when it was described last.
-    pub fn messages(&self) -> u64 {
-        self.restored.number("messages").unwrap_or_default().max(0).unsigned_abs()
-    }
-
-    /// The session that it goes on from, if both were split from one.
-    fn before(&self) -> Option<Archived> {
-        let session_id = self.restored.number("continues")?;
-        Some(Archived { session_id, ..self.archived.clone() })
-    }
 }
 
 /// Where fetched sessions go.
@@ -133,11 +102,15 @@ impl<'a> Shelves<'a> {
             (Some((recorder, session)), Some(only)) if recorder == *only => (vec![recorder], session),
             _ => (self.recorders()?, typed),
         };
-        let (mut found, names) = (Vec::new(), listed(&recorders));
+        let (mut found, mut advice, names) = (Vec::new(), String::new(), listed(&recorders));
         for recorder in recorders {
             let shelf = self.shelf(recorder)?;
-            let parts = shelf.find(wanted).map_err(|failure| self.failed(failure))?;
-            found.extend(Some((shelf, parts)).filter(|(_, parts)| !parts.is_empty()));
+            let mut parts = shelf.reading.capture(wanted).map_err(|failure| self.failed(failure))?;
+            parts.reverse();
+            match parts.is_empty() {
+                true => advice = if names == shelf.recorder.as_str() { shelf.reading.advice(wanted) } else { advice },
+                false => found.push((shelf, parts)),
+            }
         }
         if let Some((shelf, parts)) = found.pop() {
             if found.is_empty() {
@@ -147,14 +120,11 @@ impl<'a> Shelves<'a> {
             let all = all.map(|recorder| format!("{recorder}/{wanted}")).take(NAMED_MAX).collect::<Vec<_>>();
             return Err(self.refused(format!("several recorders have such a session: {}", all.join(", ")), "say which"));
         }
-        let (cause, hint) = match names.is_empty() {
-            true => ("nothing is archived in it".to_owned(), "check the address"),
-            false => (
-                format!("there is no session '{wanted}' of {names} in it"),
-                "name an id, a label or `latest`, as `fancyhwd session list --database nats://...` shows them",
-            ),
-        };
-        Err(self.refused(cause, hint))
+        if names.is_empty() {
+            return Err(self.refused("nothing is archived in it".to_owned(), "check the address"));
+        }
+        let hint = "name an id, a label or `latest`, as `fancyhwd session list --database nats://...` shows them";
+        Err(self.refused(format!("there is no session '{wanted}' of {names} in it"), &(advice + hint)))
     }
 
     /// What is known of the sessions of a recorder whose numbers are wanted, oldest first, and how many messages of each are
@@ -172,19 +142,15 @@ impl<'a> Shelves<'a> {
         let mut each = || {
             let mut sessions = reading.sessions()?;
             sessions.retain(|archived| is_wanted(archived.session_id));
-            reading.describe_each(&sessions, &mut |archived, described| {
-                let restored = described
-                    .map_err(Failure::Damaged)
-                    .and_then(|described| reading.restored(archived, &described).map(|restored| (described, restored)));
-                let (described, restored) = match restored {
-                    Err(Failure::Damaged(what)) => {
+            reading.find_each(&sessions, &mut |archived, found| {
+                let found = match found {
+                    Err(what) => {
                         tracing::warn!("session {} of {} is passed over: {what}", archived.session_id, shelf.recorder);
                         is_whole = false;
                         return Ok(());
                     }
-                    restored => restored?,
+                    Ok(found) => found,
                 };
-                let found = Found { archived: archived.clone(), described, restored };
                 let messages = if found.is_end() { found.messages() } else { reading.messages(archived)? };
                 Ok(take(found, messages)?)
             })
@@ -264,7 +230,7 @@ impl<'a> Shelves<'a> {
     pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], into: Into<'_>) -> Result<bool> {
         let (mut new_ids, mut is_whole) = (BTreeMap::new(), true);
         for found in parts {
-            let continues = found.before().and_then(|before| new_ids.get(&before.session_id).copied());
+            let continues = found.continues().and_then(|before_id| new_ids.get(&before_id).copied());
             let (session_id, is_sound) = self.fetch_one(shelf, found, into, continues)?;
             new_ids.insert(found.id(), session_id);
             is_whole &= is_sound;
@@ -338,41 +304,4 @@ impl<'a> Shelves<'a> {
 fn listed(recorders: &[RecorderName]) -> String {
     let more = if recorders.len() > NAMED_MAX { ", ..." } else { "" };
     recorders.iter().map(RecorderName::as_str).take(NAMED_MAX).collect::<Vec<_>>().join(", ") + more
-}
-
-impl Shelf<'_> {
-    /// The parts of the capture that is meant, in their order; none if there is none.
-    fn find(&self, wanted: &str) -> std::result::Result<Vec<Found>, Failure> {
-        let (reading, name) = (&self.reading, Name::of(wanted));
-        for archived in reading.sessions()?.into_iter().rev() {
-            if matches!(name, Name::Id(id) if id != Some(archived.session_id)) {
-                continue;
-            }
-            let Some(described) = reading.described(&archived)? else { continue };
-            if name == Name::Latest && !described.is_end {
-                continue;
-            }
-            let restored = reading.restored(&archived, &described)?;
-            if name == Name::Latest && restored.number("messages") == Some(0) {
-                continue;
-            }
-            if name == Name::Label && restored.text("label") != Some(wanted) {
-                continue;
-            }
-            let mut parts = vec![Found { archived, described, restored }];
-            while name == Name::Label
-                && let Some(before) = parts.first().and_then(Found::before)
-                && parts.first().is_some_and(|first| before.session_id < first.archived.session_id)
-                && let Some(described) = reading.described(&before)?
-            {
-                let restored = reading.restored(&before, &described)?;
-                if restored.text("label") != Some(wanted) || restored.text("end_reason") != Some("split") {
-                    break;
-                }
-                parts.insert(0, Found { archived: before, described, restored });
-            }
-            return Ok(parts);
-        }
-        Ok(Vec::new())
-    }
 }

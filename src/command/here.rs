@@ -134,9 +134,10 @@ mod lent {
     use bytesize::ByteSize;
 
     use super::{Access, Depth, Here, Result, Stop};
-    use crate::command::fetching::{Found, Into, Shelf, Shelves, connected};
+    use crate::command::fetching::{Into, Shelf, Shelves, connected};
     use crate::error::{Error, Trouble};
     use crate::process::leavings::PartialDirectory;
+    use crate::store::nats::Found;
     use crate::store::{Database, FILE_MODE, Source, free_bytes};
     use crate::time::clock::NS_PER_S;
 

@@ -91,6 +91,12 @@ fn what_reads_a_database_reads_an_archive() {
         "several recorders have such a session: cellar/one, hall/one; say which",
     );
     refused("session show three --database URL", 1, "there is no session 'three' of cellar, hall in it");
+    refused("session show tow --database URL/hall", 1, "there is no session 'tow' of hall in it; did you mean 'two'? ");
+    refused(
+        "session show 7 --database URL/hall",
+        1,
+        "there is no session '7' of hall in it; there are 2 from 1 to 2; ",
+    );
     refused(
         "session export cellar/1 hall/1 --database URL --format npz -o x",
         2,

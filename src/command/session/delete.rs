@@ -32,7 +32,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
 /// The same in an archive, where the recorder whose it is, or whoever else may, deletes whole sessions.
 #[cfg(feature = "archive")]
 fn delete_there(settings: &Settings, access: &Access, stop: &Stop) -> Result<Exit> {
-    use crate::command::fetching::Found;
+    use crate::store::nats::Found;
 
     crate::command::fetching::connected(access, stop, |shelves| {
         let (shelf, parts) = shelves.find(&settings.session)?;

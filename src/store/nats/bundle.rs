@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use crate::codec::framing::{Framed, Framing, SEPARATOR, TOPIC_MAX_BYTES};
-use crate::codec::stream::after_topic;
+use crate::codec::stream::{Key, after_topic};
 use crate::message::{
     BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, FRAME_COST_BYTES, MESSAGE_MAX_BYTES, Message, Origin,
 };
@@ -54,23 +54,6 @@ pub struct Committed {
     pub digest: Digest,
 }
 
-/// What is needed of a stream to put its messages together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The number of its endpoint.
-    pub endpoint: u32,
-    /// Where its topic is.
-    pub framing: Framing,
-    /// Its topic, as it is sent.
-    pub topic: Vec<u8>,
-}
-
-impl Place {
-    fn framed(&self) -> Framed<'_> {
-        Framed { framing: self.framing, topic: &self.topic }
-    }
-}
-
 /// What a bundle is made of: commits that follow one another.
 #[derive(Clone, Copy, Debug)]
 pub struct Bundle<'a> {
@@ -83,7 +66,7 @@ pub struct Bundle<'a> {
     /// Their messages, each with the row of its stream.
     pub batch: &'a Batch,
     /// The streams by their rows.
-    pub streams: &'a BTreeMap<i64, Place>,
+    pub streams: &'a BTreeMap<i64, Key>,
 }
 
 impl Bundle<'_> {
@@ -107,12 +90,12 @@ impl Bundle<'_> {
         front.extend_from_slice(&self.first_number.to_le_bytes());
         front.extend_from_slice(self.previous);
         number(used.len() as u64, &mut front);
-        for (row, place) in used {
+        for (row, stream) in used {
             number(row.unsigned_abs(), &mut front);
-            number(u64::from(place.endpoint), &mut front);
-            front.push(code(place.framing));
-            number(place.topic.len() as u64, &mut front);
-            front.extend_from_slice(&place.topic);
+            number(u64::from(stream.endpoint), &mut front);
+            front.push(code(stream.framing));
+            number(stream.topic.len() as u64, &mut front);
+            front.extend_from_slice(&stream.topic);
         }
         number(self.commits.len() as u64, &mut front);
         for commit in self.commits {
@@ -158,7 +141,7 @@ pub struct Unbundling<R> {
     from: R,
     first_number: i64,
     previous: Digest,
-    streams: Vec<(i64, Place)>,
+    streams: Vec<(i64, Key)>,
     commits: std::vec::IntoIter<Committed>,
     heads: io::Cursor<Vec<u8>>,
     before: (i64, i64),
@@ -220,7 +203,7 @@ impl<R: Read> Unbundling<R> {
     }
 
     /// The streams of its messages, each with the row that it had.
-    pub fn streams(&self) -> &[(i64, Place)] {
+    pub fn streams(&self) -> &[(i64, Key)] {
         &self.streams
     }
 
@@ -282,7 +265,7 @@ impl<R: Read> Unbundling<R> {
     }
 }
 
-fn stream(from: &mut impl Read) -> io::Result<(i64, Place)> {
+fn stream(from: &mut impl Read) -> io::Result<(i64, Key)> {
     let row = i64::try_from(count(from)?).map_err(|_| malformed("a stream has no number"))?;
     let endpoint = u32::try_from(count(from)?).map_err(|_| malformed("a stream has no endpoint"))?;
     let framing = match byte(from)? {
@@ -294,7 +277,7 @@ fn stream(from: &mut impl Read) -> io::Result<(i64, Place)> {
     let mut topic = Vec::new();
     let topic_bytes = counted(from, TOPIC_MAX_BYTES as u64)?;
     take(from, topic_bytes, &mut topic)?;
-    Ok((row, Place { endpoint, framing, topic }))
+    Ok((row, Key { endpoint, framing, topic }))
 }
 
 fn code(framing: Framing) -> u8 {

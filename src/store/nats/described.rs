@@ -37,7 +37,7 @@ impl Described {
 }
 
 /// What is known of a session, or how that is damaged.
-pub type Known = Result<Described, String>;
+pub(super) type Known = Result<Described, String>;
 
 impl Reading<'_> {
     /// The last message of a subject.
@@ -50,10 +50,7 @@ impl Reading<'_> {
     }
 
     /// What is known of a session; `None` if it is not there.
-    ///
-    /// # Errors
-    /// When it does not answer, or is damaged.
-    pub fn described(&self, of: &Archived) -> Result<Option<Described>, Failure> {
+    pub(super) fn described(&self, of: &Archived) -> Result<Option<Described>, Failure> {
         match self.last(&self.subject(of, About::Description))? {
             Some(last) => self.described_by(last),
             None => Ok(None),
@@ -62,10 +59,7 @@ impl Reading<'_> {
 
     /// What is known of each of these sessions, in their order, or how that is damaged. One that is not there any more is passed
     /// over.
-    ///
-    /// # Errors
-    /// When it does not answer, or what `take` fails with.
-    pub fn describe_each(
+    pub(super) fn describe_each(
         &self,
         sessions: &[Archived],
         take: &mut dyn FnMut(&Archived, Known) -> Result<(), Failure>,
@@ -117,10 +111,7 @@ impl Reading<'_> {
     }
 
     /// The session, as it is described.
-    ///
-    /// # Errors
-    /// When its description is not as a recorder writes it.
-    pub fn restored(&self, of: &Archived, described: &Described) -> Result<Restored, Failure> {
+    pub(super) fn restored(&self, of: &Archived, described: &Described) -> Result<Restored, Failure> {
         let read =
             described.lines().map_err(|cause| cause.to_string()).and_then(|mut lines| Restored::read(&mut lines));
         read.map_err(|cause| self.damaged(&format!("the description of session {} is damaged: {cause}", of.session_id)))

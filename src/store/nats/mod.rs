@@ -4,6 +4,7 @@ pub mod bundle;
 mod deleting;
 mod described;
 mod failure;
+mod finding;
 mod link;
 mod made;
 mod names;
@@ -11,8 +12,8 @@ pub mod parts;
 mod reading;
 mod sending;
 
-pub use described::Described;
 pub use failure::Failure;
+pub use finding::Found;
 pub use link::Link;
 pub use reading::{Archived, Bundles, Reading};
 pub use sending::{Acknowledged, Reached, Sending};

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::message::MESSAGE_MAX_BYTES;
+use crate::codec::stream::Key;
+use crate::message::{Batch, Digest, Digester, FIRST_DIGEST, MESSAGE_MAX_BYTES};
 use crate::store::RecorderName;
-use crate::store::nats::bundle::Unbundling;
+use crate::store::captures::{Commits, ProvenCommit};
+use crate::store::nats::bundle::{Committed, Unbundling};
 use crate::store::nats::failure::Failure;
 use crate::store::nats::link::Link;
 use crate::store::nats::names::{self, About};
@@ -154,7 +156,16 @@ impl<'a> Reading<'a> {
             Some(last) => (self.link.patiently(first)?, last),
             None => (1, 0),
         };
-        Ok(Bundles { reading: self, subject, next, last, asked: VecDeque::new() })
+        Ok(Bundles {
+            reading: self,
+            subject,
+            next,
+            last,
+            asked: VecDeque::new(),
+            bundle: None,
+            number: 0,
+            digest: FIRST_DIGEST,
+        })
     }
 
     /// A message that may not be on the server that was asked, and then is on the leader.
@@ -198,15 +209,18 @@ pub struct Bundles<'r, 'a> {
     next: u64,
     last: u64,
     asked: VecDeque<(u64, JoinHandle<Option<StreamMessage>>)>,
+    /// The bundle whose commits come now.
+    bundle: Option<Unbundling<Whole<Bytes>>>,
+    /// The number of the next message, ...
+    number: i64,
+    /// ... and the digest of all before it.
+    digest: Digest,
 }
 
 impl Bundles<'_, '_> {
     /// The next bundle that is whole; `None` at the end. Parts of one that was begun and not ended are passed over, because it
     /// was begun again then.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is damaged.
-    pub fn next_bundle(&mut self) -> Result<Option<Unbundling<Whole<Bytes>>>, Failure> {
+    fn next_bundle(&mut self) -> Result<Option<Unbundling<Whole<Bytes>>>, Failure> {
         let mut parts: BTreeMap<usize, Bytes> = BTreeMap::new();
         let mut from = None;
         while let Some(message) = self.message()? {
@@ -226,13 +240,41 @@ impl Bundles<'_, '_> {
                     self.reading
                         .damaged(&format!("the bundle that ends with message {sequence} cannot be read: {cause}"))
                 })?;
-                if from != Some(bundle.first_number()) {
+                let first = bundle.first_number();
+                if from != Some(first) {
                     return Err(self.damaged(sequence));
+                }
+                if first != self.number || *bundle.previous() != self.digest {
+                    let what =
+                        format!("messages {} to {first} are not there, or are not those that it has", self.number);
+                    return Err(self.senseless(&what));
                 }
                 return Ok(Some(bundle));
             }
         }
         Ok(None)
+    }
+
+    /// The messages of the next commit of the bundle, if its digest proves them.
+    fn prove(
+        &mut self,
+        bundle: &mut Unbundling<Whole<Bytes>>,
+        batch: &mut Batch,
+    ) -> Result<Option<ProvenCommit>, Failure> {
+        let (number, mark) = (self.number, batch.mark());
+        let next = bundle.next(batch).map_err(|cause| {
+            self.senseless(&format!("message {number} and those behind it cannot be read: {cause}"))
+        })?;
+        let Some(Committed { messages, unix_ns, digest }) = next else { return Ok(None) };
+        let previous = self.digest;
+        let mut digester = Digester::new(&previous, number);
+        digester.add(batch, mark);
+        if digester.finish() != digest {
+            let what = format!("the digest of message {number} and those behind it says that they were changed");
+            return Err(self.senseless(&what));
+        }
+        (self.number, self.digest) = (number.saturating_add(messages as i64), digest);
+        Ok(Some(ProvenCommit { first_number: number, messages, unix_ns, previous, digest }))
     }
 
     /// The error that what a bundle holds makes no sense.
@@ -263,6 +305,27 @@ impl Bundles<'_, '_> {
                 return Ok(Some(message));
             }
         }
+    }
+}
+
+impl Commits for Bundles<'_, '_> {
+    type Error = Failure;
+
+    fn next(&mut self, batch: &mut Batch) -> Result<Option<ProvenCommit>, Failure> {
+        loop {
+            let Some(mut bundle) = self.bundle.take().map_or_else(|| self.next_bundle(), |one| Ok(Some(one)))? else {
+                return Ok(None);
+            };
+            if let Some(proven) = self.prove(&mut bundle, batch)? {
+                self.bundle = Some(bundle);
+                return Ok(Some(proven));
+            }
+        }
+    }
+
+    fn stream(&self, number: i64) -> Option<&Key> {
+        let streams = self.bundle.as_ref()?.streams();
+        streams.get(usize::try_from(number).ok()?).map(|(_, key)| key)
     }
 }
 

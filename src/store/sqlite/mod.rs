@@ -15,7 +15,7 @@ pub(in crate::store) mod seal;
 pub(in crate::store) mod untrusted;
 pub(in crate::store) mod write;
 
-pub use archiving::{Archiving, ProvenCommit, Restored, Unsent};
+pub use archiving::{Archiving, Restored, Unsent};
 pub use cutting::Extract;
 pub use describing::Description;
 pub use marking::NOTE_MAX_BYTES;
@@ -29,7 +29,7 @@ pub use read::ledger::Ledger;
 pub use read::parts::{Part, Parts};
 pub use read::reader::Reader;
 pub use read::rows::Selection;
-pub use read::sessions::{Listed, Name, Session};
+pub use read::sessions::{Listed, Session};
 pub use read::sizes::Largest;
 pub use read::stamps::{Asked, Stamp};
 pub use read::verify::{Damage, Verdict};

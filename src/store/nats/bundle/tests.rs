@@ -7,8 +7,8 @@ use crate::store::nats::parts::{PART_MAX_BYTES, Parts, Whole};
 /// A message as it is made up: its stream, both times, and the frames behind its topic.
 type Made = (usize, i64, i64, Vec<Vec<u8>>);
 
-fn streams() -> BTreeMap<i64, Place> {
-    let place = |endpoint, framing, topic: &[u8]| Place { endpoint, framing, topic: topic.to_vec() };
+fn streams() -> BTreeMap<i64, Key> {
+    let place = |endpoint, framing, topic: &[u8]| Key { endpoint, framing, topic: topic.to_vec() };
     BTreeMap::from([
         (7, place(1, Framing::Space, b"fancyhw_data")),
         (9, place(2, Framing::Frames, b"cam\0")),

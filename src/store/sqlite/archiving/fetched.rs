@@ -6,7 +6,6 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use crate::error::{Error, Result, Trouble};
-use crate::message::Digest;
 use crate::store::sqlite::archiving::description::{Line, Restored, next_line};
 use crate::store::sqlite::write::insertion::ToCommit;
 use crate::store::sqlite::write::recording::Recording;
@@ -15,22 +14,11 @@ use crate::store::sqlite::write::recording::Recording;
 const STEP_LINES: usize = 1000;
 
 impl Recording {
-    /// The digest of the last commit.
-    pub fn digest(&self) -> &Digest {
-        &self.session.digest
-    }
-
-    /// Write a batch that was committed elsewhere at this time, and has this digest there.
+    /// Write a batch that was committed elsewhere at this time.
     ///
     /// # Errors
-    /// When its digest is another one here, or the database cannot be written.
-    pub fn commit_again(&mut self, what: &ToCommit<'_>, (unix_ns, digest): (i64, &Digest)) -> Result<()> {
-        let number = self.next_number();
-        if what.batch.digest(&self.session.digest, number) != *digest {
-            return Err(
-                self.refuse(format!("the digest of message {number} and those behind it says that they were changed"))
-            );
-        }
+    /// When the database cannot be written.
+    pub fn commit_again(&mut self, what: &ToCommit<'_>, unix_ns: i64) -> Result<()> {
         self.run.committed_unix_ns = Some(unix_ns);
         self.commit(what).map(|_| ())
     }
@@ -100,7 +88,8 @@ impl Recording {
         Ok(())
     }
 
-    fn refuse(&self, cause: String) -> Error {
+    /// The error that what an archive has of the session makes no sense.
+    pub fn refuse(&self, cause: String) -> Error {
         Error::Database {
             operation: "take over a session",
             path: self.file.database.path.clone(),

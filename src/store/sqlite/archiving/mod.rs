@@ -6,7 +6,7 @@ mod fetched;
 mod unsent;
 
 pub use description::Restored;
-pub use unsent::{ProvenCommit, Unsent};
+pub use unsent::Unsent;
 
 use std::collections::BTreeMap;
 

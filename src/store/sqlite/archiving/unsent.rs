@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::framing::Framing;
+use crate::codec::stream::Key;
 use crate::error::{Error, Result, Trouble};
-use crate::message::{BATCH_MAX_BYTES, Batch, Digest, Digester, MESSAGE_MAX_BYTES, Mark};
+use crate::message::{BATCH_MAX_BYTES, Batch, Digester, MESSAGE_MAX_BYTES, Mark};
+use crate::store::captures::{self, ProvenCommit};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::commits::Commits;
-use crate::store::sqlite::read::rows::{Place, Rows, Selection, place};
+use crate::store::sqlite::read::rows::{Rows, Selection, key};
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{end_reading, is_damage};
 use crate::store::sqlite::untrusted::foreign::{damaged, words};
@@ -27,23 +28,15 @@ pub struct Unsent {
     next_id: i64,
     is_lost: bool,
     is_within: bool,
-    /// The framing and topic of the streams of what was read, by their rows.
-    streams: BTreeMap<i64, (u32, Framing, Vec<u8>)>,
+    /// The streams of what was read, by their rows.
+    streams: BTreeMap<i64, Key>,
 }
 
-/// A commit that its digest proves.
-#[derive(Clone, Copy, Debug)]
-pub struct ProvenCommit {
-    /// The number of its first message in the session.
-    pub first_number: i64,
-    /// How many messages it has.
-    pub messages: usize,
-    /// When it was committed.
-    pub unix_ns: i64,
-    /// The digest of the commit before.
-    pub previous: Digest,
-    /// Its own.
-    pub digest: Digest,
+/// The commits of a session from some message on, in the database that they are read in.
+#[derive(Debug)]
+pub struct UnsentCommits<'a> {
+    database: &'a Database,
+    unsent: &'a mut Unsent,
 }
 
 impl Unsent {
@@ -74,18 +67,31 @@ impl Unsent {
         self.is_within
     }
 
-    /// The streams of the messages that were read, by their rows: endpoint, framing and topic.
-    pub fn streams(&self) -> &BTreeMap<i64, (u32, Framing, Vec<u8>)> {
+    /// The streams of the messages that were read, by their rows.
+    pub fn streams(&self) -> &BTreeMap<i64, Key> {
         &self.streams
+    }
+
+    /// Read them in this database, which has the session.
+    pub fn of<'a>(&'a mut self, database: &'a Database) -> UnsentCommits<'a> {
+        UnsentCommits { database, unsent: self }
+    }
+}
+
+impl captures::Commits for UnsentCommits<'_> {
+    type Error = Error;
+
+    fn next(&mut self, batch: &mut Batch) -> Result<Option<ProvenCommit>> {
+        self.database.read_unsent(self.unsent, batch)
+    }
+
+    fn stream(&self, number: i64) -> Option<&Key> {
+        self.unsent.streams.get(&number)
     }
 }
 
 impl Database {
-    /// Append the messages of the next commit, each with the row of its stream; `None` when there is none yet.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not as it was recorded.
-    pub fn read_unsent(&self, unsent: &mut Unsent, batch: &mut Batch) -> Result<Option<ProvenCommit>> {
+    fn read_unsent(&self, unsent: &mut Unsent, batch: &mut Batch) -> Result<Option<ProvenCommit>> {
         let mark = batch.mark();
         if mark.is_beginning() && unsent.streams.len() > STREAMS_MAX {
             unsent.streams.clear();
@@ -164,14 +170,13 @@ impl Database {
         &self,
         session_id: i64,
         (batch, mark): (&mut Batch, Mark),
-        streams: &mut BTreeMap<i64, (u32, Framing, Vec<u8>)>,
+        streams: &mut BTreeMap<i64, Key>,
     ) -> rusqlite::Result<()> {
         for &row in batch.streams_from_mut(mark).iter() {
             if streams.contains_key(&row) {
                 continue;
             }
-            let Place { endpoint, framing, topic } = place(&self.connection, session_id, row)?;
-            streams.insert(row, (endpoint, framing, topic));
+            streams.insert(row, key(&self.connection, session_id, row)?);
         }
         Ok(())
     }

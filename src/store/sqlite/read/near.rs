@@ -8,12 +8,10 @@ use crate::codec::stream::Stream;
 use crate::codec::topic::{Wanted, shown};
 use crate::error::Error;
 use crate::nearest::all_near;
+use crate::store::captures::Captures;
 use crate::store::sqlite::open::database::Database;
-use crate::store::sqlite::read::sessions::{Name, Session};
+use crate::store::sqlite::read::sessions::Session;
 use crate::time::durations::iso;
-
-/// So many names are suggested.
-const SUGGESTED_MAX: usize = 3;
 
 /// It is said of so many sessions that they are the latest: a server runs for long.
 const TOLD_MAX: usize = 100;
@@ -24,9 +22,7 @@ const NAMED_MAX: usize = 5;
 impl Database {
     /// The error that there is no such session, with those that may have been meant.
     pub fn no_such_session(&self, wanted: &str) -> Error {
-        // What cannot be read is no reason for another error.
-        let advice = self.sessions().map_or_else(|_| String::new(), |sessions| advice(wanted, &sessions));
-        Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone(), advice }
+        Error::NoSuchSession { wanted: wanted.to_owned(), database: self.path.clone(), advice: self.advice(wanted) }
     }
 
     /// Whether it is known that no message of a session has one of these topics.
@@ -62,27 +58,6 @@ impl Database {
             (false, more) => format!("its topics are {} and {more} more", named.join(", ")),
         };
         format!("{nothing}: it has no topic {}, {has}{meant}", asked.join(", "))
-    }
-}
-
-/// What else there is, as the beginning of a sentence.
-fn advice(wanted: &str, sessions: &[Session]) -> String {
-    let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else {
-        return "the database has no session at all; ".to_owned();
-    };
-    match Name::of(wanted) {
-        Name::Id(_) if first.id == last.id => format!("the only one is {}; ", last.id),
-        Name::Id(_) => format!("there are {} from {} to {}; ", sessions.len(), first.id, last.id),
-        Name::Latest => "none of them has ended; ".to_owned(),
-        Name::Label => {
-            let labels = sessions.iter().filter_map(|session| session.label.as_deref()).chain(["latest"]);
-            let near = all_near(wanted, labels, SUGGESTED_MAX);
-            let quoted: Vec<String> = near.iter().map(|label| format!("'{}'", label)).collect();
-            match quoted.is_empty() {
-                true => String::new(),
-                false => format!("did you mean {}? ", quoted.join(" or ")),
-            }
-        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::params;
 
-use crate::codec::framing::Framing;
-use crate::codec::stream::Stream;
+use crate::codec::stream::{Key, Stream};
 use crate::error::Result;
 use crate::observe::tally::Tally;
 use crate::store::sqlite::open::database::Database;
@@ -93,7 +92,7 @@ impl Session {
     }
 
     /// A part and all that goes on from it as one.
-    fn followed_by(self, next: Self) -> Self {
+    pub(super) fn followed_by(self, next: Self) -> Self {
         let later_ns = next.continues.map_or(0, |(_, later_ns)| later_ns);
         let moved = |ns: i64| ns.saturating_add(later_ns);
         let mut parts = self.parts;
@@ -128,25 +127,8 @@ impl Session {
 }
 
 impl Database {
-    /// A session with all those of the same label that it goes on from, as far as they are there.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub(in crate::store) fn whole(&self, last: Session) -> Result<Session> {
-        let mut capture = last;
-        while let Some((before_id, _)) = capture.continues.filter(|(before_id, _)| *before_id < capture.id)
-            && let Some(before) = self.part(before_id)?
-            && before.label == capture.label
-            && before.end_reason.as_deref() == Some("split")
-            && before.last_id.checked_add(1) == Some(capture.first_id)
-        {
-            capture = before.followed_by(capture);
-        }
-        Ok(capture)
-    }
-
     /// The session with this id alone; `None` if it is not there, or damaged.
-    fn part(&self, id: i64) -> Result<Option<Session>> {
+    pub(super) fn part(&self, id: i64) -> Result<Option<Session>> {
         match self.first(&format!("{SELECT} WHERE id = ?1"), params![id]) {
             Err(cause) if is_damage(&cause) => {
                 tracing::warn!(
@@ -174,7 +156,6 @@ impl Database {
 
     /// The streams of all parts, and which of them stand for others.
     pub(in crate::store) fn same_streams(&self, session: &Session) -> Result<(BTreeMap<i64, Stream>, SameStreams)> {
-        type Key = (u32, Framing, Vec<u8>);
         let (mut streams, mut same) = (BTreeMap::<i64, Stream>::new(), SameStreams::new());
         let mut known = HashMap::<Key, Vec<i64>>::new();
         for part in session.parts.iter() {
@@ -183,7 +164,7 @@ impl Database {
                     streams.insert(id, stream);
                     continue;
                 }
-                let rows = known.entry((stream.endpoint, stream.framing, stream.topic.clone())).or_default();
+                let rows = known.entry(stream.key()).or_default();
                 match rows.iter().find(|row| streams.get(*row) == Some(&stream)) {
                     Some(row) => drop(same.insert(id, *row)),
                     None => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::codec::framing::{Framing, SEPARATOR, TOPIC_MAX_BYTES};
-use crate::codec::stream::lengths;
+use crate::codec::stream::{Key, lengths};
 use crate::codec::topic::Wanted;
 use crate::message::{Batch, Origin};
 use crate::store::sqlite::read::streams::framing;
@@ -43,21 +43,13 @@ impl Default for Selection {
 pub(in crate::store) struct Rows {
     session_id: i64,
     selection: Selection,
-    places: Vec<Place>,
-    /// Where the place of a stream is, ...
+    keys: Vec<Key>,
+    /// Where the key of a stream is, ...
     streams: HashMap<i64, usize>,
     /// ... and that of the stream which was asked for last: most often it is the next one too.
     last: Option<(i64, usize)>,
     /// Of the messages that were appended last, whether they are selected.
     taken: Vec<bool>,
-}
-
-/// What of a stream is needed to put its messages together.
-#[derive(Clone, Debug)]
-pub(in crate::store) struct Place {
-    pub endpoint: u32,
-    pub framing: Framing,
-    pub topic: Vec<u8>,
 }
 
 impl Rows {
@@ -66,7 +58,7 @@ impl Rows {
         Self {
             session_id,
             selection: selection.clone(),
-            places: Vec::new(),
+            keys: Vec::new(),
             streams: HashMap::new(),
             last: None,
             taken: Vec::new(),
@@ -87,7 +79,7 @@ impl Rows {
     }
 
     fn forget(&mut self) {
-        self.places.clear();
+        self.keys.clear();
         self.streams.clear();
         self.last = None;
     }
@@ -148,7 +140,7 @@ impl Rows {
         let (payload, parts) = (row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_bytes_or_null()?);
         let times = (row.get(1)?, row.get(2)?);
         let is_selecting = self.are_selected();
-        put_together(self.place(connection, stream_id)?, times, payload, parts, batch)?;
+        put_together(self.key(connection, stream_id)?, times, payload, parts, batch)?;
         let is_taken = !is_selecting || self.takes(batch);
         self.taken.push(is_taken);
         Ok(())
@@ -163,24 +155,24 @@ impl Rows {
         })
     }
 
-    fn place(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<&Place> {
+    fn key(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<&Key> {
         let at = match self.last {
             Some((last_id, at)) if last_id == stream_id => at,
-            _ => self.place_of_another(connection, stream_id)?,
+            _ => self.key_of_another(connection, stream_id)?,
         };
         self.last = Some((stream_id, at));
-        self.places.get(at).ok_or_else(|| damaged("a message has no stream of its session"))
+        self.keys.get(at).ok_or_else(|| damaged("a message has no stream of its session"))
     }
 
-    fn place_of_another(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<usize> {
+    fn key_of_another(&mut self, connection: &Connection, stream_id: i64) -> rusqlite::Result<usize> {
         if let Some(&at) = self.streams.get(&stream_id) {
             return Ok(at);
         }
-        if self.places.len() >= STREAMS_MAX {
+        if self.keys.len() >= STREAMS_MAX {
             self.forget();
         }
-        self.places.push(place(connection, self.session_id, stream_id)?);
-        let at = self.places.len() - 1;
+        self.keys.push(key(connection, self.session_id, stream_id)?);
+        let at = self.keys.len() - 1;
         self.streams.insert(stream_id, at);
         Ok(at)
     }
@@ -188,7 +180,7 @@ impl Rows {
 
 /// Append a message with both times, as its row has it. Nothing is appended when it makes no sense.
 pub(in crate::store) fn put_together(
-    place: &Place,
+    key: &Key,
     (unix_ns, elapsed_ns): (i64, i64),
     payload: &[u8],
     parts: Option<&[u8]>,
@@ -197,15 +189,15 @@ pub(in crate::store) fn put_together(
     let no_frames = || damaged("the frames of a message do not agree with their lengths");
     let has_lengths =
         |parts| lengths(parts).try_fold(0, |sum: usize, length| sum.checked_add(length?)) == Some(payload.len());
-    if !parts.is_none_or(has_lengths) || (place.framing == Framing::Space && parts.is_some()) {
+    if !parts.is_none_or(has_lengths) || (key.framing == Framing::Space && parts.is_some()) {
         return Err(no_frames());
     }
-    let mut entry = batch.message(Origin(place.endpoint), unix_ns, elapsed_ns);
-    match (place.framing, parts) {
-        (Framing::Space, _) => entry.frame(&[&place.topic, &[SEPARATOR], payload]),
+    let mut entry = batch.message(Origin(key.endpoint), unix_ns, elapsed_ns);
+    match (key.framing, parts) {
+        (Framing::Space, _) => entry.frame(&[&key.topic, &[SEPARATOR], payload]),
         (Framing::Frames | Framing::Whole, parts) => {
-            if place.framing == Framing::Frames {
-                entry.frame(&[&place.topic]);
+            if key.framing == Framing::Frames {
+                entry.frame(&[&key.topic]);
             }
             match parts {
                 None => entry.frame(&[payload]),
@@ -224,11 +216,11 @@ pub(in crate::store) fn put_together(
 }
 
 /// What a message of this stream is put together with. A topic that is too long is not even read.
-pub(in crate::store) fn place(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::Result<Place> {
+pub(in crate::store) fn key(connection: &Connection, session_id: i64, stream_id: i64) -> rusqlite::Result<Key> {
     let sql = "SELECT endpoint, framing, topic FROM streams WHERE id = ?1 AND session_id = ?2 AND length(topic) <= ?3";
     let found =
         connection.prepare_cached(sql)?.query_row(params![stream_id, session_id, TOPIC_MAX_BYTES as i64], |row| {
-            Ok(Place { endpoint: row.get(0)?, framing: framing(row, 1)?, topic: row.get(2)? })
+            Ok(Key { endpoint: row.get(0)?, framing: framing(row, 1)?, topic: row.get(2)? })
         });
     found.optional()?.ok_or_else(|| damaged("a message has no stream of its session"))
 }

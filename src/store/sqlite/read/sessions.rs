@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::observe::tally::Tally;
+use crate::store::captures::{Captures, Card, Name};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::parts::{Part, Parts};
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, read_past};
@@ -122,28 +123,6 @@ impl Session {
     }
 }
 
-/// How a session is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
-    /// By its number; `None` is a number that no session can have.
-    Id(Option<i64>),
-    /// The newest that has ended and has messages.
-    Latest,
-    /// By its label.
-    Label,
-}
-
-impl Name {
-    /// What somebody means who types this. Digits always mean an id, so that no label is ever taken for one.
-    pub fn of(text: &str) -> Self {
-        match text {
-            "latest" => Self::Latest,
-            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Self::Id(text.parse().ok()),
-            _ => Self::Label,
-        }
-    }
-}
-
 /// Which sessions a database has.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -206,48 +185,18 @@ impl Database {
         Ok(Listed { sessions, damaged_ids })
     }
 
-    /// The capture that `wanted` means: an id, which is digits alone, `latest` (the newest finished session that has messages), or else a label
-    /// (the newest of that name, with all its parts if it was split).
+    /// The capture that `wanted` means, as in [`Captures::capture`], as one session.
     ///
     /// # Errors
     /// When there is none, or the database cannot be read.
     pub fn find_session(&self, wanted: &str) -> Result<Session> {
-        let newest = self.newest(wanted)?;
-        match Name::of(wanted) {
-            Name::Label => self.whole(newest),
-            Name::Latest => {
-                self.tell_latest(&newest);
-                Ok(newest)
-            }
-            Name::Id(_) => Ok(newest),
+        let parts = self.capture(wanted)?.into_iter();
+        let found = parts.reduce(|capture, before| before.followed_by(capture));
+        let found = found.ok_or_else(|| self.no_such_session(wanted))?;
+        if Name::of(wanted) == Name::Latest {
+            self.tell_latest(&found);
         }
-    }
-
-    /// The one session of that name, or the newest of several.
-    fn newest(&self, wanted: &str) -> Result<Session> {
-        let found = match Name::of(wanted) {
-            Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
-            Name::Latest => {
-                let finished = |more: &str| {
-                    let sql = format!("{SELECT} WHERE ended_unix_ns IS NOT NULL {more} ORDER BY id DESC LIMIT 1");
-                    self.first(&sql, [])
-                };
-                // Where none has messages, an empty one says more than none.
-                finished("AND last_id >= first_id")
-                    .and_then(|found| found.map_or_else(|| finished(""), |it| Ok(Some(it))))
-            }
-            Name::Label => self.first(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted]),
-        };
-        let found = match (Name::of(wanted), found) {
-            (Name::Latest, Err(cause)) if is_damage(&cause) => {
-                self.newest_readable(|session| session.ended_unix_ns.is_some() && !session.is_empty())?
-            }
-            (Name::Label, Err(cause)) if is_damage(&cause) => {
-                self.newest_readable(|session| session.label.as_deref() == Some(wanted))?
-            }
-            (_, found) => found.map_err(self.failed("read the sessions"))?,
-        };
-        found.ok_or_else(|| self.no_such_session(wanted))
+        Ok(found)
     }
 
     /// As [`Database::find_session`], for what cannot be undone: a label must be that of one session alone.
@@ -255,7 +204,7 @@ impl Database {
     /// # Errors
     /// When there is none, or several have that label, or the database cannot be read.
     pub fn find_only_session(&self, wanted: &str) -> Result<Session> {
-        let found = self.newest(wanted)?;
+        let found = self.newest(wanted)?.ok_or_else(|| self.no_such_session(wanted))?;
         let sql = format!("{SELECT} WHERE label = ?1 AND id <> ?2 LIMIT 1");
         let other = || self.first(&sql, params![wanted, found.id]).map_err(self.failed("read the sessions"));
         match Name::of(wanted) == Name::Label && other()?.is_some() {
@@ -290,6 +239,53 @@ impl Database {
         let sessions = self.sessions()?;
         tracing::warn!("some sessions of {} are damaged: a newer one may have been meant", self.path.display());
         Ok(sessions.into_iter().rev().find(|session| is_it(session)))
+    }
+}
+
+impl Captures for Database {
+    type Session = Session;
+    type Error = Error;
+
+    fn card(session: &Session) -> Card<'_> {
+        Card {
+            id: session.id,
+            label: session.label.as_deref(),
+            continues: session.continues.map(|(before_id, _)| before_id),
+            end_reason: session.end_reason.as_deref(),
+        }
+    }
+
+    fn newest(&self, wanted: &str) -> Result<Option<Session>> {
+        let found = match Name::of(wanted) {
+            Name::Id(id) => self.first(&format!("{SELECT} WHERE id = ?1"), params![id]),
+            Name::Latest => {
+                let finished = |more: &str| {
+                    let sql = format!("{SELECT} WHERE ended_unix_ns IS NOT NULL {more} ORDER BY id DESC LIMIT 1");
+                    self.first(&sql, [])
+                };
+                // Where none has messages, an empty one says more than none.
+                finished("AND last_id >= first_id")
+                    .and_then(|found| found.map_or_else(|| finished(""), |it| Ok(Some(it))))
+            }
+            Name::Label => self.first(&format!("{SELECT} WHERE label = ?1 ORDER BY id DESC LIMIT 1"), params![wanted]),
+        };
+        match (Name::of(wanted), found) {
+            (Name::Latest, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.ended_unix_ns.is_some() && !session.is_empty())
+            }
+            (Name::Label, Err(cause)) if is_damage(&cause) => {
+                self.newest_readable(|session| session.label.as_deref() == Some(wanted))
+            }
+            (_, found) => found.map_err(self.failed("read the sessions")),
+        }
+    }
+
+    fn before(&self, id: i64, next: &Session) -> Result<Option<Session>> {
+        Ok(self.part(id)?.filter(|before| before.last_id.checked_add(1) == Some(next.first_id)))
+    }
+
+    fn names(&self) -> Result<Vec<(i64, Option<String>)>> {
+        Ok(self.sessions()?.into_iter().map(|session| (session.id, session.label)).collect())
     }
 }
 
@@ -337,20 +333,4 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
 fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     let bytes: FromSqlResult<_> = row.get_ref(column)?.as_bytes_or_null();
     Ok(bytes?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_an_id_and_nothing_else_is() {
-        assert_eq!(Name::of("3"), Name::Id(Some(3)));
-        assert_eq!(Name::of("007"), Name::Id(Some(7)));
-        assert_eq!(Name::of("9223372036854775808"), Name::Id(None));
-        assert_eq!(Name::of("latest"), Name::Latest);
-        for label in ["", "+3", "-3", "3 ", "3rd", "0x3", "\u{663}", "Latest"] {
-            assert_eq!(Name::of(label), Name::Label, "{label:?}");
-        }
-    }
 }

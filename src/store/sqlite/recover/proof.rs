@@ -6,9 +6,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, params};
 
 use crate::codec::framing::Framing;
+use crate::codec::stream::Key;
 use crate::error::Result;
 use crate::message::{BATCH_MAX_BYTES, BATCH_MAX_MESSAGES, Batch, Digest, Digester, FIRST_DIGEST, Mark};
-use crate::store::sqlite::read::rows::{Place, place, put_together};
+use crate::store::sqlite::read::rows::{key, put_together};
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::recover::pages::Source;
 use crate::store::sqlite::recover::parts::{Each, LOST_ENDPOINT, OF_NONE, Piece};
@@ -48,7 +49,7 @@ pub(super) struct Walk<'a> {
     pub next_id: Option<i64>,
     /// The digest of the commit that ends there.
     pub digest: Option<Digest>,
-    streams: HashMap<i64, Option<Place>>,
+    streams: HashMap<i64, Option<Key>>,
     reads_left: u64,
     row: Vec<u8>,
     batch: Batch,
@@ -234,7 +235,7 @@ impl<'a> Walk<'a> {
         let stream = match self.streams.get(&stream_id) {
             Some(known) => known,
             None => {
-                let found = sound(place(&self.salvage.database.connection, self.session.id, stream_id));
+                let found = sound(key(&self.salvage.database.connection, self.session.id, stream_id));
                 let found = found.map_err(self.salvage.database.failed("read the index"))?;
                 self.streams.entry(stream_id).or_insert(found)
             }
@@ -340,9 +341,9 @@ impl<'a> Walk<'a> {
         let sql = "SELECT session_id FROM streams WHERE id = ?1";
         let of = self.asked(connection.query_row(sql, [stream_id], |row| row.get::<_, i64>(0)).optional())?;
         let stream = match of {
-            None => Some(Place { endpoint: LOST_ENDPOINT, framing: Framing::Whole, topic: Vec::new() }),
+            None => Some(Key { endpoint: LOST_ENDPOINT, framing: Framing::Whole, topic: Vec::new() }),
             Some(session_id) if self.session.id == OF_NONE => {
-                self.asked(sound(place(connection, session_id, stream_id)))?
+                self.asked(sound(key(connection, session_id, stream_id)))?
             }
             Some(_) => None,
         };

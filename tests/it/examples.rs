@@ -32,11 +32,11 @@ enum How {
     Interrupted(u32),
     /// At two machines.
     AtTwoMachines,
-    /// Not: it needs a server for SSH with an account on it.
-    NeedsSsh,
+    /// Not here: `make test-service` does it, in a container that has a server for SSH.
+    OverSsh,
 }
 
-use How::{AtTwoMachines, Interrupted, NeedsSsh, ToItsEnd};
+use How::{AtTwoMachines, Interrupted, OverSsh, ToItsEnd};
 
 const fn case(page: &'static str, number: usize, before: &'static str, how: How, says: &'static str) -> Case {
     Case { page, number, before, how, says }
@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
     case("replay", 2, "", Interrupted(3), "of session "),
     case("replay", 3, READER, Interrupted(3), "of session "),
     case("serve", 0, "", Interrupted(3), "serving "),
-    case("serve", 1, "", NeedsSsh, ""),
+    case("serve", 1, "", OverSsh, ""),
     case("session-archive", 0, "", ToItsEnd, "archived session 1 "),
     case("session-cut", 0, "", ToItsEnd, "session"),
     case(
@@ -177,7 +177,7 @@ fn every_example_of_the_manual_pages_runs() {
 
 fn runs(home: &Reader, case: &Case, example: &str) {
     let needs_servers = example.contains("nas1,nas2,nas3");
-    if case.how == NeedsSsh || needs_servers && nats_server().is_none() {
+    if case.how == OverSsh || needs_servers && nats_server().is_none() {
         return;
     }
     let reader = Reader::new();

@@ -89,14 +89,38 @@ records_elsewhere() {
     systemctl stop fancyhwd-record fancyhwd-publish
 }
 
+# From another network, whose only way to the station is SSH.
+reaches_by_ssh() {
+    install -d -m 700 /root/.ssh
+    ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+    cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
+    cat >/root/.ssh/config <<'END'
+Host station
+    StrictHostKeyChecking no
+    ProxyCommand nsenter --net=/proc/1/ns/net /usr/sbin/sshd -i
+END
+    # shellcheck disable=SC2016 # for the other shell
+    unshare --net bash -euxc 'ip link set lo up
+        script -qec "$1" /dev/null &
+        trap "kill $!" EXIT
+        until curl -fsS http://127.0.0.1:8080/ | grep -q warm-up; do
+            kill -0 $!
+            sleep 0.1
+        done' bash "$(example fancyhwd-serve.1 'ssh ')"
+    # What was started over there ends with the connection.
+    eventually 10 'nothing is left at the station' nothing_runs
+}
+
+nothing_runs() { equal 'what runs' "$(grep -lx fancyhwd /proc/[0-9]*/comm || true)" ''; }
+
 # Whoever edits writes where the device is.
 records_two() {
     local name
-    cat >/usr/local/bin/editor <<'END'
+    cat >/usr/bin/editor <<'END'
 #!/bin/sh
 for file; do echo FANCYHWD_CONNECT=tcp://127.0.0.1:5555 >"$file"; done
 END
-    chmod +x /usr/local/bin/editor
+    chmod +x /usr/bin/editor
     settings publish.env RATE=1000
     systemctl start fancyhwd-publish
     type_example fancyhwd.8 record-left
@@ -132,33 +156,13 @@ is_behind_proxy() {
     systemctl start fancyhwd-serve.socket
     systemctl restart nginx
     ask_proxy -u anna:secret $page | grep -q warm-up
-    ask_proxy -u anna:secret $page/metrics | grep -q '^fancyhwd_'
+    ask_proxy -u anna:secret ${page}metrics | grep -q '^fancyhwd_'
     refused ask_proxy $page
     refused ask_proxy -u anna:wrong $page
     systemctl stop nginx fancyhwd-serve.socket fancyhwd-serve.service
 }
 
 ask_proxy() { curl -fsS --cacert /etc/ssl/station.pem --resolve station.example:443:127.0.0.1 "$@"; }
-
-# From another network, whose only way to the station is SSH.
-reaches_by_ssh() {
-    install -d -m 700 /root/.ssh
-    ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-    cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
-    cat >/root/.ssh/config <<'END'
-Host station
-    StrictHostKeyChecking no
-    ProxyCommand nsenter --net=/proc/1/ns/net /usr/sbin/sshd -i
-END
-    # shellcheck disable=SC2016 # for the other shell
-    unshare --net bash -euxc 'ip link set lo up
-        bash -c "exec $1" &
-        trap "kill $!" EXIT
-        until curl -fsS http://127.0.0.1:8080/ | grep -q warm-up; do
-            kill -0 $!
-            sleep 0.1
-        done' bash "$(example fancyhwd-serve.1 'ssh ')"
-}
 
 keep_results
 check 'the package has a manual' installs
@@ -167,9 +171,9 @@ check 'its example lets somebody read captures' has_members
 check 'its drop-in opens the network' opens_network
 check 'its drop-in gives a key to a service' has_keys
 check 'its drop-in lets captures be elsewhere' records_elsewhere
+check 'the pages are reached over SSH' reaches_by_ssh
 check 'its example records two devices' records_two
 check 'its example replays' replays
 check 'its drop-in moves the pages' shows
 check 'its proxy has a password and encryption' is_behind_proxy
-check 'the pages are reached over SSH' reaches_by_ssh
 [ $failures = 0 ]

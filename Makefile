@@ -42,10 +42,11 @@ demo: tools
 	@packaging/install-missing $(DEMO_PACKAGES)
 	@tests/demo "$(TARGET)/demo"
 
+# Tests wait for most of their time: for clocks, disks and peers.
 test: build
 	@packaging/install-missing $(TEST_PACKAGES)
 	-@tests/python-env "$(TARGET)/python-env"
-	@tests/run $(CARGO) test --release --locked
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(nproc)))} tests/run $(CARGO) test --release --locked
 
 # What takes too long for every run: about twenty minutes.
 soak: build

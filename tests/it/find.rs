@@ -234,6 +234,25 @@ fn what_is_passed_over_changes_nothing() {
     assert!(places > 1_000 && passed_over > 500_000, "it is not trivial");
 }
 
+#[test]
+fn what_is_never_together_is_looked_at_once_and_not_proven() {
+    let bench = Bench::new();
+    // Both are 1 within each ten thousand messages, and once in the same one.
+    let message = |number: usize| {
+        let is_both = number == 35_000;
+        let frame = vec![u8::from(number % 10_000 == 5_000), u8::from(number % 10_000 == 5_010 || is_both)];
+        Made { endpoint: 1, topic: "t", elapsed_ns: number as i64 * 1_000, frame }
+    };
+    import(&bench, &(0..50_000).map(message).collect::<Vec<_>>());
+    bench.fancyhwd("session describe made --layout uint8x2 --database c.db").run().success();
+    let to = |number: i64| Selection { to: Some(Position::Number(number)), ..Selection::default() };
+    let (places, read) = found(&bench, "ch0 == 1 and ch1 == 1", &to(30_000), false, 2);
+    assert!(places.is_empty());
+    assert!((3..=3 * 256).contains(&read), "{read} messages were read");
+    let (places, _) = found(&bench, "ch0 == 1 and ch1 == 1", &Selection::default(), false, 2);
+    assert_eq!(places, [(35_000, 35_000, 1, true)]);
+}
+
 /// Ten seconds of a channel at 1 kHz that is 1 from message 2000 to 2099, from 2110 to 2119, and from 7000 to 7000, else 0.
 fn steps(bench: &Bench) {
     let level =

@@ -1,6 +1,7 @@
 //! Where a condition begins and ends to hold.
 //!
-//! Overviews say which messages cannot hold it: those are not read. What is read is proven by digests.
+//! Overviews say which messages cannot hold it: those are not read. Of the others that stand alone, a first look at their rows says
+//! whether it holds for one of them; what is found is proven by digests.
 
 mod lanes;
 mod scan;
@@ -149,7 +150,7 @@ impl Finder {
         if !*is_full {
             let done = database.overviews(session, scan.numbers.clone(), &mut |stream_id, overview| {
                 last = overview.last.max(last);
-                scan.see(stream_id, &overview);
+                scan.see(stream_id, &overview)?;
                 is_cut = !scan.go_on(false, take, at)?;
                 // The text is never read.
                 if is_cut { Err(Error::Stopped { what: String::new() }) } else { Ok(()) }

@@ -32,6 +32,8 @@ struct Watched {
     bound: Bound,
     /// What overviews said so far is about messages before this number.
     covered: i64,
+    /// By an overview of messages before this number, the last one that did, it may hold.
+    doubtful: i64,
     /// Messages that cannot hold it, in their order, as far as they were not passed.
     quiet: VecDeque<Quiet>,
     /// Whether more of them would join the last ones.
@@ -50,13 +52,42 @@ struct Quiet {
 
 impl Watched {
     fn new(bound: Bound, covered: i64) -> Self {
-        Self { bound, covered, quiet: VecDeque::new(), is_quiet: false, open: None, has_previous: false }
+        Self {
+            bound,
+            covered,
+            doubtful: i64::MIN,
+            quiet: VecDeque::new(),
+            is_quiet: false,
+            open: None,
+            has_previous: false,
+        }
     }
 
     /// Whether it holds for a message, or is known not to.
     fn holds(&mut self, number: i64, message: Message<'_>) -> bool {
         self.quiet.front().is_none_or(|quiet| number < quiet.first)
             && self.bound.holds(message.elapsed_ns, message.frames())
+    }
+
+    /// Whether the rows of these messages say that it holds for none of them. Like an overview, they are not proven: that takes a
+    /// whole commit, and the numbers of most messages that have an extreme are not together in one of them.
+    fn holds_for_none(
+        &mut self,
+        stream_id: i64,
+        numbers: &Range<i64>,
+        planner: &mut Reader,
+        read: &mut u64,
+    ) -> Result<bool> {
+        if !self.bound.is_about_one() || numbers.end.saturating_sub(numbers.start) > NEAR_MESSAGES {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        if !planner.glance(numbers, &mut batch)? {
+            return Ok(false);
+        }
+        *read += batch.len() as u64;
+        let of_stream = batch.messages().zip(batch.streams()).filter(|(_, of)| **of == stream_id);
+        Ok(!of_stream.into_iter().any(|(message, _)| self.bound.holds(message.elapsed_ns, message.frames())))
     }
 
     /// Pass what is quiet before a message. Says whether there was something.
@@ -125,17 +156,24 @@ impl Scan {
     }
 
     /// Messages with this in common come next of a stream.
-    pub fn see(&mut self, stream_id: i64, overview: &Overview) {
-        let Some(watched) = self.watched.get_mut(&stream_id) else { return };
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn see(&mut self, stream_id: i64, overview: &Overview) -> Result<()> {
+        let Some(watched) = self.watched.get_mut(&stream_id) else { return Ok(()) };
         let (first, behind) = (overview.first.max(watched.covered), overview.last.saturating_add(1));
         if behind <= watched.covered {
-            return;
+            return Ok(());
         }
         watched.covered = behind;
         if watched.bound.may_hold(overview) {
-            watched.is_quiet = false;
-            self.add(first, behind);
-            return;
+            let is_alone = first.saturating_sub(watched.doubtful) >= NEAR_MESSAGES;
+            watched.doubtful = behind;
+            if !(is_alone && watched.holds_for_none(stream_id, &(first..behind), &mut self.planner, &mut self.read)?) {
+                watched.is_quiet = false;
+                self.add(first, behind);
+                return Ok(());
+            }
         }
         let quiet = Quiet { first, last: overview.last, last_elapsed_ns: overview.last_elapsed_ns };
         match watched.quiet.back_mut().filter(|_| watched.is_quiet) {
@@ -143,6 +181,7 @@ impl Scan {
             None => watched.quiet.push_back(quiet),
         }
         watched.is_quiet = true;
+        Ok(())
     }
 
     /// No more overviews come. What is behind the last one of a stream is read, unless all messages are in one.

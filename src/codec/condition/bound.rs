@@ -207,6 +207,11 @@ impl Bound {
         }
     }
 
+    /// Whether it holds for a message whatever came before.
+    pub fn is_about_one(&self) -> bool {
+        !matches!(self.look, Look::Gap { .. })
+    }
+
     /// Why it holds for the message that was looked at last; `None` if it does not.
     pub fn why<'a>(&self, frames: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Why> {
         let frames = after_topic(Framed { framing: self.framing, topic: &self.topic }, frames);

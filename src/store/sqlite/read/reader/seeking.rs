@@ -5,11 +5,11 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension, params};
 
 use crate::error::Result;
-use crate::message::Batch;
+use crate::message::{Batch, Mark};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::reader::Reader;
 use crate::store::sqlite::read::sessions::Session;
-use crate::store::sqlite::untrusted::damage::{is_damage, lowest, pass_over};
+use crate::store::sqlite::untrusted::damage::{end_reading, is_damage, lowest, pass_over};
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::{Place, Position};
 
@@ -55,6 +55,34 @@ impl Reader {
         }
         self.next_id = Some(next_id);
         Ok(next_id.min(self.last_id.saturating_add(1)).saturating_sub(self.session.first_id))
+    }
+
+    /// Append the messages of these numbers as their rows have them, which no digest proves. Says whether all are there and fit:
+    /// otherwise what was appended is of no use.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn glance(&mut self, numbers: &Range<i64>, batch: &mut Batch) -> Result<bool> {
+        let id = |number: i64| self.session.first_id.saturating_add(number);
+        let (first_id, last_id) = (id(numbers.start), id(numbers.end).saturating_sub(1));
+        let part = self.session.parts.of(first_id);
+        if part != self.session.parts.of(last_id) {
+            return Ok(false);
+        }
+        let mut read = || -> rusqlite::Result<bool> {
+            self.database.connection.execute_batch("BEGIN")?;
+            let done = self.fill(first_id, last_id, batch);
+            end_reading(&self.database.connection)?;
+            match done {
+                Err(cause) if is_damage(&cause) => Ok(false),
+                rest => Ok(rest?.is_none()),
+            }
+        };
+        let is_whole = read().map_err(self.database.failed("read messages"))?;
+        if is_whole {
+            self.place(part, Mark::default(), batch);
+        }
+        Ok(is_whole)
     }
 
     /// Stand before the last message with a number below this one.

@@ -167,7 +167,9 @@ impl Finder {
             is_cut = !(scan.go_on(true, take, at)? && scan.end(take)?);
         }
         let is_deleted = scan.is_deleted()?;
-        Ok(Searched { read: scan.read, gaps: std::mem::take(&mut scan.gaps), is_deleted, is_cut })
+        // A commit is read as a whole, also where it was looked into before.
+        let all = scan.numbers.end.saturating_sub(scan.numbers.start).max(0).unsigned_abs();
+        Ok(Searched { read: scan.read.min(all), gaps: std::mem::take(&mut scan.gaps), is_deleted, is_cut })
     }
 
     /// Where it begins to hold first.

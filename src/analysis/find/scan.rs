@@ -85,9 +85,13 @@ impl Watched {
         if !planner.glance(numbers, &mut batch)? {
             return Ok(false);
         }
-        *read += batch.len() as u64;
-        let of_stream = batch.messages().zip(batch.streams()).filter(|(_, of)| **of == stream_id);
-        Ok(!of_stream.into_iter().any(|(message, _)| self.bound.holds(message.elapsed_ns, message.frames())))
+        let mut of_stream = batch.messages().zip(batch.streams()).filter(|(_, of)| **of == stream_id);
+        let is_none = !of_stream.any(|(message, _)| self.bound.holds(message.elapsed_ns, message.frames()));
+        if is_none {
+            // The others are read again.
+            *read += batch.len() as u64;
+        }
+        Ok(is_none)
     }
 
     /// Pass what is quiet before a message. Says whether there was something.

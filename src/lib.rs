@@ -9,6 +9,8 @@
 //! session   store -> table, JSON
 //!           store -> batches -> exporter -> file
 //!           file -> importer -> batches -> store
+//! archive   store -> archiver -> bundles -> other machines, and back by the importer
+//! serve     store -> pages, pictures, metrics -> browser
 //! ```
 //!
 //! What moves between the threads, is stored in one transaction and is digested is always the same thing: a
@@ -29,8 +31,8 @@ pub mod exporter;
 pub mod importer;
 #[cfg(feature = "archive")]
 pub mod archiver;
-pub mod picture;
 pub mod server;
+pub mod picture;
 pub mod summary;
 pub mod analysis;
 

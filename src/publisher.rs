@@ -1,4 +1,4 @@
-//! The loop of `publish`: device, envelope, socket.
+//! The loop of `publish`: device, message, socket.
 
 use crate::codec::framing::{Framing, SEPARATOR};
 use crate::codec::layout::Fields;

@@ -338,7 +338,7 @@ impl<'a> Archiver<'a> {
     /// When the database cannot be read.
     pub fn finish(&mut self, path: &Path) -> Result<(u64, bool)> {
         let mut database = Database::for_archiving(path)?;
-        database.archive(|database| {
+        database.change(|database| {
             loop {
                 let failure = match self.pass(database, None) {
                     Ok(is_whole) if is_whole || !(self.pause)(0) => break,

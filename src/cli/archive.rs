@@ -91,7 +91,7 @@ impl AccessArguments {
     }
 
     /// How an archive is reached that this option names.
-    pub(super) fn access_to(&self, option: &'static str, typed: &str) -> Result<Access> {
+    fn access_to(&self, option: &'static str, typed: &str) -> Result<Access> {
         let address: Address = parse(option, typed)?;
         if !cfg!(feature = "archive") {
             let cause = "this fancyhwd was built without archives; build it with `--features archive`".to_owned();

@@ -53,6 +53,12 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// One of which nobody said how it is read.
+    pub fn assumed(key: Key, layout: Layout) -> Self {
+        let Key { endpoint, framing, topic } = key;
+        Self { endpoint, framing, topic, layout, is_assumed: true, channels: None, sample_rate_hz: None, counter: None }
+    }
+
     /// What tells it from the others of its session.
     pub fn key(&self) -> Key {
         Key { endpoint: self.endpoint, framing: self.framing, topic: self.topic.clone() }

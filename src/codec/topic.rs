@@ -51,6 +51,16 @@ pub fn shown(topic: &[u8]) -> String {
     escape::bytes(trimmed(topic))
 }
 
+/// The same in a table, where something stands for none.
+pub fn cell(topic: &[u8]) -> String {
+    if trimmed(topic).is_empty() { "-".to_owned() } else { shown(topic) }
+}
+
+/// The same at the beginning of a sentence.
+pub fn title(topic: &[u8]) -> String {
+    if topic.is_empty() { "messages without a topic".to_owned() } else { format!("topic {}", shown(topic)) }
+}
+
 /// What the stream of a topic is named in a database: always UTF-8, without control characters. It stays what it is; for people
 /// there is [`shown`].
 pub fn printable(topic: &[u8]) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::command::counted;
 use crate::command::session::making::{about, all_of};
 use crate::error::{Error, Result};
 use crate::importer::{self, Walked, Watch};
@@ -32,7 +33,7 @@ pub(super) struct Shelf<'a> {
 
 /// Where fetched sessions go.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Into<'a> {
+pub(super) enum Onto<'a> {
     /// Behind those of a database that is kept.
     Kept(&'a Path),
     /// Into a file that only this thread has open, under the numbers that they have in the archive.
@@ -107,9 +108,11 @@ impl<'a> Shelves<'a> {
             let shelf = self.shelf(recorder)?;
             let mut parts = shelf.reading.capture(wanted).map_err(|failure| self.failed(failure))?;
             parts.reverse();
-            match parts.is_empty() {
-                true => advice = if names == shelf.recorder.as_str() { shelf.reading.advice(wanted) } else { advice },
-                false => found.push((shelf, parts)),
+            if !parts.is_empty() {
+                found.push((shelf, parts));
+            } else if names == shelf.recorder.as_str() {
+                // Of several, nobody knows which is meant.
+                advice = shelf.reading.advice(wanted);
             }
         }
         if let Some((shelf, parts)) = found.pop() {
@@ -227,11 +230,11 @@ impl<'a> Shelves<'a> {
     ///
     /// # Errors
     /// When the archive cannot be read or is damaged, or the database not be written.
-    pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], into: Into<'_>) -> Result<bool> {
+    pub fn fetch(&self, shelf: &Shelf<'_>, parts: &[Found], onto: Onto<'_>) -> Result<bool> {
         let (mut new_ids, mut is_whole) = (BTreeMap::new(), true);
         for found in parts {
             let continues = found.continues().and_then(|before_id| new_ids.get(&before_id).copied());
-            let (session_id, is_sound) = self.fetch_one(shelf, found, into, continues)?;
+            let (session_id, is_sound) = self.fetch_one(shelf, found, onto, continues)?;
             new_ids.insert(found.id(), session_id);
             is_whole &= is_sound;
         }
@@ -242,7 +245,7 @@ impl<'a> Shelves<'a> {
         &self,
         Shelf { recorder, reading }: &Shelf<'_>,
         found: &Found,
-        into: Into<'_>,
+        onto: Onto<'_>,
         continues: Option<i64>,
     ) -> Result<(i64, bool)> {
         let failed = |failure| self.failed(failure);
@@ -252,13 +255,13 @@ impl<'a> Shelves<'a> {
         let watch = Watch::new(self.stop, format!("fetch {title} from archive {address}"), messages, "messages");
         let start = about(restored.text("label").map(str::to_owned).as_ref(), &format!("{title} in archive {address}"));
         let numbered = |start| SessionStart { id: Some(archived.session_id), ..start };
-        let (recording, is_new) = match into {
-            Into::Kept(path) => {
+        let (recording, is_new) = match onto {
+            Onto::Kept(path) => {
                 let is_new = !path.exists();
                 (Recording::start(Database::for_recording(path)?, start, Limits::default())?, is_new)
             }
-            Into::Lent(file) => (Recording::build(file, file, numbered(start))?, false),
-            Into::Shown(file) => {
+            Onto::Lent(file) => (Recording::build(file, file, numbered(start))?, false),
+            Onto::Shown(file) => {
                 (Recording::start(Database::for_recording(file)?, numbered(start), Limits::default())?, false)
             }
         };
@@ -280,13 +283,15 @@ impl<'a> Shelves<'a> {
         })?;
         let elapsed_s = seconds(watch.elapsed_ns());
         drop(watch);
-        match into {
-            Into::Kept(_) => tracing::info!(
-                "fetched {title} as session {session_id} of {}: {fetched} messages in {elapsed_s:.3} s",
+        match onto {
+            Onto::Kept(_) => tracing::info!(
+                "fetched {title} as session {session_id} of {}: {} in {elapsed_s:.3} s",
                 path.display(),
+                counted(fetched, "message"),
             ),
-            Into::Lent(_) | Into::Shown(_) => {
-                tracing::info!("read {title} in archive {address}: {fetched} messages in {elapsed_s:.3} s")
+            Onto::Lent(_) | Onto::Shown(_) => {
+                let messages = counted(fetched, "message");
+                tracing::info!("read {title} in archive {address}: {messages} in {elapsed_s:.3} s")
             }
         }
         if !is_sealed {

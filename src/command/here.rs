@@ -134,7 +134,7 @@ mod lent {
     use bytesize::ByteSize;
 
     use super::{Access, Depth, Here, Result, Stop};
-    use crate::command::fetching::{Into, Shelf, Shelves, connected};
+    use crate::command::fetching::{Onto, Shelf, Shelves, connected};
     use crate::error::{Error, Trouble};
     use crate::process::leavings::PartialDirectory;
     use crate::store::nats::Found;
@@ -239,7 +239,7 @@ mod lent {
                         *tries += 1;
                         let parts = slice::from_ref(&found);
                         let brought = check_room(here, parts)
-                            .and_then(|()| shelves.fetch(&shelf, parts, Into::Shown(&here.path)));
+                            .and_then(|()| shelves.fetch(&shelf, parts, Onto::Shown(&here.path)));
                         match brought {
                             Ok(_) => *tries = TRIES,
                             Err(_) if stop.requested() => {}
@@ -294,7 +294,7 @@ mod lent {
             return Ok(true);
         }
         check_room(here, parts)?;
-        shelves.fetch(shelf, parts, Into::Lent(&here.path))
+        shelves.fetch(shelf, parts, Onto::Lent(&here.path))
     }
 
     fn messages(parts: &[Found]) -> u64 {

@@ -48,6 +48,11 @@ fn cut_off(peers: u64) -> String {
     }
 }
 
+/// `1 message`, `2 messages`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Print lines on standard output. Texts from outside that stand in them have no ends of lines any more, see [`escape::line`];
 /// what else a terminal would obey is escaped here.
 ///

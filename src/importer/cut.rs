@@ -1,19 +1,15 @@
 //! A part of another session: what its digests prove of it, with the ledger of that part.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use crate::codec::framing::Framing;
 use crate::codec::topic::Wanted;
 use crate::error::Result;
 use crate::importer::Watch;
 use crate::importer::gathering::Gathering;
 use crate::importer::missing::Missing;
+use crate::importer::origin;
 use crate::message::{Batch, Gap, Gaps};
 use crate::store::{self, Database, Extract, Reader, Recording, Selection, Session};
-
-/// The longest note of a session that is taken over into that of its part.
-const NOTE_MAX_CHARS: usize = 2000;
 
 /// What was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,16 +85,9 @@ pub fn cut(
     if is_unselected && selection.from.is_none() && selection.to.is_none() {
         recording.take_unwanted(session.tally.unwanted)?;
     }
-    recording.set_origin(&store::Origin {
-        note: note(database, session, reader.numbers(), &cut)?,
-        started_unix_ns: session.started_unix_ns,
-        ended_unix_ns: last_unix_ns,
-        endpoints: Vec::new(),
-        topics: topics(session, selection),
-        framing: Framing::named(&session.framing),
-        host: session.host.clone(),
-        boot_id: session.boot_id.clone(),
-    })?;
+    let words = words(database, session, reader.numbers(), &cut)?;
+    let topics = topics(session, selection);
+    recording.set_origin(&store::Origin { topics, ..origin::of(session, words, last_unix_ns) })?;
     Ok(cut)
 }
 
@@ -133,20 +122,14 @@ fn topics(session: &Session, selection: &Selection) -> Vec<String> {
 }
 
 /// Where it came from, in words.
-fn note(database: &Database, session: &Session, (first, last): (i64, i64), cut: &Cut) -> Result<String> {
-    let file = database.path().file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
+fn words(database: &Database, session: &Session, (first, last): (i64, i64), cut: &Cut) -> Result<String> {
+    let file = origin::file_name(database.path());
     let sealed = match database.seals(session)? {
         seals if seals.is_empty() => "not sealed".to_owned(),
         seals => format!("seal BLAKE3 {}", seals.join(" ")),
     };
     let gaps = if cut.gaps.is_empty() { "all of them proven".to_owned() } else { cut.gaps.to_string() };
-    let mut note = format!("cut from {} of {file} ({sealed}): messages #{first} to #{last}, {gaps}", session.title());
-    if cut.is_ledger_damaged {
-        note += ", entries of its ledger are missing";
-    }
-    if let Some(before) = &session.note {
-        note += "; its note: ";
-        note.extend(before.chars().take(NOTE_MAX_CHARS));
-    }
-    Ok(note)
+    let ledger = if cut.is_ledger_damaged { ", entries of its ledger are missing" } else { "" };
+    let of = session.title();
+    Ok(format!("cut from {of} of {file} ({sealed}): messages #{first} to #{last}, {gaps}{ledger}"))
 }

@@ -131,17 +131,8 @@ impl Known {
             None if self.streams.len() >= STREAMS_MAX => return None,
             None => {
                 let stream = self.described.get(key).cloned().unwrap_or_else(|| {
-                    let Key { endpoint, framing, topic } = key.clone();
-                    Stream {
-                        endpoint,
-                        framing,
-                        layout: assume(&topic, false, after_topic(key.framed(), frames)),
-                        topic,
-                        is_assumed: true,
-                        channels: None,
-                        sample_rate_hz: None,
-                        counter: None,
-                    }
+                    let layout = assume(&key.topic, false, after_topic(key.framed(), frames));
+                    Stream::assumed(key.clone(), layout)
                 });
                 self.streams.push(stream);
                 self.places.insert(key.clone(), self.streams.len() - 1);

@@ -11,6 +11,7 @@ mod jsonl;
 mod mcap;
 mod missing;
 mod npz;
+mod origin;
 mod records;
 mod recover;
 

@@ -5,19 +5,17 @@ use std::path::Path;
 
 use crate::codec::framing::Framing;
 use crate::codec::layout::Layout;
-use crate::codec::stream::Stream;
+use crate::codec::stream::{Key, Stream};
 use crate::error::Result;
 use crate::importer::Watch;
 use crate::importer::gathering::Gathering;
 use crate::importer::missing::Missing;
+use crate::importer::origin;
 use crate::message::{Gap, Gaps, Message};
 use crate::observe::event::{Event, Kind};
 use crate::store::{
-    self, Durability, EndReason, Extract, LOST_ENDPOINT, Piece, Recording, RowState, Salvage, Session, SessionStart,
+    Durability, EndReason, Extract, LOST_ENDPOINT, Piece, Recording, RowState, Salvage, Session, SessionStart,
 };
-
-/// The longest note of a session that is taken over.
-const NOTE_MAX_CHARS: usize = 2000;
 
 /// All of the ledger.
 const ALL: Extract = Extract { from_ns: i64::MIN, to_ns: i64::MAX, is_by_topic: false, endpoints: None };
@@ -281,16 +279,7 @@ impl<'a> Filling<'a> {
 
 /// What is left of a stream whose row is lost, or of another session.
 fn lost_stream(endpoint: u32) -> Stream {
-    Stream {
-        endpoint,
-        framing: Framing::Whole,
-        topic: Vec::new(),
-        layout: Layout::bytes(),
-        is_assumed: true,
-        channels: None,
-        sample_rate_hz: None,
-        counter: None,
-    }
+    Stream::assumed(Key { endpoint, framing: Framing::Whole, topic: Vec::new() }, Layout::bytes())
 }
 
 /// Give the endpoints of streams a row that have none. Says whether all had one.
@@ -308,22 +297,10 @@ fn make_endpoints(session: &Session, recording: &mut Recording, filled: &Filled)
 
 /// End a session with what is known of the one that it was.
 fn end(salvage: &Salvage, session: &Session, mut recording: Recording, filled: &Filled, what: &str) -> Result<()> {
-    let file = salvage.path().file_name().map_or_else(String::new, |name| Path::new(name).display().to_string());
-    let mut note = format!("recovered from session {} of {file}: {what}", session.id);
-    if let Some(before) = &session.note {
-        note += "; its note: ";
-        note.extend(before.chars().take(NOTE_MAX_CHARS));
-    }
-    recording.set_origin(&store::Origin {
-        note,
-        started_unix_ns: session.started_unix_ns,
-        ended_unix_ns: session.ended_unix_ns.or(filled.last_unix_ns).unwrap_or(session.started_unix_ns),
-        endpoints: Vec::new(),
-        topics: session.topics.clone(),
-        framing: Framing::named(&session.framing),
-        host: session.host.clone(),
-        boot_id: session.boot_id.clone(),
-    })?;
+    let file = origin::file_name(salvage.path());
+    let words = format!("recovered from session {} of {file}: {what}", session.id);
+    let ended_unix_ns = session.ended_unix_ns.or(filled.last_unix_ns).unwrap_or(session.started_unix_ns);
+    recording.set_origin(&origin::of(session, words, ended_unix_ns))?;
     recording.end(EndReason::Recovered).map(|_| ())
 }
 

@@ -62,6 +62,48 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 28] = [
+        Self::Connected,
+        Self::Disconnected,
+        Self::Unreached,
+        Self::Silence,
+        Self::OwnStall,
+        Self::ClockStep,
+        Self::Overflow,
+        Self::Stall,
+        Self::DiskFull,
+        Self::SyncedLate,
+        Self::Moved,
+        Self::TooLarge,
+        Self::Cut,
+        Self::Admitted,
+        Self::Refused,
+        Self::CounterGap,
+        Self::CounterReorder,
+        Self::CounterRepeat,
+        Self::CounterRestart,
+        Self::CounterJump,
+        Self::ArchiveLag,
+        Self::Deleted,
+        Self::Gap,
+        Self::Failed,
+        Self::Damaged,
+        Self::Mark,
+        Self::Trigger,
+        Self::NotTriggered,
+    ];
+
+    /// The kind of this name; `None` where another version has more of them.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether an entry without an end is one of something that is not over.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Disconnected | Self::Unreached | Self::Silence)
+    }
+
     /// The name in the database.
     pub fn name(self) -> &'static str {
         match self {
@@ -189,5 +231,19 @@ impl Event {
     pub fn begin_later(&mut self, by_ns: i64) {
         self.elapsed_ns = self.elapsed_ns.saturating_sub(by_ns).max(0);
         self.until_elapsed_ns = self.until_elapsed_ns.map(|until_ns| until_ns.saturating_sub(by_ns).max(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_name() {
+        assert_eq!(Kind::ALL.len(), Kind::NotTriggered as usize + 1);
+        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!((kind as usize, Kind::named(kind.name())), (place, Some(kind)));
+        }
+        assert_eq!(Kind::named("counter"), None);
     }
 }

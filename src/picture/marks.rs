@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::escape;
+use crate::observe::event::Kind;
 
 /// What a mark looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,21 +46,15 @@ impl Mark {
         let from_ns = entry.get("elapsed_ns")?.as_i64()?;
         let until_ns = entry.get("until_elapsed_ns").and_then(Value::as_i64);
         let lost = entry.get("lost").and_then(Value::as_u64);
-        let shape = match (kind, lost) {
-            (_, Some(1..)) => Shape::Loss,
-            ("mark" | "trigger", _) => Shape::Flag,
-            ("stall" | "own-stall" | "disk-full" | "synced-late" | "silence", _) => Shape::Stall,
-            (
-                "disconnected" | "unreached" | "overflow" | "too-large" | "cut" | "counter-gap" | "counter-jump"
-                | "gap" | "damaged",
-                None,
-            ) => Shape::Loss,
-            _ => Shape::Dot,
+        let known = Kind::named(kind);
+        let shape = match lost {
+            Some(1..) => Shape::Loss,
+            _ => known.map_or(Shape::Dot, |known| shape(known, lost.is_some())),
         };
         // What has begun and is not over goes on to the end.
         // Of one peer among several, they are moments.
         let is_of_all = entry.get("peer").is_none_or(Value::is_null);
-        let goes_on = is_of_all && until_ns.is_none() && matches!(kind, "disconnected" | "unreached" | "silence");
+        let goes_on = is_of_all && until_ns.is_none() && known.is_some_and(Kind::goes_on);
         let to_ns = if goes_on { last_elapsed_ns } else { until_ns.unwrap_or(from_ns) }.max(from_ns);
         let mut words = match (lost, shape) {
             (Some(lost @ 1..), _) => format!("{kind}: {lost} lost"),
@@ -71,5 +66,37 @@ impl Mark {
             words.push('\u{2026}');
         }
         Some(Self { shape, from_ns, to_ns, words: escape::line(&words).into_owned() })
+    }
+}
+
+/// What an entry looks like that says of no message that it was lost; `is_counted` where it says that none was.
+fn shape(kind: Kind, is_counted: bool) -> Shape {
+    match kind {
+        Kind::Mark | Kind::Trigger => Shape::Flag,
+        Kind::Stall | Kind::OwnStall | Kind::DiskFull | Kind::SyncedLate | Kind::Silence => Shape::Stall,
+        Kind::Disconnected
+        | Kind::Unreached
+        | Kind::Overflow
+        | Kind::TooLarge
+        | Kind::Cut
+        | Kind::CounterGap
+        | Kind::CounterJump
+        | Kind::Gap
+        | Kind::Damaged => match is_counted {
+            true => Shape::Dot,
+            false => Shape::Loss,
+        },
+        Kind::Connected
+        | Kind::ClockStep
+        | Kind::Moved
+        | Kind::Admitted
+        | Kind::Refused
+        | Kind::CounterReorder
+        | Kind::CounterRepeat
+        | Kind::CounterRestart
+        | Kind::ArchiveLag
+        | Kind::Deleted
+        | Kind::Failed
+        | Kind::NotTriggered => Shape::Dot,
     }
 }

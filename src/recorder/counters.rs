@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::counter::Counter;
 use crate::codec::sequence::{Seen, Sequence};
 use crate::codec::stream::Stream;
-use crate::codec::topic::shown;
+use crate::codec::topic;
 use crate::message::{Message, Origin};
 use crate::observe::event::{Event, Kind, Phase};
 use crate::streams::{Streams, Told};
@@ -272,11 +272,7 @@ impl Track {
             link: Link::Up,
             is_taken_early: false,
             origin,
-            topic: if topic.is_empty() {
-                "messages without a topic".to_owned()
-            } else {
-                format!("topic {}", shown(topic))
-            },
+            topic: topic::title(topic),
             last: None,
             held: Vec::new(),
             told: 0,

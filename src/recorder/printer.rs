@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::codec::topic::shown;
+use crate::codec::topic;
 use crate::codec::words;
 use crate::message::queue::{CloseOnDrop, Queue};
 use crate::process::stop::Stop;
@@ -61,10 +61,7 @@ fn render(arrivals: &Arrivals, streams: &mut Streams, several: bool, text: &mut 
     for ((number, message), of) in numbers.zip(arrivals.batch.messages()).zip(sorted.streams) {
         let Some(stream) = streams.all().get(of) else { continue };
         let endpoint = if several { format!("{}:", stream.endpoint) } else { String::new() };
-        let topic = match shown(&stream.topic) {
-            topic if topic.is_empty() => "-".to_owned(),
-            topic => topic,
-        };
+        let topic = topic::cell(&stream.topic);
         // Writing to a String cannot fail.
         let _ = write!(text, "{} #{number} {endpoint}{topic} {} bytes ", iso(message.unix_ns), message.bytes());
         words::append(stream, message.frames(), FRAME_MAX, text);

@@ -1,7 +1,7 @@
 //! Which streams the messages of a recording belong to, and what is said of those that cannot be read.
 
 use crate::codec::stream::Stream;
-use crate::codec::topic::shown;
+use crate::codec::topic;
 use crate::message::Batch;
 use crate::streams::{Sorted, Streams, Told};
 
@@ -45,10 +45,7 @@ impl Sorter {
                 continue;
             }
             let assumed = if stream.is_assumed { "assumed " } else { "" };
-            let topic = match stream.topic.as_slice() {
-                b"" => "messages without a topic".to_owned(),
-                topic => format!("topic {}", shown(topic)),
-            };
+            let topic = topic::title(&stream.topic);
             tracing::warn!(
                 "{topic} from endpoint {}: the {assumed}layout {} cannot read a message ({why}); it and others \
                  like it are stored all the same; set another with --layout, or later with `fancyhwd session describe`",

@@ -145,10 +145,7 @@ impl Figures {
 /// What a stream is called, and how it is read.
 pub fn name(stream: &Stream) -> String {
     let Stream { endpoint, framing, layout, .. } = stream;
-    let topic = match topic::shown(&stream.topic) {
-        topic if topic.is_empty() => "-".to_owned(),
-        topic => topic,
-    };
+    let topic = topic::cell(&stream.topic);
     let assumed = if stream.is_assumed { " (assumed)" } else { "" };
     let rate = stream.sample_rate_hz.map_or(String::new(), |hz| format!(", {hz} records/s"));
     let channels = stream.channels.as_ref().map_or(String::new(), |channels| format!(", channels {channels}"));

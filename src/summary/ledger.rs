@@ -51,9 +51,9 @@ pub fn line(entry: &Value, lost: &str) -> String {
 }
 
 /// Whether an entry is of a kind that is never about a loss.
-pub fn is_without_loss(entry: &Value) -> bool {
-    let kind = entry.get("kind").and_then(Value::as_str);
-    [Kind::Mark, Kind::Trigger, Kind::NotTriggered, Kind::ArchiveLag].iter().any(|one| Some(one.name()) == kind)
+fn is_without_loss(entry: &Value) -> bool {
+    let kind = entry.get("kind").and_then(Value::as_str).and_then(Kind::named);
+    matches!(kind, Some(Kind::Mark | Kind::Trigger | Kind::NotTriggered | Kind::ArchiveLag))
 }
 
 /// A number of an entry.

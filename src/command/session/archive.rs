@@ -45,7 +45,7 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let tell = |standing: &Standing| progress.at(standing.archived);
     let mut archiver = Archiver::new(target.access.clone(), target.keeping, &pause, &tell);
     let (mut messages, mut behind, mut recorder) = (0, 0, target.recorder.to_string());
-    database.archive(|database| {
+    database.change(|database| {
         for part in sessions.iter().flat_map(|session| session.parts.iter()) {
             if stop.requested() {
                 break;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::analysis::sought::Sought;
+use crate::command::counted;
 use crate::command::session::making::{about, all_of};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -45,12 +46,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.
     drop(watch);
-    let words = if cut.messages == 1 { "message" } else { "messages" };
     tracing::info!(
-        "cut {} into session {session_id} of {}: {} {words} in {:.3} s",
+        "cut {} into session {session_id} of {}: {} in {:.3} s",
         session.title(),
         path.display(),
-        cut.messages,
+        counted(cut.messages, "message"),
         seconds(elapsed_ns)
     );
     Ok(Exit::from_loss(report(&cut)))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::sought::Sought;
 use crate::codec::topic::Wanted;
+use crate::command::counted;
 use crate::command::here::{Depth, Here};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -156,9 +157,4 @@ fn report(session: &Session, exported: &Exported) -> bool {
         tracing::warn!("missing: entries of its ledger, which are damaged");
     }
     exported.is_deleted || exported.is_ledger_damaged || !exported.gaps.is_empty()
-}
-
-/// `1 message`, `2 messages`.
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

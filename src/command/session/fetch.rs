@@ -23,13 +23,13 @@ pub struct Settings {
 /// When the archive cannot be read or is damaged, or the database not be written.
 #[cfg(feature = "archive")]
 pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
-    use crate::command::fetching::{Into, connected};
+    use crate::command::fetching::{Onto, connected};
     use crate::command::record::make_directory;
 
     connected(&settings.access, stop, |shelves| {
         let (shelf, parts) = shelves.find(&settings.session)?;
         make_directory(&settings.database)?;
-        let is_whole = shelves.fetch(&shelf, &parts, Into::Kept(&settings.database.path))?;
+        let is_whole = shelves.fetch(&shelf, &parts, Onto::Kept(&settings.database.path))?;
         Ok(Exit::from_loss(!is_whole))
     })
 }

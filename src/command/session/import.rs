@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::command::counted;
 use crate::command::record::{DatabasePath, make_directory};
 use crate::command::session::making::{about, all_of};
 use crate::error::Result;
@@ -38,10 +39,11 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<Exit> {
     let elapsed_ns = watch.elapsed_ns();
     // The bar goes before the summary comes.
     drop(watch);
-    let (words, name) = (if messages == 1 { "message" } else { "messages" }, file.display());
     tracing::info!(
-        "imported {name} as session {session_id} of {}: {messages} {words} in {:.3} s",
+        "imported {} as session {session_id} of {}: {} in {:.3} s",
+        file.display(),
         path.display(),
+        counted(messages, "message"),
         seconds(elapsed_ns)
     );
     if is_changed {

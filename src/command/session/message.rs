@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::analysis::diff::{Content, Placed};
-use crate::codec::reading::{self};
+use crate::codec::reading;
 use crate::codec::stream::Stream;
 use crate::codec::topic;
 use crate::codec::{number, words};
@@ -112,10 +112,7 @@ fn numbers<'a>(content: &'a Content, stream: Option<&'a Stream>) -> Option<impl 
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let topic = match topic::shown(&self.topic) {
-            topic if topic.is_empty() => "-".to_owned(),
-            topic => topic,
-        };
+        let topic = topic::cell(&self.topic);
         write!(f, "#{} {topic} {} bytes ", self.number, self.bytes)?;
         match &self.content {
             Shown::Numbers { count, from, numbers } => {

@@ -65,7 +65,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn tell_of_move(&self, why: &str) {
+    fn tell_of_move(&self, why: &str) {
         let (path, session_id) = (self.recording.path().display(), self.recording.session_id());
         log::about_session(session_id);
         tracing::error!("{why}; the recording goes on in {path}, session {session_id}");

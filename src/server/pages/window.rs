@@ -44,7 +44,7 @@ impl Window {
     }
 
     /// How wide it is.
-    pub fn width_ns(&self) -> i64 {
+    fn width_ns(&self) -> i64 {
         self.to_ns.saturating_sub(self.from_ns)
     }
 

@@ -100,7 +100,7 @@ impl Request {
 }
 
 /// What an admitted peer is called inside libzmq: its key, and when it was admitted.
-pub(in crate::socket) fn user_id(key: &PublicKey, admitted_ns: i64) -> String {
+fn user_id(key: &PublicKey, admitted_ns: i64) -> String {
     format!("{key} {admitted_ns}")
 }
 

@@ -9,6 +9,7 @@ use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::parts::Part;
 use crate::store::sqlite::read::sessions::Session;
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, pass_over, read_past, sound};
+use crate::store::sqlite::write::insertion::INSERT_EVENT;
 use crate::store::sqlite::write::recording::Recording;
 use crate::time::position::{Place, Position};
 
@@ -55,7 +56,7 @@ impl Extract {
         // As long as they are not over, these have no end. Of one peer among several, they are moments.
         let is_open = entry.until_elapsed_ns.is_none()
             && entry.peer.is_none()
-            && [Kind::Disconnected, Kind::Unreached, Kind::Silence].iter().any(|kind| kind.name() == entry.kind);
+            && Kind::named(&entry.kind).is_some_and(Kind::goes_on);
         let until_ns = if is_open { i64::MAX } else { entry.until_elapsed_ns.unwrap_or(entry.elapsed_ns) };
         let is_in = entry.elapsed_ns < self.to_ns && (entry.elapsed_ns >= self.from_ns || until_ns > self.from_ns);
         if !is_in || entry.endpoint.as_deref().is_some_and(is_of_others) {
@@ -238,22 +239,17 @@ impl Recording {
         let (session_id, connection) = (self.session.id, &mut self.file.database.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for entry in entries {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
-                    session_id,
-                    entry.unix_ns,
-                    entry.elapsed_ns,
-                    entry.until_elapsed_ns,
-                    entry.kind,
-                    entry.endpoint,
-                    entry.peer,
-                    entry.lost,
-                    entry.detail,
-                ])?;
+            transaction.prepare_cached(INSERT_EVENT)?.execute(params![
+                session_id,
+                entry.unix_ns,
+                entry.elapsed_ns,
+                entry.until_elapsed_ns,
+                entry.kind,
+                entry.endpoint,
+                entry.peer,
+                entry.lost,
+                entry.detail,
+            ])?;
         }
         transaction.commit()
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result, Trouble};
 use crate::store::sqlite::archiving::description::{Line, Restored, next_line};
-use crate::store::sqlite::write::insertion::ToCommit;
+use crate::store::sqlite::write::insertion::{INSERT_EVENT, ToCommit};
 use crate::store::sqlite::write::recording::Recording;
 
 /// Lines that are written in one transaction.
@@ -116,22 +116,17 @@ pub(super) fn write_line(transaction: &Transaction<'_>, session_id: i64, line: &
                 text(of, "security"),
                 text(of, "peer_key"),
             ])?,
-        Line::Event(of) => transaction
-            .prepare_cached(
-                "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                session_id,
-                number(of, "unix_ns"),
-                number(of, "elapsed_ns"),
-                number(of, "until_elapsed_ns"),
-                text(of, "kind"),
-                text(of, "endpoint"),
-                text(of, "peer"),
-                number(of, "lost"),
-                text(of, "detail"),
-            ])?,
+        Line::Event(of) => transaction.prepare_cached(INSERT_EVENT)?.execute(params![
+            session_id,
+            number(of, "unix_ns"),
+            number(of, "elapsed_ns"),
+            number(of, "until_elapsed_ns"),
+            text(of, "kind"),
+            text(of, "endpoint"),
+            text(of, "peer"),
+            number(of, "lost"),
+            text(of, "detail"),
+        ])?,
         Line::Session(_) | Line::Stream(..) => 0,
     };
     Ok(())

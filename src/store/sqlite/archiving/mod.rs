@@ -151,12 +151,4 @@ impl Database {
         set.map_err(database.failed("note what is archived"))?;
         Ok(database)
     }
-
-    /// Do what changes little, and leave the database as one file, unless a recorder or a reader has it open.
-    ///
-    /// # Errors
-    /// When `work` fails, or the disk does.
-    pub fn archive<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.change(work)
-    }
 }

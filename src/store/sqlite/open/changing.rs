@@ -12,7 +12,7 @@ impl Database {
     ///
     /// # Errors
     /// When `changes` fail, or the disk does.
-    pub(in crate::store) fn change<T>(&mut self, changes: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn change<T>(&mut self, changes: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         // Where it is refused, because a reader holds the file, they are as safe with a journal.
         let _ = begin_log(&self.connection);
         let changed = changes(self);

@@ -17,9 +17,7 @@ impl Database {
         move |cause| {
             let extended_code = cause.sqlite_error().map(|error| error.extended_code);
             let trouble = match cause.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-                    Trouble::Locked
-                }
+                _ if is_held(&cause) => Trouble::Locked,
                 Some(ErrorCode::DiskFull) => Trouble::DiskFull,
                 // The index of the write-ahead log could not grow, which is what a full disk looks like there.
                 _ if extended_code == Some(SQLITE_IOERR_SHMSIZE) => Trouble::DiskFull,

@@ -27,7 +27,7 @@ const RESERVE_BYTES: u64 = 128 << 10;
 const PROBE_BYTES: usize = 64 << 10;
 
 /// What stands beside a database and is read with it.
-pub(in crate::store) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", "-suspect"];
+const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", "-suspect"];
 
 /// All that is made beside a database.
 const ENDINGS: [&str; 8] = ["", "-wal", "-shm", "-journal", "-suspect", "-lock", "-status", "-reserve"];

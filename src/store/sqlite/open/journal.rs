@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::ffi::{self, SQLITE_IOERR};
-use rusqlite::{Connection, ErrorCode};
+
+use crate::store::sqlite::open::failure::is_held;
 
 /// Let changes go through a write-ahead log from here on.
 pub(in crate::store) fn begin_log(connection: &Connection) -> rusqlite::Result<()> {
@@ -57,8 +59,4 @@ fn set_mode(connection: &Connection, mode: &str) -> rusqlite::Result<String> {
     // The header is written after the row was given: only the end of the statement says whether that succeeded.
     rows.next()?;
     Ok(mode)
-}
-
-fn is_held(cause: &rusqlite::Error) -> bool {
-    matches!(cause.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

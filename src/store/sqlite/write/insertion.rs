@@ -24,24 +24,23 @@ pub(in crate::store) type Begun = BTreeMap<(Kind, String), (Event, i64)>;
 /// Rows of links that were down and are up again, and of which nobody knows yet what was lost meanwhile.
 pub(in crate::store) type Breaks = BTreeMap<String, i64>;
 
+/// An entry of the ledger, and its session before it.
+pub(in crate::store) const INSERT_EVENT: &str = "INSERT INTO events \
+    (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 /// Insert an entry of the ledger. Gives its row.
 pub(in crate::store) fn insert_event(connection: &Connection, session_id: i64, event: &Event) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
-            "INSERT INTO events (session_id, unix_ns, elapsed_ns, until_elapsed_ns, kind, endpoint, peer, lost, detail) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            session_id,
-            event.unix_ns,
-            event.elapsed_ns,
-            event.until_elapsed_ns,
-            event.kind.name(),
-            event.endpoint,
-            event.peer,
-            event.lost.map(|lost| lost as i64),
-            event.detail,
-        ])?;
+    connection.prepare_cached(INSERT_EVENT)?.execute(params![
+        session_id,
+        event.unix_ns,
+        event.elapsed_ns,
+        event.until_elapsed_ns,
+        event.kind.name(),
+        event.endpoint,
+        event.peer,
+        event.lost.map(|lost| lost as i64),
+        event.detail,
+    ])?;
     Ok(connection.last_insert_rowid())
 }
 

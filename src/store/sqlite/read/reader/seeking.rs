@@ -1,4 +1,4 @@
-//! Standing elsewhere in a session: at a position, or before a message.
+//! Standing elsewhere in a session, at a position or before a message; and looking at rows that no digest proves.
 
 use std::ops::Range;
 

@@ -104,13 +104,14 @@ impl<'a> Shelves<'a> {
             _ => (self.recorders()?, typed),
         };
         let (mut found, mut advice, names) = (Vec::new(), String::new(), listed(&recorders));
+        let is_only = recorders.len() == 1;
         for recorder in recorders {
             let shelf = self.shelf(recorder)?;
             let mut parts = shelf.reading.capture(wanted).map_err(|failure| self.failed(failure))?;
             parts.reverse();
             if !parts.is_empty() {
                 found.push((shelf, parts));
-            } else if names == shelf.recorder.as_str() {
+            } else if is_only {
                 // Of several, nobody knows which is meant.
                 advice = shelf.reading.advice(wanted);
             }

@@ -31,7 +31,7 @@ impl Name {
 
 /// What of a session says which capture it is of.
 #[derive(Clone, Copy, Debug)]
-pub struct Card<'a> {
+pub struct Lineage<'a> {
     /// Its number.
     pub id: i64,
     /// Its label.
@@ -50,7 +50,7 @@ pub trait Captures {
     type Error;
 
     /// What says which capture a session is of.
-    fn card(session: &Self::Session) -> Card<'_>;
+    fn lineage(session: &Self::Session) -> Lineage<'_>;
 
     /// The one session of that name, or the newest of several.
     ///
@@ -80,11 +80,11 @@ pub trait Captures {
         let mut parts = Vec::from_iter(self.newest(wanted)?);
         while Name::of(wanted) == Name::Label
             && let Some(next) = parts.last()
-            && let Card { id, label, continues: Some(before_id), .. } = Self::card(next)
+            && let Lineage { id, label, continues: Some(before_id), .. } = Self::lineage(next)
             && before_id < id
             && let Some(before) = self.before(before_id, next)?
-            && Self::card(&before).label == label
-            && Self::card(&before).end_reason == Some("split")
+            && Self::lineage(&before).label == label
+            && Self::lineage(&before).end_reason == Some("split")
         {
             parts.push(before);
         }

@@ -7,7 +7,7 @@ pub mod nats;
 mod sqlite;
 
 pub use address::{Access, Address, Keeping, RecorderName, Source, Target};
-pub use captures::{Captures, Card, Commits, Name, ProvenCommit};
+pub use captures::{Captures, Commits, Lineage, Name, ProvenCommit};
 
 pub use sqlite::{
     Archiving, Asked, Chapter, Copied, Damage, Database, Description, Durability, EndReason, Ended, EndpointStart,

@@ -91,10 +91,10 @@ records_elsewhere() {
 
 # From another network, whose only way to the station is SSH.
 reaches_by_ssh() {
-    install -d -m 700 /root/.ssh
-    ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-    cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
-    cat >/root/.ssh/config <<'END'
+    install -d -m 700 ~/.ssh
+    ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519
+    cp ~/.ssh/id_ed25519.pub ~/.ssh/authorized_keys
+    cat >~/.ssh/config <<'END'
 Host station
     StrictHostKeyChecking no
     ProxyCommand nsenter --net=/proc/1/ns/net /usr/sbin/sshd -i
@@ -103,10 +103,7 @@ END
     unshare --net bash -euxc 'ip link set lo up
         script -qec "$1" /dev/null &
         trap "kill $!" EXIT
-        until curl -fsS http://127.0.0.1:8080/ | grep -q warm-up; do
-            kill -0 $!
-            sleep 0.1
-        done' bash "$(example fancyhwd-serve.1 'ssh ')"
+        curl -fsS --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/ | grep -q warm-up' bash "$(example fancyhwd-serve.1 'ssh ')"
     # What was started over there ends with the connection.
     eventually 10 'nothing is left at the station' nothing_runs
 }

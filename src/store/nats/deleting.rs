@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 
 use crate::store::nats::failure::Failure;
+use crate::store::nats::finding::Found;
 use crate::store::nats::names;
 use crate::store::nats::reading::{Archived, Reading};
 
@@ -27,15 +28,10 @@ impl Reading<'_> {
     pub fn delete_ended_before(&self, database_id: &str, unix_ns: i64) -> Result<Vec<i64>, Failure> {
         let own: Vec<Archived> = self.sessions()?.into_iter().filter(|of| of.database_id == database_id).collect();
         let mut old = Vec::new();
-        self.describe_each(&own, &mut |of, described| {
+        self.find_each(&own, &mut |of, found| {
             // Of one that is damaged nobody knows how old it is.
-            let ended_unix_ns = match described {
-                Ok(described) if described.is_end => {
-                    self.restored(of, &described).ok().and_then(|restored| restored.number("ended_unix_ns"))
-                }
-                _ => None,
-            };
-            if ended_unix_ns.is_some_and(|at| at < unix_ns) {
+            let ended = found.ok().filter(Found::is_end).and_then(|found| found.restored.number("ended_unix_ns"));
+            if ended.is_some_and(|at| at < unix_ns) {
                 old.push(of.clone());
             }
             Ok(())

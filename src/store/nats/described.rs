@@ -1,6 +1,5 @@
 //! What is known of the sessions in an archive, beside their messages.
 
-use std::collections::VecDeque;
 use std::io::BufReader;
 
 use async_nats::jetstream::message::StreamMessage;
@@ -15,9 +14,6 @@ use crate::store::nats::reading::{Archived, Reading};
 
 /// The largest description in memory, as it is sent.
 const DESCRIPTION_MAX_PARTS: usize = 64;
-
-/// Descriptions that are asked for at once. Most are of some hundred bytes.
-const IN_FLIGHT_MAX: usize = 64;
 
 /// What is known of a session, as it was sent.
 pub struct Described {
@@ -35,9 +31,6 @@ impl Described {
         Whole::new(self.parts.clone()).map(BufReader::new)
     }
 }
-
-/// What is known of a session, or how that is damaged.
-pub(super) type Known = Result<Described, String>;
 
 impl Reading<'_> {
     /// The last message of a subject.
@@ -57,37 +50,8 @@ impl Reading<'_> {
         }
     }
 
-    /// What is known of each of these sessions, in their order, or how that is damaged. One that is not there any more is passed
-    /// over.
-    pub(super) fn describe_each(
-        &self,
-        sessions: &[Archived],
-        take: &mut dyn FnMut(&Archived, Known) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut asked = VecDeque::new();
-        let mut rest = sessions.iter();
-        loop {
-            for of in rest.by_ref().take(IN_FLIGHT_MAX - asked.len()) {
-                let (stream, subject) = (self.stream.clone(), self.subject(of, About::Description));
-                let get = async move { stream.direct_get_last_for_subject(subject.as_str()).await.ok() };
-                asked.push_back((of, self.link.begin(get)?));
-            }
-            let Some((of, get)) = asked.pop_front() else { return Ok(()) };
-            let described = match self.link.wait(get)? {
-                Ok(Some(last)) => self.described_by(last),
-                // It is not there, or not yet on that server, or that server is gone.
-                _ => self.described(of),
-            };
-            match described {
-                Ok(Some(described)) => take(of, Ok(described))?,
-                Ok(None) => {}
-                Err(Failure::Damaged(what)) => take(of, Err(what))?,
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    fn described_by(&self, mut last: StreamMessage) -> Result<Option<Described>, Failure> {
+    /// What is known of a session whose subject has this last message.
+    pub(super) fn described_by(&self, mut last: StreamMessage) -> Result<Option<Described>, Failure> {
         if names::number(&last.headers, names::PARTS).is_none() {
             // It was cut off, or is just being written: the one before is whole.
             let before = names::number(&last.headers, names::BEFORE).filter(|before| *before > 0);

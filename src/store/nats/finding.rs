@@ -1,10 +1,16 @@
 //! Sessions of a recorder by their names, each with what is known of it beside its messages.
 
+use std::collections::VecDeque;
+
 use crate::store::Restored;
-use crate::store::captures::{Captures, Card, Name};
+use crate::store::captures::{Captures, Lineage, Name};
 use crate::store::nats::described::Described;
 use crate::store::nats::failure::Failure;
+use crate::store::nats::names::About;
 use crate::store::nats::reading::{Archived, Reading};
+
+/// Descriptions that are asked for at once. Most are of some hundred bytes.
+const IN_FLIGHT_MAX: usize = 64;
 
 /// A session that was found, or how what is known of it is damaged.
 pub type Finding = Result<Found, String>;
@@ -44,9 +50,13 @@ impl Found {
 impl Reading<'_> {
     /// A session with what is known of it; `None` if it is not there.
     fn found(&self, archived: Archived) -> Result<Option<Found>, Failure> {
-        let Some(described) = self.described(&archived)? else { return Ok(None) };
+        let described = self.described(&archived)?;
+        described.map(|described| self.found_as(archived, described)).transpose()
+    }
+
+    fn found_as(&self, archived: Archived, described: Described) -> Result<Found, Failure> {
         let restored = self.restored(&archived, &described)?;
-        Ok(Some(Found { archived, described, restored }))
+        Ok(Found { archived, described, restored })
     }
 
     /// Each of these sessions with what is known of it, in their order, or how that is damaged. One that is not there any more is
@@ -59,16 +69,26 @@ impl Reading<'_> {
         sessions: &[Archived],
         take: &mut dyn FnMut(&Archived, Finding) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.describe_each(sessions, &mut |archived, described| {
-            let found = described.map_err(Failure::Damaged).and_then(|described| {
-                let restored = self.restored(archived, &described)?;
-                Ok(Found { archived: archived.clone(), described, restored })
-            });
-            match found {
-                Err(Failure::Damaged(what)) => take(archived, Err(what)),
-                found => take(archived, Ok(found?)),
+        let mut asked = VecDeque::new();
+        let mut rest = sessions.iter();
+        loop {
+            for of in rest.by_ref().take(IN_FLIGHT_MAX - asked.len()) {
+                let (stream, subject) = (self.stream.clone(), self.subject(of, About::Description));
+                let get = async move { stream.direct_get_last_for_subject(subject.as_str()).await.ok() };
+                asked.push_back((of, self.link.begin(get)?));
             }
-        })
+            let Some((of, get)) = asked.pop_front() else { return Ok(()) };
+            let described = match self.link.wait(get)? {
+                Ok(Some(last)) => self.described_by(last),
+                // It is not there, or not yet on that server, or that server is gone.
+                _ => self.described(of),
+            };
+            let Some(described) = described.transpose() else { continue };
+            match described.and_then(|described| self.found_as(of.clone(), described)) {
+                Err(Failure::Damaged(what)) => take(of, Err(what))?,
+                found => take(of, Ok(found?))?,
+            }
+        }
     }
 }
 
@@ -76,8 +96,8 @@ impl Captures for Reading<'_> {
     type Session = Found;
     type Error = Failure;
 
-    fn card(found: &Found) -> Card<'_> {
-        Card {
+    fn lineage(found: &Found) -> Lineage<'_> {
+        Lineage {
             id: found.id(),
             label: found.restored.text("label"),
             continues: found.continues(),

@@ -193,11 +193,16 @@ impl Reader {
     }
 
     fn read_on(&mut self, next_id: i64, batch: &mut Batch) -> rusqlite::Result<()> {
+        self.at_one_moment(|reader| match reader.proven_to_id {
+            Some(proven_to_id) => reader.read_again(next_id, proven_to_id, batch),
+            None => reader.read_commits(next_id, batch),
+        })
+    }
+
+    /// Read in one transaction.
+    fn at_one_moment<T>(&mut self, read: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         self.database.connection.execute_batch("BEGIN")?;
-        let done = match self.proven_to_id {
-            Some(proven_to_id) => self.read_again(next_id, proven_to_id, batch),
-            None => self.read_commits(next_id, batch),
-        };
+        let done = read(self);
         end_reading(&self.database.connection)?;
         done
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::observe::tally::Tally;
-use crate::store::captures::{Captures, Card, Name};
+use crate::store::captures::{Captures, Lineage, Name};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::parts::{Part, Parts};
 use crate::store::sqlite::untrusted::damage::{id_from, is_damage, read_past};
@@ -246,8 +246,8 @@ impl Captures for Database {
     type Session = Session;
     type Error = Error;
 
-    fn card(session: &Session) -> Card<'_> {
-        Card {
+    fn lineage(session: &Session) -> Lineage<'_> {
+        Lineage {
             id: session.id,
             label: session.label.as_deref(),
             continues: session.continues.map(|(before_id, _)| before_id),

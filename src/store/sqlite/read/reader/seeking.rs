@@ -9,7 +9,7 @@ use crate::message::{Batch, Mark};
 use crate::store::sqlite::open::database::Database;
 use crate::store::sqlite::read::reader::Reader;
 use crate::store::sqlite::read::sessions::Session;
-use crate::store::sqlite::untrusted::damage::{end_reading, is_damage, lowest, pass_over};
+use crate::store::sqlite::untrusted::damage::{is_damage, lowest, pass_over, sound};
 use crate::store::sqlite::untrusted::foreign::damaged;
 use crate::time::position::{Place, Position};
 
@@ -69,16 +69,8 @@ impl Reader {
         if part != self.session.parts.of(last_id) {
             return Ok(false);
         }
-        let mut read = || -> rusqlite::Result<bool> {
-            self.database.connection.execute_batch("BEGIN")?;
-            let done = self.fill(first_id, last_id, batch);
-            end_reading(&self.database.connection)?;
-            match done {
-                Err(cause) if is_damage(&cause) => Ok(false),
-                rest => Ok(rest?.is_none()),
-            }
-        };
-        let is_whole = read().map_err(self.database.failed("read messages"))?;
+        let rest = sound(self.at_one_moment(|reader| reader.fill(first_id, last_id, batch)));
+        let is_whole = rest.map_err(self.database.failed("read messages"))? == Some(None);
         if is_whole {
             self.place(part, Mark::default(), batch);
         }
